@@ -1,10 +1,7 @@
-"""Words in, words out: the `bpfimg` command."""
+"""Words in, words out: the `bpfimg` command. `main()` runs one command and returns its exit code."""
 
 from __future__ import annotations
 
+from bpfimg.cli._main import main
+
 __all__ = ["main"]
-
-
-def main() -> int:
-    """Runs one command; returns its exit code."""
-    return 2

@@ -1,0 +1,37 @@
+# `make demo` and `make test` do all their own set-up; `make setup` alone is for those who want only that.
+.PHONY: help setup demo test check bench clean lock
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+
+help:
+	@echo 'make demo    object file to trusted, running program, in a network namespace of its own (root)'
+	@echo 'make test    check, then all tests (kernel tests need root)'
+	@echo 'make check   ruff, mypy --strict, import rules'
+	@echo 'make bench   cold start figures as ratios to `python3 -c pass` (root)'
+	@echo 'make setup   Debian packages and .venv; make clean removes what was built; make lock renews requirements'
+
+setup:
+	@scripts/setup.sh
+
+demo: setup
+	@$(BIN)/python -m scripts.demo
+
+test: check
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+bench: setup
+	@$(BIN)/python -m bench
+
+clean:
+	rm -rf .venv .cache build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade --group dev pyproject.toml \
+	  --custom-compile-command 'make lock' -o requirements/dev.txt

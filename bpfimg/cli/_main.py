@@ -1,0 +1,177 @@
+"""Finds the verb, runs it, and turns what went wrong into one sentence and an exit code."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+
+from bpfimg import errors
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bpfimg.cli._options import Options
+
+#: verb -> (module below bpfimg.cli, one line); a verb's parser and imports cost nothing until it is asked for
+VERBS: dict[str, tuple[str, str]] = {
+    "build": ("_build", "make a bytecode image from an object file or a C source"),
+    "images": ("_images", "list the images in the local store"),
+    "push": ("_push", "copy an image from the local store to a registry"),
+    "pull": ("_pull", "copy an image from a registry to the local store"),
+    "copy": ("_copy", "copy an image between any two places, with its signatures"),
+    "key": ("_key", "make signing keys, show a public key"),
+    "sign": ("_sign", "sign an image with a key"),
+    "verify": ("_verify", "say who signed an image and whether the policy believes it"),
+    "inspect": ("_inspect", "show what is in an image or object file"),
+    "run": ("_run", "pull if needed, verify, load and attach, in one step"),
+    "load": ("_load", "pull if needed, verify and load, without attaching"),
+    "unload": ("_unload", "detach and unload programs"),
+    "attach": ("_attach", "attach a loaded program to a hook"),
+    "detach": ("_detach", "detach links"),
+    "list": ("_list", "list programs; --all: everything eBPF in this kernel"),
+    "get": ("_get", "show everything about one program"),
+    "links": ("_links", "list links: what is attached where"),
+}
+
+#: the first class that fits decides; the rest is exit code 1
+EXIT_CODES: tuple[tuple[type[errors.Error], int], ...] = (
+    (errors.UsageError, 2),
+    (errors.VerificationError, 3),
+    (errors.NotSupported, 4),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command line (without the program's name); returns 0, 1, 2, 3 or 4, or 130 after Ctrl-C."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _dispatch(words)
+        sys.stdout.flush()
+    except errors.Error as error:
+        return _report(error, words)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # the reader (head, less) went away: what it wanted, it has; keep the interpreter from complaining at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
+
+
+def _dispatch(words: list[str]) -> int:
+    leading, verb, rest = _split(words)
+    if verb is None:
+        if "--version" in leading:
+            from bpfimg import __version__
+
+            print(f"bpfimg {__version__}")
+            return 0
+        if not {"-h", "--help"} & set(leading) and words != ["help"]:
+            print(_help(), file=sys.stderr)
+            return 2
+        print(_help())
+        return 0
+    from bpfimg.cli import _parser
+
+    module = __import__(f"bpfimg.cli.{VERBS[verb][0]}", fromlist=["*"])
+    arguments, options = _parser.parse(verb, VERBS[verb][1], module, leading + rest)
+    return _run(module.run, arguments, options)
+
+
+def _run(run: object, arguments: object, options: Options) -> int:
+    assert callable(run)
+    code = run(arguments, options)
+    assert isinstance(code, int)
+    return code
+
+
+def _split(words: list[str]) -> tuple[list[str], str | None, list[str]]:
+    """Common options may stand before the verb: what precedes it, the verb, what follows."""
+    from bpfimg.cli._options import takes_value
+
+    i = 0
+    while i < len(words) and words[i].startswith("-"):
+        i += 2 if takes_value(words[i]) else 1
+    if i >= len(words):
+        return words, None, []
+    verb = words[i]
+    if verb == "help":
+        return (
+            (words[:i], words[i + 1], ["--help"]) if words[i + 1 : i + 2] and words[i + 1] in VERBS else ([], None, [])
+        )
+    if verb not in VERBS:
+        from difflib import get_close_matches
+
+        near = get_close_matches(verb, VERBS, n=1)
+        hint = f"did you mean `bpfimg {near[0]}`?" if near else "`bpfimg --help` lists the verbs"
+        raise errors.UsageError(f"there is no verb {verb!r}", hint=hint)
+    return words[:i], verb, words[i + 1 :]
+
+
+def _help() -> str:
+    width = max(map(len, VERBS))
+    verbs = "\n".join(f"  {verb:{width}}  {line}" for verb, (_, line) in VERBS.items())
+    return f"""\
+usage: bpfimg VERB [OPTIONS] ...
+
+Ship eBPF programs as OCI images, and run them only when they are trusted.
+
+{verbs}
+
+`bpfimg VERB --help` explains a verb. Options that every verb takes: --store DIR, --bpffs DIR, --policy FILE,
+-o text|json, -q, -v, --authfile FILE, --ca-file FILE, --plain-http, --insecure-skip-tls-verify, --lock-timeout SECONDS;
+each also as an environment variable, BPFIMG_STORE and so on.
+
+exit codes: 0 done, 1 failed, 2 usage, 3 not believed (signature or policy), 4 not supported by this kernel or host
+
+example: bpfimg run --key cosign.pub registry.example/xdp_counter:v1 xdp --iface eth0"""
+
+
+def exit_code(error: errors.Error) -> int:
+    """The exit code of a failed command."""
+    return next((code for kind, code in EXIT_CODES if isinstance(error, kind)), 1)
+
+
+def _report(error: errors.Error, words: list[str]) -> int:
+    from bpfimg.cli._render import clean
+
+    code = exit_code(error)
+    reasons = [clean(reason) for reason in getattr(error, "reasons", ())]
+    log = getattr(error, "log", "")
+    if _wants_json(words):
+        import json
+
+        document: dict[str, object] = {
+            "error": {
+                "kind": type(error).__name__,
+                "message": clean(str(error)),
+                "hint": clean(error.hint),
+                "exit": code,
+            }
+        }
+        if reasons:
+            document["error"]["reasons"] = reasons  # type: ignore[index]
+        if log:
+            document["error"]["log"] = clean(log, keep_lines=True)  # type: ignore[index]
+        print(json.dumps(document), file=sys.stderr)
+        return code
+    print(f"bpfimg: error: {clean(str(error))}", file=sys.stderr)
+    for reason in reasons:
+        print(f"  - {reason}", file=sys.stderr)
+    if log and {"-v", "--verbose"} & set(words):
+        print(clean(log, keep_lines=True), file=sys.stderr)
+    if error.hint:
+        print(f"hint: {clean(error.hint, keep_lines=True)}", file=sys.stderr)
+    return code
+
+
+def _wants_json(words: list[str]) -> bool:
+    """Also answers for a command line that could not be parsed."""
+    if os.environ.get("BPFIMG_OUTPUT") == "json":
+        return not any(a in ("-o", "--output") and b == "text" for a, b in itertools.pairwise(words))
+    pairs = itertools.pairwise(words)
+    return any(a in ("-o", "--output") and b == "json" for a, b in pairs) or bool(
+        {"-ojson", "--output=json"} & set(words)
+    )

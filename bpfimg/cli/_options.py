@@ -1,0 +1,148 @@
+"""The options that every verb takes, from the command line or from `BPFIMG_...` variables."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from bpfimg.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+__all__ = ["Options", "add_common", "resolve", "takes_value"]
+
+_SYSTEM_POLICY = "/etc/bpfimg/policy.json"
+
+#: flags, metavar (None: a switch), help; the first long flag names the field and the variable
+_COMMON: tuple[tuple[tuple[str, ...], str | None, str], ...] = (
+    (("--store",), "DIR", "local image store, an OCI layout"),
+    (("--bpffs",), "DIR", "where bpffs is mounted (default /sys/fs/bpf)"),
+    (("--policy",), "FILE", f"trust policy (default {_SYSTEM_POLICY})"),
+    (("-o", "--output"), "text|json", "what to print"),
+    (("-q", "--quiet"), None, "print ids or digests only, one a line"),
+    (("-v", "--verbose"), None, "say on stderr what is being done"),
+    (("--authfile",), "FILE", "registry credentials, as docker and podman keep them"),
+    (("--ca-file",), "FILE", "PEM file of certificate authorities for the registry"),
+    (("--plain-http",), None, "speak HTTP to the registry (loopback registries do so by themselves)"),
+    (("--insecure-skip-tls-verify",), None, "do not check the registry's certificate"),
+    (("--lock-timeout",), "SECONDS", "how long to wait for another bpfimg (default 30)"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What every verb is told. `policy` is None where neither option nor default file was found."""
+
+    store: str
+    bpffs: str
+    policy: str | None
+    output: str
+    quiet: bool
+    verbose: bool
+    authfile: str | None
+    ca_file: str | None
+    plain_http: bool
+    insecure_skip_tls_verify: bool
+    lock_timeout: float
+    libbpf: str | None
+
+    @property
+    def json(self) -> bool:
+        """Whether stdout carries one JSON document."""
+        return self.output == "json"
+
+
+def takes_value(word: str) -> bool:
+    """Whether the common option `word` is followed by a value of its own."""
+    return any(word in flags and metavar for flags, metavar, _ in _COMMON)
+
+
+def _field(flags: tuple[str, ...]) -> str:
+    return flags[-1].lstrip("-").replace("-", "_")
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """Adds the common options; unset ones leave no attribute, so that sub-parsers do not overwrite them."""
+    from argparse import SUPPRESS
+
+    group = parser.add_argument_group("options of every verb")
+    for flags, metavar, text in _COMMON:
+        if metavar is None:
+            group.add_argument(*flags, action="store_true", default=SUPPRESS, help=text)
+        else:
+            group.add_argument(*flags, metavar=metavar, dest=_field(flags), default=SUPPRESS, help=text)
+
+
+def resolve(arguments: argparse.Namespace, environ: Mapping[str, str], uid: int) -> Options:
+    """The options in force: the command line, then `BPFIMG_...`, then the defaults of user `uid`.
+
+    Raises `UsageError` for a value that is none of those expected.
+    """
+    given: dict[str, str | bool] = {}
+    for flags, metavar, _ in _COMMON:
+        field = _field(flags)
+        value = getattr(arguments, field, None)
+        if value is None:
+            value = environ.get(f"BPFIMG_{field.upper()}") or None
+            if metavar is None and value is not None:
+                value = _switch(field, value)
+        if value is not None:
+            given[field] = value
+    output = str(given.get("output", "text"))
+    if output not in ("text", "json"):
+        raise UsageError(f"--output is {output!r}, expected text or json")
+    return Options(
+        store=str(given.get("store") or _default_store(environ, uid)),
+        bpffs=str(given.get("bpffs", "/sys/fs/bpf")),
+        policy=_text(given, "policy") or _default_policy(environ, uid),
+        output=output,
+        quiet=bool(given.get("quiet")),
+        verbose=bool(given.get("verbose")),
+        authfile=_text(given, "authfile"),
+        ca_file=_text(given, "ca_file"),
+        plain_http=bool(given.get("plain_http")),
+        insecure_skip_tls_verify=bool(given.get("insecure_skip_tls_verify")),
+        lock_timeout=_seconds(str(given.get("lock_timeout", "30"))),
+        libbpf=environ.get("BPFIMG_LIBBPF") or None,
+    )
+
+
+def _text(given: Mapping[str, str | bool], field: str) -> str | None:
+    return str(given[field]) if field in given else None
+
+
+def _switch(field: str, value: str) -> bool:
+    if value.lower() in ("1", "true", "yes"):
+        return True
+    if value.lower() in ("0", "false", "no"):
+        return False
+    raise UsageError(f"BPFIMG_{field.upper()} is {value!r}, expected 1 or 0")
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= 86400:
+        raise UsageError(f"--lock-timeout is {text!r}, expected seconds from 0 to 86400")
+    return seconds
+
+
+def _default_store(environ: Mapping[str, str], uid: int) -> str:
+    if uid == 0:
+        return "/var/lib/bpfimg/store"
+    home = environ.get("XDG_DATA_HOME") or os.path.join(environ.get("HOME", "/"), ".local/share")
+    return os.path.join(home, "bpfimg/store")
+
+
+def _default_policy(environ: Mapping[str, str], uid: int) -> str | None:
+    """Root reads only the system's file: a policy in somebody's home is no policy for the kernel."""
+    if os.path.exists(_SYSTEM_POLICY) or uid == 0:
+        return _SYSTEM_POLICY if os.path.exists(_SYSTEM_POLICY) else None
+    home = environ.get("XDG_CONFIG_HOME") or os.path.join(environ.get("HOME", "/"), ".config")
+    path = os.path.join(home, "bpfimg/policy.json")
+    return path if os.path.exists(path) else None

@@ -1,0 +1,69 @@
+"""One verb's parser: built when the verb is asked for, and only that one."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from bpfimg.cli._options import add_common, resolve
+from bpfimg.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import NoReturn
+
+    from bpfimg.cli._options import Options
+
+__all__ = ["Parser", "key_values", "parse"]
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with errors as `UsageError`, no abbreviations, and help that keeps its line breaks."""
+
+    def __init__(self, **settings: object) -> None:
+        settings.setdefault("allow_abbrev", False)
+        settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(**settings)  # type: ignore[arg-type]
+
+    def error(self, message: str) -> NoReturn:
+        """Raises `UsageError` where argparse would exit."""
+        raise UsageError(message, hint=f"`{self.prog} --help` shows the words and options")
+
+
+def parse(verb: str, line: str, module: ModuleType, words: list[str]) -> tuple[argparse.Namespace, Options]:
+    """Parses the words of `verb`; `module.add(parser)` says which there are, `module.EPILOG` gives examples.
+
+    Raises `UsageError`; `--help` prints and ends the process through `SystemExit`, as argparse does.
+    """
+    parser = Parser(prog=f"bpfimg {verb}", description=f"{line[0].upper()}{line[1:]}.", epilog=module.EPILOG)
+    module.add(parser)
+    add_common(parser)
+    arguments = parser.parse_args(words)
+    options = resolve(arguments, os.environ, os.geteuid())
+    return arguments, options
+
+
+def key_values(words: list[str] | None, what: str) -> dict[str, str]:
+    """`["A=1", "B=x=y"]` as a dict; `what` names the option in the `UsageError` for a word without `=`."""
+    pairs: dict[str, str] = {}
+    for word in words or []:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise UsageError(f"{what} is {word!r}, expected NAME=VALUE")
+        if key in pairs:
+            raise UsageError(f"{what} gives {key!r} twice, expected one value")
+        pairs[key] = value
+    return pairs
+
+
+def note(options: Options, text: str) -> None:
+    """Says on stderr what is being done, where `-v` asks for it."""
+    if options.verbose:
+        print(f"bpfimg: {text}", file=sys.stderr)
+
+
+def warn(text: str) -> None:
+    """Says on stderr what a person should know although the command goes on."""
+    print(f"bpfimg: warning: {text}", file=sys.stderr)

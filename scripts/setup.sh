@@ -1,0 +1,48 @@
+#!/bin/sh
+# Everything that `make demo` and `make test` need: Debian packages through apt, peers that are only unpacked, and
+# a virtual environment in .venv. Does nothing, in a second, where everything is there.
+set -eu
+cd "$(dirname "$0")/.."
+
+# what the product needs (libbpf1), what building images needs (clang, llvm-strip, headers), what the tests look with
+PACKAGES="git clang llvm libbpf1 libbpf-dev linux-libc-dev bpftool iproute2 iputils-ping skopeo strace python3-venv ca-certificates mount util-linux"
+PYTHON="${PYTHON:-/usr/bin/python3}"
+[ -x "$PYTHON" ] || PYTHON=python3
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+
+missing=""
+for package in $PACKAGES; do
+    case "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)" in
+    installed) ;;
+    *) missing="$missing $package" ;;
+    esac
+done
+if [ -n "$missing" ]; then
+    if [ "$(id -u)" != 0 ]; then
+        say "these Debian packages are missing:$missing"
+        say "run this once as root: apt-get install --no-install-recommends$missing"
+        exit 1
+    fi
+    say "installing$missing"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+fi
+
+"$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+    say "$PYTHON is $("$PYTHON" -V), bpfimg needs Python 3.11 or newer (PYTHON=... names another)"
+    exit 1
+}
+
+stamp=".venv/.stamp-$(cat requirements/dev.txt pyproject.toml | sha256sum | cut -c1-16)-$(pwd | sha256sum | cut -c1-8)"
+if [ ! -e "$stamp" ]; then
+    say "building the virtual environment in .venv"
+    rm -rf .venv
+    "$PYTHON" -m venv .venv
+    .venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
+    .venv/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+    touch "$stamp"
+fi
+
+# a registry and cosign for the demo and the tests: unpacked below .cache, so that no service starts on this host
+.venv/bin/python -m tests.support.debian docker-registry cosign || true

@@ -1,0 +1,42 @@
+"""What is installed is what is in the tree, and nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("wheel")
+    argv = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(ROOT)]
+    subprocess.run(argv, check=True, capture_output=True, timeout=300)
+    return next(out.glob("*.whl"))
+
+
+def test_every_file_of_every_room_is_in_the_wheel(wheel: Path) -> None:
+    packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    tree = {str(path.relative_to(ROOT)) for path in (ROOT / "bpfimg").rglob("*.py")} | {"bpfimg/py.typed"}
+    assert packed == tree
+
+
+def test_the_wheel_is_pure_python_and_brings_the_command(wheel: Path) -> None:
+    assert wheel.name.endswith("-py3-none-any.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        points = next(name for name in archive.namelist() if name.endswith("entry_points.txt"))
+        assert "bpfimg = bpfimg.cli:main" in archive.read(points).decode()
+
+
+def test_no_test_folder_is_skipped_in_silence() -> None:
+    """pytest's default list of folders to skip holds `build`; ours must not, or tests/unit/build never runs."""
+    argv = [sys.executable, "-m", "pytest", "--collect-only", "-q", "tests/unit"]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    for folder in sorted({path.parent.relative_to(ROOT) for path in (ROOT / "tests" / "unit").rglob("test_*.py")}):
+        assert f"{folder}/test_" in done.stdout, f"{folder} is not collected"

@@ -1,0 +1,106 @@
+"""Peers from Debian, unpacked below `.cache/` and never installed: no service starts, no file of the host changes.
+
+`python -m tests.support.debian docker-registry cosign` fetches what is not there yet and says plainly what cannot be
+had. The mirror and its key are those that this machine's apt uses.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+CACHE = Path(__file__).resolve().parents[2] / ".cache" / "debian"
+
+#: peer -> the suite that has it where the machine's own suite does not
+SUITES = {"cosign": "trixie"}
+
+_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+
+def find(name: str) -> str | None:
+    """The path of the program `name`: on PATH, or unpacked below `.cache/`; None where it is not to be had."""
+    unpacked = CACHE / name / "usr" / "bin" / name
+    return shutil.which(name) or (str(unpacked) if unpacked.exists() else None)
+
+
+def fetch(name: str) -> str:
+    """Downloads and unpacks Debian's package `name`; returns the path of the program of that name.
+
+    Raises `LookupError` with the reason when it cannot be had.
+    """
+    there = find(name)
+    if there is not None:
+        return there
+    mirror, keyring = _mirror()
+    suite = SUITES.get(name) or _codename()
+    work = CACHE / "apt" / suite
+    (work / "lists" / "partial").mkdir(parents=True, exist_ok=True)
+    (work / "cache" / "archives" / "partial").mkdir(parents=True, exist_ok=True)
+    (work / "sources.list").write_text(f"deb [signed-by={keyring}] {mirror} {suite} main\n")
+    apt = ["apt-get", "-qq", "-o", f"Dir::Etc::SourceList={work}/sources.list", "-o", "Dir::Etc::SourceParts=/dev/null"]
+    apt += ["-o", f"Dir::State::Lists={work}/lists", "-o", f"Dir::Cache={work}/cache", "-o", "APT::Sandbox::User=root"]
+    _call([*apt, "update"], work)
+    _call([*apt, "download", f"{name}/{suite}" if name in SUITES else name], work)
+    packages = sorted(work.glob(f"{name}_*.deb"))
+    if not packages:
+        raise LookupError(f"apt downloaded no package {name} from {suite}")
+    _call(["dpkg-deb", "-x", str(packages[-1]), str(CACHE / name)], work)
+    program = find(name)
+    if program is None:
+        raise LookupError(f"Debian's package {name} holds no program of that name")
+    return program
+
+
+def _call(argv: list[str], folder: Path) -> None:
+    try:
+        done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise LookupError(f"{argv[0]}: {error}") from error
+    if done.returncode:
+        raise LookupError(f"{argv[0]} failed: {(done.stderr or done.stdout).strip().splitlines()[-1:]}")
+
+
+def _mirror() -> tuple[str, str]:
+    """The first mirror of this machine's apt configuration, and the keyring that goes with it."""
+    for path in sorted(Path("/etc/apt/sources.list.d").glob("*.sources")):
+        text = path.read_text()
+        uris, suites = (
+            re.search(r"^URIs:\s*(\S+)", text, re.M),
+            re.search(r"^Suites:.*\b(bookworm|trixie)\b", text, re.M),
+        )
+        if uris and suites:
+            signed = re.search(r"^Signed-By:\s*(/\S+)", text, re.M)
+            return uris[1], signed[1] if signed else _KEYRING
+    for path in [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*.list"))]:
+        line = re.search(
+            r"^deb\s+(?:\[[^]]*]\s+)?(\S+)\s+\S*(?:bookworm|trixie)", path.read_text() if path.exists() else "", re.M
+        )
+        if line:
+            return line[1], _KEYRING
+    raise LookupError("this machine's apt has no Debian mirror")
+
+
+def _codename() -> str:
+    found = re.search(r"^VERSION_CODENAME=(\S+)", Path("/etc/os-release").read_text(), re.M)
+    if not found:
+        raise LookupError("/etc/os-release names no Debian release")
+    return found[1]
+
+
+def main() -> int:
+    """Fetches the peers named on the command line; 1 when one of them cannot be had."""
+    code = 0
+    for name in sys.argv[1:]:
+        try:
+            fetch(name)
+        except LookupError as error:
+            print(f"setup: {name} cannot be had, what needs it will be skipped: {error}", file=sys.stderr)
+            code = 1
+    return code
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,1 +1,39 @@
-"""(room kernel)"""
+"""What this kernel can do: the only room that crosses into C, netlink, bpffs and namespaces.
+
+Each name of this door but `Fd` and `OpenObject` is a module, a verb of its own:
+
+* `bpf`       raw bpf(2): maps, pins, links, infos, ids
+* `libbpf`    open, configure and load an object; XDP and clsact by netlink
+* `bpffs`     directories, names and records of the store in bpffs, and the writer's lock
+* `netns`     run a function in another network namespace
+* `netlink`   interfaces
+* `features`  what this kernel has: yes, no, could not tell
+* `abi`       numbers and words of the kernel's ABI
+"""
+
+from __future__ import annotations
+
+from bpfimg._door import opened
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bpfimg.kernel import _abi as abi
+    from bpfimg.kernel import _bpf as bpf
+    from bpfimg.kernel import _bpffs as bpffs
+    from bpfimg.kernel import _netlink as netlink
+    from bpfimg.kernel import _netns as netns
+    from bpfimg.kernel._fd import Fd
+
+__all__ = ["Fd", "abi", "bpf", "bpffs", "netlink", "netns"]
+
+__getattr__ = opened(
+    __name__,
+    {
+        "Fd": "_fd",
+        "abi": "_abi*",
+        "bpf": "_bpf*",
+        "bpffs": "_bpffs*",
+        "netlink": "_netlink*",
+        "netns": "_netns*",
+    },
+)

@@ -1,0 +1,84 @@
+"""The writer's lock: flock(2) on a directory in bpffs, held for as long as the process lives and holds it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from contextlib import contextmanager, suppress
+
+from bpfimg.errors import LockTimeout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_POLL = 0.02  # seconds; a change of the host takes a few milliseconds
+
+
+@contextmanager
+def held(directory: str, timeout: float) -> Iterator[None]:
+    """See `_bpffs.lock`."""
+    fd = _opened(directory)
+    try:
+        deadline = time.monotonic() + timeout
+        while not _taken(fd):
+            if time.monotonic() >= deadline:
+                raise _timed_out(directory, fd, timeout)
+            time.sleep(_POLL)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _opened(directory: str) -> int:
+    from bpfimg.kernel._bpffs import translated
+
+    try:
+        with suppress(FileExistsError):
+            os.mkdir(directory, 0o700)
+        return os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError as error:
+        raise translated("lock", directory, error) from error
+
+
+def _taken(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _timed_out(directory: str, fd: int, timeout: float) -> LockTimeout:
+    holder = _holder(fd)
+    by = f" by {holder}" if holder else ""
+    return LockTimeout(
+        f"{directory} is still locked{by} after {timeout:g} s",
+        hint="another bpfimg is changing this host; wait for it, or raise --lock-timeout",
+    )
+
+
+def _holder(fd: int) -> str:
+    """Who /proc/locks says holds a flock on this directory; empty if nobody is named there."""
+    status = os.fstat(fd)
+    place = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    try:
+        with open("/proc/locks", encoding="ascii", errors="replace") as file:
+            # 1: FLOCK  ADVISORY  WRITE 1234 00:2a:77 0 EOF; a waiting one has "->" after the number.
+            for fields in (line.split() for line in file):
+                if len(fields) > 5 and fields[1] == "FLOCK" and fields[5] == place:
+                    return _named(int(fields[4]))
+    except (OSError, ValueError):
+        pass
+    return ""
+
+
+def _named(pid: int) -> str:
+    if pid <= 0:  # a process of another PID namespace
+        return "a process outside this container"
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+            return f"process {pid} ({file.read().strip()})"
+    except OSError:
+        return f"process {pid}"

@@ -1,0 +1,42 @@
+"""Interfaces of the network namespace that the calling thread is in; see `_netns.call`."""
+
+from __future__ import annotations
+
+from bpfimg.errors import AttachError
+
+_NAME_LIMIT = 15  # IFNAMSIZ without the final NUL
+
+
+def interfaces() -> dict[str, int]:
+    """Returns name -> index of every interface here."""
+    import socket
+
+    return {name: index for index, name in socket.if_nameindex()}
+
+
+def interface_index(name: str) -> int:
+    """Returns the index of an interface; AttachError when there is none, with near names in the hint."""
+    import socket
+
+    try:
+        return socket.if_nametoindex(name)
+    except (OSError, ValueError, UnicodeError):
+        raise AttachError(f"no interface {name[:64]!r}", hint=_near(name)) from None
+
+
+def interface_name(index: int) -> str | None:
+    """Returns the name of an interface; None when there is none with this index."""
+    import socket
+
+    try:
+        return socket.if_indextoname(index)
+    except (OSError, OverflowError):
+        return None
+
+
+def _near(name: str) -> str:
+    from difflib import get_close_matches
+
+    names = sorted(interfaces())
+    near = get_close_matches(name[:_NAME_LIMIT], names, n=5, cutoff=0.5) or names[:8]
+    return f"there is: {', '.join(near)}" if near else ""

@@ -1,0 +1,22 @@
+"""Media types of the documents that this room reads, and the size limits of facts and specification."""
+
+from __future__ import annotations
+
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
+DOCKER_SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1"
+
+MANIFESTS = (OCI_MANIFEST, DOCKER_MANIFEST)
+INDEXES = (OCI_INDEX, DOCKER_INDEX)
+DOCUMENTS = MANIFESTS + INDEXES
+
+DOCUMENT_LIMIT = 4 << 20
+"""Bytes of a manifest or index; registries use the same limit (distribution-spec 1.1, 'Pushing Manifests')."""
+BLOB_LIMIT = 64 << 20
+"""Bytes of any other content that `fetch` takes into memory unless its caller says more."""
+INDEX_ENTRIES = 256
+MANIFEST_LAYERS = 256
+REFERRERS = 64
+"""Referrers of one subject that are looked at; more are an error, never cut off in silence."""

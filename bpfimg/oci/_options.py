@@ -1,0 +1,68 @@
+"""How to reach registries: everything that the caller may decide, in one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+def _silent(sentence: str) -> None:
+    """Nobody listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryOptions:
+    """Options of `Registry`; nothing is read from the environment behind the caller's back."""
+
+    authfile: str | None = None
+    """One file with credentials that the user named: it must be readable. Then `auth_files` are not looked at."""
+    auth_files: tuple[str, ...] = ()
+    """Files with credentials, first match wins; those that do not exist are passed over: `default_auth_files`."""
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ca_file: str | None = None
+    """PEM certificates to trust in place of the system's."""
+    plain_http: bool = False
+    """Speak HTTP without TLS. Loopback registries get it by themselves, unless a `ca_file` is given."""
+    insecure_skip_tls_verify: bool = False
+    proxies: Mapping[str, str] = field(default_factory=dict)
+    """Proxy URLs by scheme, and under `no` the hosts to reach without; see `default_proxies`."""
+    warn: Callable[[str], None] = _silent
+    """Takes sentences for people: a retry, a danger."""
+    waits: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0)
+    """Seconds to wait before each further try of a request; as many tries more as there are numbers."""
+    patience: float = 60.0
+    """Seconds after which no further try is made."""
+
+    @staticmethod
+    def default_auth_files(environ: Mapping[str, str], uid: int) -> tuple[str, ...]:
+        """Returns the files in which podman, skopeo and docker keep credentials, in their order."""
+        named = environ.get("REGISTRY_AUTH_FILE")
+        home = environ.get("HOME", "")
+        runtime = environ.get("XDG_RUNTIME_DIR") or f"/run/user/{uid}"
+        settings = environ.get("XDG_CONFIG_HOME") or (f"{home}/.config" if home else "")
+        docker = environ.get("DOCKER_CONFIG") or (f"{home}/.docker" if home else "")
+        return tuple(
+            filter(
+                None,
+                (
+                    named,
+                    f"{runtime}/containers/auth.json",
+                    settings and f"{settings}/containers/auth.json",
+                    docker and f"{docker}/config.json",
+                ),
+            ),
+        )
+
+    @staticmethod
+    def default_proxies(environ: Mapping[str, str]) -> dict[str, str]:
+        """Returns the proxies that `https_proxy`, `http_proxy` and `no_proxy` name; lower case wins."""
+        found: dict[str, str] = {}
+        for word in ("http", "https", "no"):
+            value = environ.get(f"{word}_proxy") or environ.get(f"{word.upper()}_PROXY")
+            if value:
+                found[word] = value
+        return found

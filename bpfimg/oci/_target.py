@@ -1,0 +1,60 @@
+"""The two protocols of everything that holds images: read from a `Source`, write to a `Target`."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from bpfimg.oci._media import BLOB_LIMIT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from bpfimg.oci._descriptor import Descriptor
+    from bpfimg.oci._digest import Digest
+    from bpfimg.oci._reference import Repository
+
+
+class Source(Protocol):
+    """One repository to read from. Every byte that comes back was checked for size and digest."""
+
+    @property
+    def repository(self) -> Repository:
+        """The repository that this source is bound to."""
+
+    def resolve(self, selector: str | Digest) -> Descriptor:
+        """Returns the descriptor of the manifest or index that a tag or digest names; NotFound when there is none."""
+
+    def fetch(self, descriptor: Descriptor, *, limit: int = BLOB_LIMIT) -> bytes:
+        """Returns the content: exactly `descriptor.size` bytes with `descriptor.digest`.
+
+        NotFound when it is not there, DigestMismatch when it is something else, ImageError when the descriptor
+        says more than `limit` bytes (for manifests and indexes at most 4 MiB).
+        """
+
+    def referrers(self, digest: Digest) -> tuple[Descriptor, ...]:
+        """Returns the manifests whose `subject` is `digest`: () says that there are none, errors raise.
+
+        The artifact type in such a descriptor is a hint that registries get wrong: open the manifest to know.
+        ImageError when there are more than 64.
+        """
+
+
+class Target(Source, Protocol):
+    """One repository to read from and write to."""
+
+    def exists(self, descriptor: Descriptor) -> bool:
+        """Says whether the content is there, whole; altered content counts as missing."""
+
+    def push(self, descriptor: Descriptor, data: bytes, *, tag: str | None = None) -> None:
+        """Stores a blob, manifest or index, after checking size and digest (DigestMismatch).
+
+        A manifest comes after its config and layers (else NotFound); with a `subject` it is found through
+        `referrers` from then on. `tag` names a manifest or index in the same step.
+        """
+
+    def tag(self, descriptor: Descriptor, tag: str) -> None:
+        """Lets `tag` name a manifest or index that is there; NotFound when it is not."""
+
+    def lock(self) -> AbstractContextManager[object]:
+        """Keeps other writers out while held, where the target can: read, change and write inside it."""

@@ -1,0 +1,268 @@
+"""What we wrote down about a load or a link: frozen values, JSON in bpffs beside the pins that they describe.
+
+Readers take any keys that they do not know and are strict on `version`. What the kernel can say (where a link is
+attached now, sizes, times) is not in a record. A record is normally below 3,700 bytes: a larger one costs the next
+kmalloc bucket, 8 KiB; above `MAX_BYTES` it is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from bpfimg.errors import Error, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+VERSION = 1
+MAX_BYTES = 64 * 1024
+_JSON = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), check_circular=False)
+
+
+class DamagedRecordError(Error):
+    """A record that this version cannot read; readers show its load or link as damaged."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProgramRecord:
+    """One program of a load: `id` is the kernel's, `type` the kernel's word, `name` in full length."""
+
+    name: str
+    id: int
+    type: str
+    section: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageRecord:
+    """Where the bytes came from and who vouched for them.
+
+    `digest` is what the reference named, `manifest` the one for this platform; `policy` and `rule` say why it was
+    believed, `signers` by whom; `unsafe` is true when no signature was asked for; `pull` is the pull policy.
+    """
+
+    reference: str
+    digest: str
+    manifest: str
+    policy: str
+    rule: str
+    signers: tuple[str, ...] = ()
+    unsafe: bool = False
+    pull: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadRecord:
+    """One object that we loaded: its programs and maps with their kernel ids, where it came from, what was asked."""
+
+    name: str
+    programs: tuple[ProgramRecord, ...]
+    maps: tuple[tuple[str, int], ...]
+    image: ImageRecord | None
+    globals: Mapping[str, str]
+    metadata: Mapping[str, str]
+    created: str
+    bpfimg: str
+
+    @property
+    def id(self) -> int:
+        """The kernel id of the first program."""
+        return self.programs[0].id
+
+    def to_dict(self) -> dict[str, object]:
+        """The JSON document, as it is written."""
+        image = self.image
+        return {
+            "version": VERSION,
+            "name": self.name,
+            "programs": [{"name": p.name, "id": p.id, "type": p.type, "section": p.section} for p in self.programs],
+            "maps": [{"name": name, "id": number} for name, number in self.maps],
+            "image": None if image is None else {field: getattr(image, field) for field in image.__slots__},
+            "globals": dict(self.globals),
+            "metadata": dict(self.metadata),
+            "created": self.created,
+            "bpfimg": self.bpfimg,
+        }
+
+    @classmethod
+    def from_dict(cls, document: Any) -> LoadRecord:
+        """Reads a document; DamagedRecordError when it is not one, or of another version."""
+        try:
+            _check_version(document)
+            programs = tuple(
+                ProgramRecord(str(p["name"]), int(p["id"]), str(p["type"]), str(p["section"]))
+                for p in document["programs"]
+            )
+            image = document.get("image")
+            if not programs:
+                raise DamagedRecordError("the record of a load names no program, expected at least one")
+            return cls(
+                name=str(document["name"]),
+                programs=programs,
+                maps=tuple((str(m["name"]), int(m["id"])) for m in document["maps"]),
+                image=None if image is None else _image(image),
+                globals=_texts(document.get("globals")),
+                metadata=_texts(document.get("metadata")),
+                created=str(document.get("created", "")),
+                bpfimg=str(document.get("bpfimg", "")),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise DamagedRecordError(f"the record of a load lacks or misuses {error}") from error
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinkRecord:
+    """One attachment: which program of the load, to which hook, how.
+
+    `id` is the kernel id of the map that holds this record: unique on the host, stable for as long as the link is
+    there, and for clsact also the handle of the filter. `hook` is the hook's word; of the fields after it those are
+    None that the hook does not have. `mode` is the XDP mode that was asked for, `used_mode` the one that it became
+    and `note` the reason when they differ. `how` is "link" or "clsact"; `clsact_priority` is the filter's.
+    """
+
+    id: int
+    program_id: int
+    program_name: str
+    hook: str
+    how: str
+    created: str
+    interface: str | None = None
+    ifindex: int | None = None
+    direction: str | None = None
+    netns: str | None = None
+    netns_inode: int | None = None
+    priority: int | None = None
+    proceed_on: tuple[str, ...] = ()
+    mode: str | None = None
+    used_mode: str | None = None
+    tracepoint: str | None = None
+    clsact_priority: int | None = None
+    note: str = ""
+    metadata: Mapping[str, str] | None = None
+
+    @property
+    def target(self) -> str:
+        """Where, in words: `eth0`, `eth0 ingress`, `sched/sched_switch`."""
+        if self.interface is None:
+            return self.tracepoint or ""
+        return f"{self.interface} {self.direction}" if self.direction else self.interface
+
+    def to_dict(self) -> dict[str, object]:
+        """The JSON document, as it is written; without `id`, which is not known before the map exists."""
+        fields = {"interface", "ifindex", "direction", "netns", "netns_inode", "priority", "mode", "tracepoint"}
+        hook: dict[str, object] = {"kind": self.hook}
+        hook |= {name: getattr(self, name) for name in sorted(fields) if getattr(self, name) is not None}
+        if self.proceed_on:
+            hook["proceed_on"] = list(self.proceed_on)
+        document: dict[str, object] = {
+            "version": VERSION,
+            "program": {"id": self.program_id, "name": self.program_name},
+            "hook": hook,
+            "how": self.how,
+            "created": self.created,
+            "metadata": dict(self.metadata or {}),
+        }
+        if self.used_mode is not None:
+            document["mode"] = self.used_mode
+        if self.clsact_priority is not None:
+            document["clsact"] = {"priority": self.clsact_priority}
+        if self.note:
+            document["note"] = self.note
+        return document
+
+    @classmethod
+    def from_dict(cls, document: Any, id: int) -> LinkRecord:
+        """Reads the document in the directory called `id`; DamagedRecordError as for a load."""
+        try:
+            _check_version(document)
+            hook, program = document["hook"], document["program"]
+            priority = document.get("clsact", {}).get("priority")
+            return cls(
+                id=id,
+                program_id=int(program["id"]),
+                program_name=str(program["name"]),
+                hook=str(hook["kind"]),
+                how=str(document["how"]),
+                created=str(document.get("created", "")),
+                interface=_text(hook.get("interface")),
+                ifindex=_number(hook.get("ifindex")),
+                direction=_text(hook.get("direction")),
+                netns=_text(hook.get("netns")),
+                netns_inode=_number(hook.get("netns_inode")),
+                priority=_number(hook.get("priority")),
+                proceed_on=tuple(map(str, hook.get("proceed_on", ()))),
+                mode=_text(hook.get("mode")),
+                used_mode=_text(document.get("mode")),
+                tracepoint=_text(hook.get("tracepoint")),
+                clsact_priority=_number(priority),
+                note=str(document.get("note", "")),
+                metadata=_texts(document.get("metadata")),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise DamagedRecordError(f"the record of a link lacks or misuses {error}") from error
+
+
+def encode(record: LoadRecord | LinkRecord) -> str:
+    """The record as the text to pin; UsageError when it is larger than `MAX_BYTES`."""
+    text = _JSON.encode(record.to_dict())
+    if len(text) > MAX_BYTES:
+        raise UsageError(
+            f"the record would take {len(text)} bytes, expected at most {MAX_BYTES}",
+            hint="give less metadata, or shorter globals",
+        )
+    return text
+
+
+def decode(text: str) -> Any:
+    """The JSON document in a record; DamagedRecordError when there is none."""
+    if len(text) > MAX_BYTES:
+        raise DamagedRecordError(f"a record of {len(text)} bytes, expected at most {MAX_BYTES}")
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DamagedRecordError(f"a record is not JSON: {error}") from error
+
+
+def _check_version(document: Any) -> None:
+    if document["version"] != VERSION:
+        raise DamagedRecordError(f"a record of version {document['version']!r}, expected {VERSION}")
+
+
+def _image(document: Any) -> ImageRecord:
+    return ImageRecord(
+        reference=str(document["reference"]),
+        digest=str(document["digest"]),
+        manifest=str(document["manifest"]),
+        policy=str(document["policy"]),
+        rule=str(document["rule"]),
+        signers=tuple(map(str, document.get("signers", ()))),
+        unsafe=document.get("unsafe") is True,
+        pull=str(document.get("pull", "")),
+    )
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _number(value: Any) -> int | None:
+    return None if value is None else int(value)
+
+
+def _texts(value: Any) -> dict[str, str]:
+    return {str(key): str(text) for key, text in (value or {}).items()}
+
+
+def check_words(what: str, words: Mapping[str, str] | Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Metadata as it may be recorded: printable, keys of 1 to 128 and values of at most 1024 characters."""
+    checked = dict(words)
+    for key, value in checked.items():
+        if not 1 <= len(key) <= 128 or len(value) > 1024 or not (key.isprintable() and value.isprintable()):
+            raise UsageError(
+                f"{what} {ascii(key)[:80]} cannot be recorded, expected a printable name of at most 128 characters"
+                " with a printable value of at most 1024"
+            )
+    return checked

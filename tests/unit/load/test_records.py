@@ -1,0 +1,167 @@
+"""Records: JSON and back, tolerant to keys of later versions, strict on the version itself."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from bpfimg.errors import UsageError
+from bpfimg.load._records import (
+    DamagedRecordError,
+    ImageRecord,
+    LinkRecord,
+    LoadRecord,
+    ProgramRecord,
+    check_words,
+    decode,
+    encode,
+)
+
+IMAGE = ImageRecord(
+    reference="registry.example/xdp_count:v1",
+    digest="sha256:" + "a" * 64,
+    manifest="sha256:" + "b" * 64,
+    policy="/etc/bpfimg/policy.json",
+    rule="team",
+    signers=("sha256:" + "c" * 64,),
+    pull="missing",
+)
+LOAD = LoadRecord(
+    name="xdp_count",
+    programs=(ProgramRecord("xdp_count", 17, "xdp", "xdp"), ProgramRecord("other", 18, "sched_cls", "tc")),
+    maps=(("counters", 3), (".rodata", 4)),
+    image=IMAGE,
+    globals={"sample": "100"},
+    metadata={"team": "net \u00e4"},
+    created="2026-01-02T03:04:05Z",
+    bpfimg="0.1.0",
+)
+XDP = LinkRecord(
+    id=9,
+    program_id=17,
+    program_name="xdp_count",
+    hook="xdp",
+    how="link",
+    created="2026-01-02T03:04:05Z",
+    interface="eth0",
+    ifindex=4,
+    netns="/run/netns/blue",
+    netns_inode=4026532000,
+    priority=50,
+    proceed_on=("pass", "dispatcher_return"),
+    mode="auto",
+    used_mode="generic",
+    note="the driver has no XDP",
+    metadata={"a": "b"},
+)
+CLSACT = LinkRecord(
+    id=10,
+    program_id=18,
+    program_name="other",
+    hook="tc",
+    how="clsact",
+    created="2026-01-02T03:04:05Z",
+    interface="eth0",
+    ifindex=4,
+    direction="egress",
+    netns_inode=4026532000,
+    priority=50,
+    proceed_on=("pipe", "dispatcher_return"),
+    clsact_priority=50,
+    metadata={},
+)
+TRACEPOINT = LinkRecord(
+    id=11, program_id=19, program_name="t", hook="tracepoint", how="link", created="", tracepoint="a/b", metadata={}
+)
+
+
+def fields(record: object) -> dict[str, object]:
+    return {name: getattr(record, name) for name in record.__slots__}  # type: ignore[attr-defined]
+
+
+def test_a_load_survives_the_round_trip() -> None:
+    again = LoadRecord.from_dict(decode(encode(LOAD)))
+    assert again.to_dict() == LOAD.to_dict()
+    assert again.id == 17
+    assert again.image is not None
+    assert fields(again.image) == fields(IMAGE)
+
+
+@pytest.mark.parametrize("record", [XDP, CLSACT, TRACEPOINT], ids=lambda record: record.hook)
+def test_a_link_survives_the_round_trip(record: LinkRecord) -> None:
+    assert fields(LinkRecord.from_dict(decode(encode(record)), record.id)) == fields(record)
+
+
+def test_a_local_object_has_no_image() -> None:
+    assert LoadRecord.from_dict(decode(encode(replace(LOAD, image=None)))).image is None
+
+
+def test_the_shape_that_other_tools_read() -> None:
+    document = json.loads(encode(CLSACT))
+    assert document["version"] == 1
+    assert document["program"] == {"id": 18, "name": "other"}
+    assert document["hook"]["kind"] == "tc"
+    assert document["hook"]["direction"] == "egress"
+    assert document["clsact"] == {"priority": 50}
+    assert json.loads(encode(XDP))["mode"] == "generic"
+    assert json.loads(encode(LOAD))["maps"] == [{"name": "counters", "id": 3}, {"name": ".rodata", "id": 4}]
+
+
+def test_keys_of_later_versions_are_left_alone() -> None:
+    document = LOAD.to_dict() | {"new": 1}
+    document["programs"] = [{**program, "new": 2} for program in document["programs"]]  # type: ignore[attr-defined]
+    assert LoadRecord.from_dict(document).to_dict() == LOAD.to_dict()
+
+
+@pytest.mark.parametrize("version", [0, 2, "1", None])
+def test_another_version_is_not_guessed_at(version: object) -> None:
+    with pytest.raises(DamagedRecordError, match="expected 1"):
+        LoadRecord.from_dict(LOAD.to_dict() | {"version": version})
+    with pytest.raises(DamagedRecordError, match="expected 1"):
+        LinkRecord.from_dict(XDP.to_dict() | {"version": version}, 9)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        None,
+        [],
+        1,
+        "x",
+        {},
+        {"version": 1},
+        {"version": 1, "programs": [], "maps": [], "name": "x"},
+        {"version": 1, "programs": 7},
+    ],
+)
+def test_anything_else_is_damaged(document: object) -> None:
+    with pytest.raises(DamagedRecordError):
+        LoadRecord.from_dict(document)
+    with pytest.raises(DamagedRecordError):
+        LinkRecord.from_dict(document, 1)
+
+
+@pytest.mark.parametrize("text", ["", "{", "\x00", "[" * 50000, "9" * 70000])
+def test_text_that_is_no_record(text: str) -> None:
+    with pytest.raises(DamagedRecordError):
+        LoadRecord.from_dict(decode(text))
+
+
+def test_records_are_bounded_and_printable() -> None:
+    assert len(encode(LOAD)) < 3700
+    assert encode(LOAD).isascii()
+    with pytest.raises(UsageError, match="expected at most 65536"):
+        encode(replace(LOAD, metadata={str(n): "x" * 1024 for n in range(64)}))
+
+
+def test_metadata_is_printable_and_bounded() -> None:
+    assert check_words("metadata", {"a": ""}) == {"a": ""}
+    for bad in ({"": "x"}, {"a\n": "x"}, {"a": "\x1b"}, {"a" * 129: "x"}, {"a": "x" * 1025}):
+        with pytest.raises(UsageError, match="cannot be recorded"):
+            check_words("metadata", bad)
+
+
+def test_the_target_in_words() -> None:
+    assert [record.target for record in (XDP, CLSACT, TRACEPOINT)] == ["eth0", "eth0 egress", "a/b"]

@@ -1,0 +1,143 @@
+"""`index.json` of a layout: the list of what has a name. Entries that we do not understand are kept as they are."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from bpfimg.errors import ImageError, StoreError
+from bpfimg.oci import _media
+from bpfimg.oci._descriptor import Descriptor
+from bpfimg.oci._files import read_file, store_error, sync_directory, write_file
+from bpfimg.oci._text import shown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from bpfimg.oci._digest import Digest
+
+NAME = "org.opencontainers.image.ref.name"
+SUBJECT = "dev.bpfimg.subject"
+"""Our annotation on an entry without a name: the digest that its manifest is about, so that readers need not open
+every manifest. The manifest decides; the annotation only spares work."""
+_LIMIT = 64 << 20
+
+
+class Entries:
+    """The parsed `index.json`; `save` writes it back. Changes belong inside the lock, on a copy read inside it."""
+
+    def __init__(self, document: dict[str, object], entries: list[object]) -> None:
+        self._document = document
+        self._entries = entries
+
+    @staticmethod
+    def load(layout: str) -> Entries:
+        """Returns the entries of a layout, none when there is no `index.json`; StoreError when it is not readable."""
+        path = f"{layout}/index.json"
+        try:
+            raw = read_file(path, _LIMIT)
+        except FileNotFoundError:
+            return Entries({"schemaVersion": 2, "mediaType": _media.OCI_INDEX}, [])
+        except OSError as error:
+            raise store_error("read", path, error) from error
+        try:
+            # not the strict reader: nothing here is believed, and it takes three times as long at 10 000 entries
+            document = json.loads(raw)
+        except (ValueError, RecursionError) as error:
+            raise StoreError(f"{path} is not valid JSON: {shown(error)}") from error
+        entries = document.get("manifests") if isinstance(document, dict) else None
+        if len(raw) > _LIMIT or not isinstance(entries, list):
+            raise StoreError(f"{path} holds no list of manifests within {_LIMIT} bytes, expected an OCI image index")
+        return Entries(document, entries)
+
+    def save(self, layout: str, scratch: str) -> None:
+        """Replaces `index.json`, on disk when this returns; OSError passes through."""
+        raw = json.dumps({**self._document, "manifests": self._entries}, separators=(",", ":")).encode()
+        write_file(f"{layout}/index.json", raw, scratch)
+        sync_directory(layout)
+
+    def find(self, names: tuple[str, ...]) -> Descriptor | None:
+        """Returns the first entry with the first of `names` that is there."""
+        for name in names:
+            for entry in self._entries:
+                if annotations_of(entry).get(NAME) == name:
+                    return _descriptor(entry, name)
+        return None
+
+    def named(self) -> Iterator[tuple[str, Descriptor]]:
+        """Yields every entry that has a name and can be understood."""
+        for entry in self._entries:
+            name = annotations_of(entry).get(NAME)
+            if not isinstance(name, str):
+                continue
+            try:
+                yield name, _descriptor(entry, name)
+            except ImageError:
+                continue
+
+    def unnamed(self, about: Digest) -> Iterator[tuple[Descriptor, bool]]:
+        """Yields entries without a name that may be about a digest, and whether our annotation says so."""
+        for entry in self._entries:
+            annotations = annotations_of(entry)
+            subject = annotations.get(SUBJECT)
+            if NAME in annotations or subject not in (None, str(about)):
+                continue
+            try:
+                yield _descriptor(entry, "without a name"), subject is not None
+            except ImageError:
+                continue
+
+    def by_digest(self, digest: Digest) -> Descriptor | None:
+        """Returns an entry for a digest, named or not."""
+        text = str(digest)
+        for entry in self._entries:
+            if isinstance(entry, dict) and entry.get("digest") == text:
+                return _descriptor(entry, text)
+        return None
+
+    def put(self, descriptor: Descriptor, key: str, value: str) -> bool:
+        """Adds an entry annotated `key`=`value`, in place of others of that name; False when it is there already."""
+        entry = Descriptor(descriptor.media_type, descriptor.digest, descriptor.size).to_dict()
+        entry["annotations"] = {key: value}
+        same = [old for old in self._entries if self._same(old, entry, key, value)]
+        if same == [entry]:
+            return False
+        self._entries = [old for old in self._entries if old not in same]
+        self._entries.append(entry)
+        return True
+
+    def drop(self, names: tuple[str, ...], subjects: tuple[str, ...]) -> None:
+        """Takes out the entries with one of `names`, and our referrers of `subjects`."""
+        self._entries = [
+            entry
+            for entry in self._entries
+            if annotations_of(entry).get(NAME) not in names
+            and (NAME in annotations_of(entry) or annotations_of(entry).get(SUBJECT) not in subjects)
+        ]
+
+    @staticmethod
+    def _same(old: object, entry: Mapping[str, object], key: str, value: str) -> bool:
+        if annotations_of(old).get(key) != value:
+            return False
+        return key == NAME or (isinstance(old, dict) and old.get("digest") == entry["digest"])
+
+
+def annotations_of(entry: object) -> Mapping[str, object]:
+    """Returns the annotations of an entry, {} for anything strange."""
+    found = entry.get("annotations") if isinstance(entry, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def stamp(layout: str) -> tuple[int, int, int] | None:
+    """Returns what changes whenever `index.json` does, None when there is none."""
+    try:
+        found = os.stat(f"{layout}/index.json")
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _descriptor(entry: object, name: str) -> Descriptor:
+    found = Descriptor.from_dict(entry, f"the layout's entry {shown(name)}")
+    return Descriptor(found.media_type, found.digest, found.size)

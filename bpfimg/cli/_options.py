@@ -34,11 +34,11 @@ _COMMON: tuple[tuple[tuple[str, ...], str | None, str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What every verb is told. `policy` is None where neither option nor default file was found."""
+    """What every verb is told; the policy file need not exist."""
 
     store: str
     bpffs: str
-    policy: str | None
+    policy: str
     output: str
     quiet: bool
     verbose: bool
@@ -139,10 +139,9 @@ def _default_store(environ: Mapping[str, str], uid: int) -> str:
     return os.path.join(home, "bpfimg/store")
 
 
-def _default_policy(environ: Mapping[str, str], uid: int) -> str | None:
+def _default_policy(environ: Mapping[str, str], uid: int) -> str:
     """Root reads only the system's file: a policy in somebody's home is no policy for the kernel."""
-    if os.path.exists(_SYSTEM_POLICY) or uid == 0:
-        return _SYSTEM_POLICY if os.path.exists(_SYSTEM_POLICY) else None
+    if uid == 0 or os.path.exists(_SYSTEM_POLICY):
+        return _SYSTEM_POLICY
     home = environ.get("XDG_CONFIG_HOME") or os.path.join(environ.get("HOME", "/"), ".config")
-    path = os.path.join(home, "bpfimg/policy.json")
-    return path if os.path.exists(path) else None
+    return os.path.join(home, "bpfimg/policy.json")

@@ -6,7 +6,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["block", "clean", "json_text", "table"]
+    from bpfimg.cli._options import Options
+    from bpfimg.oci import Descriptor, Reference
+
+__all__ = ["block", "clean", "image_entry", "json_text", "print_image", "table"]
 
 
 def clean(text: str, *, keep_lines: bool = False) -> str:
@@ -38,3 +41,26 @@ def json_text(document: object) -> str:
     import json
 
     return json.dumps(document, indent=2)
+
+
+def image_entry(name: str, descriptor: Descriptor) -> dict[str, object]:
+    """One image as JSON: `id` is its digest."""
+    digest = str(descriptor.digest)
+    return {
+        "id": digest,
+        "reference": name,
+        "digest": digest,
+        "media_type": descriptor.media_type,
+        "size": descriptor.size,
+    }
+
+
+def print_image(options: Options, reference: Reference, descriptor: Descriptor) -> None:
+    """`REF@sha256:...`, the digest alone with `-q`, or the image as JSON."""
+    if options.json:
+        print(json_text({"images": [image_entry(str(reference), descriptor)]}))
+    elif options.quiet:
+        print(descriptor.digest)
+    else:
+        pinned = f"{reference.repository}:{reference.tag}" if reference.tag else str(reference.repository)
+        print(f"{pinned}@{descriptor.digest}")

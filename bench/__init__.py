@@ -1,0 +1,1 @@
+"""Figures against `python3 -c pass` and peers, taken in one run: see `python -m bench`."""

@@ -1,0 +1,87 @@
+"""What `run` and `load` are asked beside REF and HOOK: program, globals, metadata, name, trust, pull policy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+__all__ = ["Asked", "add_asked", "asked"]
+
+_PULL = ("always", "missing", "newer", "never")
+#: peers' words for the same policies, read without regard to case
+_PULL_ALIASES = {"ifnotpresent": "missing"}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The options of `run` and `load`, checked."""
+
+    programs: tuple[str, ...]
+    globals: Mapping[str, str]
+    metadata: Mapping[str, str]
+    name: str | None
+    key: str | None
+    pull: str
+    dry_run: bool
+
+
+def add_asked(parser: argparse.ArgumentParser, *, behind_hook: bool = False) -> None:
+    """Adds the options; with `behind_hook` under other names, so that what stands before HOOK is not overwritten."""
+    from argparse import SUPPRESS
+
+    tail = "_behind" if behind_hook else ""
+
+    def add(*flags: str, dest: str, **settings: object) -> None:
+        settings["help"] = SUPPRESS if behind_hook else settings["help"]
+        parser.add_argument(*flags, dest=dest + tail, default=None, **settings)  # type: ignore[arg-type]
+
+    add(
+        "-g",
+        "--global",
+        dest="globals",
+        metavar="NAME=VALUE",
+        action="append",
+        help="set a global variable before load",
+    )
+    add("-m", "--metadata", dest="metadata", metavar="K=V", action="append", help="a note kept with the program")
+    add("--name", dest="name", metavar="APP", help="name of the application (default: last part of the image's name)")
+    add("--program", dest="programs", metavar="P", action="append", help="which program of the image; may be repeated")
+    add(
+        "--key",
+        dest="key",
+        metavar="PUB",
+        help="believe images signed with this public key, whatever the policy file says",
+    )
+    add("--pull", dest="pull", metavar="|".join(_PULL), help="when to ask the registry (default missing)")
+    add("--dry-run", dest="dry_run", action="store_true", help="do everything but change this host")
+
+
+def asked(arguments: argparse.Namespace) -> Asked:
+    """Merges what stands before and behind HOOK; raises `UsageError`."""
+    from bpfimg.cli._parser import key_values
+    from bpfimg.errors import UsageError
+
+    def many(field: str) -> list[str]:
+        return [*(getattr(arguments, field) or []), *(getattr(arguments, f"{field}_behind", None) or [])]
+
+    def one(field: str) -> str | None:
+        behind = getattr(arguments, f"{field}_behind", None)
+        return getattr(arguments, field) if behind is None else behind
+
+    pull = (one("pull") or "missing").lower()
+    pull = _PULL_ALIASES.get(pull, pull)
+    if pull not in _PULL:
+        raise UsageError(f"--pull is {pull!r}, expected {', '.join(_PULL)}")
+    return Asked(
+        programs=tuple(many("programs")),
+        globals=key_values(many("globals"), "--global"),
+        metadata=key_values(many("metadata"), "--metadata"),
+        name=one("name"),
+        key=one("key"),
+        pull=pull,
+        dry_run=bool(one("dry_run")),
+    )

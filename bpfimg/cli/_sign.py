@@ -1,0 +1,48 @@
+"""`bpfimg sign`: signatures in both of cosign's formats, beside the image."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from bpfimg.cli._options import Options
+
+EPILOG = """\
+The image is looked for in the local store first, then in its registry, and signed where it is found; `push` and `pull`
+carry signatures along. An image for several architectures is signed as a whole and each part of it.
+Signing twice with one key adds nothing. The key's password comes from COSIGN_PASSWORD, or is asked for on a terminal.
+
+examples:
+  bpfimg sign --key cosign.key registry.example/xdp_counter:v1
+  bpfimg sign --key cosign.key --format legacy registry.example/xdp_counter:v1"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Adds the words."""
+    parser.add_argument("reference", metavar="REF", help="the image")
+    parser.add_argument(
+        "--key", metavar="KEY", required=True, help="private key file, as `bpfimg key` or cosign makes it"
+    )
+    parser.add_argument(
+        "--format", choices=("both", "bundle", "legacy"), default="both", help="which signatures (default both)"
+    )
+
+
+def run(arguments: argparse.Namespace, options: Options) -> int:
+    """Signs, prints `REF@sha256:...` of what was signed."""
+    from bpfimg import sign
+    from bpfimg.cli._key import private_key
+    from bpfimg.cli._parser import note
+    from bpfimg.cli._places import find
+    from bpfimg.cli._render import print_image
+    from bpfimg.oci import Reference
+
+    reference = Reference.parse(arguments.reference)
+    key = private_key(arguments.key)
+    place, descriptor = find(options, reference)
+    formats = ("bundle", "legacy") if arguments.format == "both" else (arguments.format,)
+    for signed in sign.image(place, descriptor, key, formats=formats):
+        note(options, f"{signed.digest}: {signed.format} signature {'added' if signed.added else 'was there already'}")
+    print_image(options, reference, descriptor)
+    return 0

@@ -1,0 +1,114 @@
+"""`make demo`: object file to trusted, running program, with real parts only, leaving nothing behind.
+
+Everything happens in a temporary folder, a network namespace of its own and a registry on loopback. Each command is
+printed as a user would type it, followed by what it says.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.support.netns import namespace
+from tests.support.registry import registry
+
+ROOT = Path(__file__).resolve().parents[1]
+BPFFS = "/sys/fs/bpf"
+
+
+class Demo:
+    """Runs commands and shows them; `environ` carries the folders that a real user has in standard places."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+        self.environ = {**os.environ, "PATH": path, "COSIGN_PASSWORD": "demo"}
+
+    def run(self, line: str, *, store: str = "store", expect: int = 0) -> str:
+        """Prints `$ line`, runs it, prints what it says; returns its standard output."""
+        print(f"\n\033[1m$ {line}\033[0m" if sys.stdout.isatty() else f"\n$ {line}", flush=True)
+        environ = {**self.environ, "BPFIMG_STORE": str(self.folder / store)}
+        done = subprocess.run(
+            shlex.split(line), cwd=self.folder, env=environ, capture_output=True, text=True, check=False
+        )
+        sys.stdout.write(done.stdout)
+        sys.stdout.write(done.stderr)
+        sys.stdout.flush()
+        if done.returncode != expect:
+            raise SystemExit(f"demo: `{line}` ended with {done.returncode}, expected {expect}")
+        return done.stdout
+
+    def say(self, text: str) -> None:
+        """A line of explanation."""
+        print(f"\n# {text}", flush=True)
+
+
+@contextlib.contextmanager
+def bpffs() -> object:
+    """bpffs where everybody expects it; mounted for the demo, and only for it, when it is not."""
+    if os.path.ismount(BPFFS):
+        yield
+        return
+    subprocess.run(["mount", "-t", "bpf", "bpf", BPFFS], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", BPFFS], check=True)
+
+
+def main() -> int:
+    """The demo; 0 when everything was seen to work."""
+    if os.geteuid() != 0:
+        raise SystemExit("demo: loading programs into the kernel needs root: run `sudo make demo`")
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bpfimg-demo-")))
+        stack.enter_context(bpffs())
+        network = stack.enter_context(namespace())
+        server = stack.enter_context(registry())
+        shutil.copy(ROOT / "examples/bytecode/xdp_counter.bpf.c", folder)
+        _story(Demo(folder), f"{server.address}/demo/xdp_counter:v1", network)
+    left = os.path.exists(f"{BPFFS}/bpfimg") and os.listdir(f"{BPFFS}/bpfimg")
+    print(f"\n# Left behind: {left or 'nothing'}.")
+    return 1 if left else 0
+
+
+def _story(demo: Demo, image: str, network: object) -> None:
+    demo.say(
+        "A CI job: compile, build the image, sign it, push it. The second build proves that the digest is the input's."
+    )
+    demo.run("bpfimg key generate cosign")
+    first = demo.run(f"bpfimg build -t {image} xdp_counter.bpf.c")
+    if demo.run(f"bpfimg build -t {image} xdp_counter.bpf.c") != first:
+        raise SystemExit("demo: two builds gave two digests")
+    demo.run(f"bpfimg sign --key cosign.key {image}")
+    demo.run(f"bpfimg push {image}")
+
+    demo.say("A host with an empty store: nobody is trusted until somebody says whom (exit code 3).")
+    target = f"{image} xdp --iface {network.inner} --netns {network.name}"  # type: ignore[attr-defined]
+    demo.run(f"bpfimg pull {image}", store="host")
+    demo.run(f"bpfimg run {target}", store="host", expect=3)
+    demo.run(f"bpfimg verify --key cosign.pub {image}", store="host")
+    demo.run(f"bpfimg run --key cosign.pub {target}", store="host")
+    demo.run("bpfimg list", store="host")
+
+    demo.say("Packets, before and after, as bpftool reads the map that we pinned.")
+    entry = json.loads(demo.run("bpfimg list -o json", store="host"))["programs"][0]
+    counters = entry["map_pins"]["counters"]
+    demo.run(f"bpftool map dump pinned {counters}")
+    demo.run(f"ping -c 5 -i 0.2 -q {network.inner_address}")  # type: ignore[attr-defined]
+    demo.run(f"bpftool map dump pinned {counters}")
+
+    demo.say("Unload: the program, its link and its maps go.")
+    demo.run(f"bpfimg unload {entry['id']}", store="host")
+    demo.run("bpfimg list", store="host")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,93 @@
+"""What a command may import: heavy libraries are guests, and a command should feel instant."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = (
+    "pyroute2",
+    "jsonschema",
+    "docker",
+    "sigstore",
+    "elftools",
+    "urllib3",
+    "cryptography",
+    "nacl",
+    "oras",
+    "requests",
+)
+#: standard modules that cost milliseconds and that these paths do not need
+SLOW = (
+    "typing",
+    "pathlib",
+    "subprocess",
+    "tempfile",
+    "logging",
+    "asyncio",
+    "email",
+    "http",
+    "urllib",
+    "platform",
+    "ssl",
+)
+
+PROBE = """
+import json, os, sys
+before = set(sys.modules)
+from bpfimg.cli import main
+sys.stdout = open(os.devnull, "w")
+try:
+    code = main(sys.argv[1:])
+except SystemExit as stop:
+    code = stop.code
+print(json.dumps([code, sorted(set(sys.modules) - before)]), file=sys.__stdout__)
+"""
+
+
+def loaded(*words: str, environ: dict[str, str] | None = None) -> tuple[int, set[str]]:
+    """Exit code and imported modules of one command; `-S` keeps what site imports for its own ends out of it."""
+    path = os.pathsep.join(p for p in sys.path if p)
+    argv = [sys.executable, "-S", "-c", PROBE, *words]
+    done = subprocess.run(
+        argv,
+        env={**os.environ, "PYTHONPATH": path, **(environ or {})},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout, done.stderr
+    code, modules = json.loads(done.stdout)
+    return code, set(modules)
+
+
+def among(modules: set[str], names: tuple[str, ...]) -> list[str]:
+    return sorted(name for name in modules if name.split(".")[0] in names)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["run", "--help"]], ids=" ".join)
+def test_help_imports_no_guest(words: list[str]) -> None:
+    code, modules = loaded(*words)
+    assert code in (0, None)
+    assert among(modules, HEAVY) == []
+    assert "ctypes" not in modules
+
+
+def test_help_needs_no_parser() -> None:
+    _, modules = loaded("--help")
+    assert "argparse" not in modules
+    assert "dataclasses" not in modules
+
+
+def test_list_imports_no_guest_and_nothing_slow(tmp_path: Path) -> None:
+    """Wherever it runs: with no bpffs there, it still has imported what it would use."""
+    _, modules = loaded("list", "--bpffs", str(tmp_path))
+    assert "bpfimg.inspect._host" in modules
+    assert among(modules, HEAVY) == []
+    assert among(modules, SLOW) == []

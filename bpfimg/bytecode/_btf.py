@@ -1,0 +1,221 @@
+"""A reader of BTF, the types of an object (https://docs.kernel.org/bpf/btf.html), made for files nobody vouches for.
+
+One pass finds where each type begins; nothing else is decoded before it is asked for. No function recurses: every
+walk along a chain of types ends after `Limits.btf_depth` steps, so that cycles and endless chains are an error.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from bpfimg.bytecode._header import prefix
+from bpfimg.bytecode._text import shown
+from bpfimg.errors import BytecodeError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bpfimg.bytecode._limits import Limits
+
+VOID, INT, PTR, ARRAY, STRUCT, UNION, ENUM, FWD, TYPEDEF, VOLATILE, CONST, RESTRICT = range(12)
+FUNC, FUNC_PROTO, VAR, DATASEC, FLOAT, DECL_TAG, TYPE_TAG, ENUM64 = range(12, 20)
+
+QUALIFIERS = {VOLATILE: "volatile", CONST: "const", RESTRICT: "restrict"}
+INT_SIGNED, INT_CHAR, INT_BOOL = 1, 2, 4
+
+_MAGIC = 0xEB9F
+_HEADER_SIZE = 24
+_POINTER_SIZE = 8
+_SIZE_MAX = 0xFFFF_FFFF
+
+# Bytes after the 12 that every type has: so many, and so many for each of the vlen members.
+_FIXED = {INT: 4, ARRAY: 12, VAR: 4, DECL_TAG: 4}
+_EACH = {STRUCT: 12, UNION: 12, ENUM: 8, FUNC_PROTO: 8, DATASEC: 12, ENUM64: 12}
+_TRANSPARENT = frozenset((TYPEDEF, VOLATILE, CONST, RESTRICT, TYPE_TAG))
+
+
+class Btf:
+    """The types of one object by their ids; 0 is void. Every method raises `BytecodeError` for ids and offsets
+    that do not exist."""
+
+    __slots__ = ("_data", "_limits", "_order", "_starts", "_strings")
+
+    def __init__(self, data: bytes, byte_order: str, limits: Limits) -> None:
+        self._limits = limits
+        self._order = prefix(byte_order)
+        types, self._strings = _split(data, self._order, limits)
+        self._data = types
+        self._starts = _starts(types, self._order, limits)
+
+    def __len__(self) -> int:
+        """How many ids there are, that of void included."""
+        return len(self._starts)
+
+    def kind(self, type_id: int) -> int:
+        return self._head(type_id)[1] >> 24 & 0x1F
+
+    def length(self, type_id: int) -> int:
+        """How many members, enumerators or variables the type has."""
+        return self._head(type_id)[1] & 0xFFFF
+
+    def flag(self, type_id: int) -> bool:
+        """The kind flag: a signed enum, a forward declaration of a union."""
+        return bool(self._head(type_id)[1] >> 31)
+
+    def target(self, type_id: int) -> int:
+        """The type that a pointer, typedef, qualifier or variable leads to; the size in bytes of any other."""
+        return self._head(type_id)[2]
+
+    def name(self, type_id: int) -> str:
+        return self.string(self._head(type_id)[0])
+
+    def string(self, offset: int) -> str:
+        end = self._strings.find(b"\0", offset, offset + self._limits.name_bytes + 1)
+        if end < 0:
+            raise BytecodeError(
+                f"section .BTF has no string at byte {offset} of {len(self._strings)}, "
+                f"or one of more than {self._limits.name_bytes} bytes"
+            )
+        return self._strings[offset:end].decode(errors="replace")
+
+    def integer(self, type_id: int) -> int:
+        """The encoding of an INT: INT_SIGNED, INT_CHAR and INT_BOOL, or 0."""
+        (word,) = struct.unpack_from(self._order + "I", self._data, self._body(type_id))
+        return int(word) >> 24 & 0xF
+
+    def array(self, type_id: int) -> tuple[int, int]:
+        """The element type and the number of elements of an ARRAY."""
+        element, _index, count = struct.unpack_from(self._order + "III", self._data, self._body(type_id))
+        return element, count
+
+    def members(self, type_id: int) -> Iterator[tuple[int, int]]:
+        """Of a STRUCT or UNION: offset of the name in the strings, type."""
+        return ((name, member) for name, member, _offset in self._each("III", 12, type_id))
+
+    def enumerators(self, type_id: int) -> Iterator[tuple[int, int]]:
+        """Of an ENUM or ENUM64: offset of the name in the strings, value."""
+        signed = self.flag(type_id)
+        if self.kind(type_id) == ENUM:
+            return ((name, value) for name, value in self._each("Ii" if signed else "II", 8, type_id))
+        words = self._each("IIi" if signed else "III", 12, type_id)
+        return ((name, high << 32 | low) for name, low, high in words)
+
+    def variables(self, type_id: int) -> Iterator[tuple[int, int, int]]:
+        """Of a DATASEC: the id of the VAR, its offset and its size in bytes."""
+        return ((variable, offset, size) for variable, offset, size in self._each("III", 12, type_id))
+
+    def linkage(self, type_id: int) -> int:
+        """Of a VAR: 0 static, 1 global, 2 extern."""
+        (linkage,) = struct.unpack_from(self._order + "I", self._data, self._body(type_id))
+        return int(linkage)
+
+    def data_sections(self) -> dict[str, int]:
+        """The DATASECs by name; `BytecodeError` if a name comes twice."""
+        found: dict[str, int] = {}
+        for type_id in range(1, len(self._starts)):
+            if self.kind(type_id) == DATASEC:
+                name = self.name(type_id)
+                if name in found:
+                    raise BytecodeError(f"section .BTF describes section {shown(name)} twice")
+                found[name] = type_id
+        return found
+
+    def bare(self, type_id: int) -> int:
+        """The type behind typedefs, qualifiers and type tags."""
+        for _ in range(self._limits.btf_depth):
+            if self.kind(type_id) not in _TRANSPARENT:
+                return type_id
+            type_id = self.target(type_id)
+        raise self.endless(type_id)
+
+    def size(self, type_id: int) -> int:
+        """The size in bytes of a value of that type."""
+        count = 1
+        for _ in range(self._limits.btf_depth):
+            type_id = self.bare(type_id)
+            kind = self.kind(type_id)
+            if kind == ARRAY:
+                type_id, elements = self.array(type_id)
+                count *= elements
+            elif kind == PTR:
+                return self._total(count, _POINTER_SIZE, type_id)
+            elif kind in (INT, STRUCT, UNION, ENUM, FLOAT, ENUM64):
+                return self._total(count, self.target(type_id), type_id)
+            else:
+                raise BytecodeError(f"type {type_id} in section .BTF has no size (kind {kind}), expected one that has")
+        raise self.endless(type_id)
+
+    def endless(self, type_id: int) -> BytecodeError:
+        """The error for a walk that has taken too many steps when it comes to `type_id`."""
+        return BytecodeError(
+            f"type {type_id} in section .BTF belongs to a cycle, or to a chain of more than "
+            f"{self._limits.btf_depth} types"
+        )
+
+    def _total(self, count: int, size: int, type_id: int) -> int:
+        if count * size > _SIZE_MAX:
+            raise BytecodeError(f"an array of type {type_id} in section .BTF has {count} elements, more than 4 GiB")
+        return count * size
+
+    def _start(self, type_id: int) -> int:
+        if 0 <= type_id < len(self._starts):
+            return self._starts[type_id]
+        raise BytecodeError(f"section .BTF has no type {type_id}, expected one below {len(self._starts)}")
+
+    def _body(self, type_id: int) -> int:
+        return self._start(type_id) + 12
+
+    def _head(self, type_id: int) -> tuple[int, int, int]:
+        start = self._start(type_id)
+        return struct.unpack_from(self._order + "III", self._data, start) if type_id else (0, 0, 0)
+
+    def _each(self, layout: str, size: int, type_id: int) -> Iterator[tuple[int, ...]]:
+        start = self._body(type_id)
+        end = start + size * self.length(type_id)
+        yield from struct.iter_unpack(self._order + layout, memoryview(self._data)[start:end])
+
+
+def _split(data: bytes, order: str, limits: Limits) -> tuple[bytes, bytes]:
+    """The type part and the string part, both within `data`."""
+    if len(data) > limits.btf_bytes:
+        raise BytecodeError(f"section .BTF has {len(data)} bytes, expected at most {limits.btf_bytes}")
+    if len(data) < _HEADER_SIZE:
+        raise BytecodeError(f"section .BTF is cut off after {len(data)} bytes, expected at least {_HEADER_SIZE}")
+    magic, version, _flags, header, types, types_size, strings, strings_size = struct.unpack_from(
+        order + "HBBIIIII", data
+    )
+    if magic != _MAGIC or version != 1:
+        raise BytecodeError(
+            f"section .BTF begins with 0x{magic:04x} version {version}, expected 0x{_MAGIC:04x} version 1"
+        )
+    for what, start, size in (("types", types, types_size), ("strings", strings, strings_size)):
+        if header < _HEADER_SIZE or header + start + size > len(data):
+            raise BytecodeError(
+                f"the {what} in section .BTF are said to end at byte {header + start + size}, "
+                f"but the section ends at {len(data)}"
+            )
+    types += header
+    strings += header
+    return data[types : types + types_size], data[strings : strings + strings_size]
+
+
+def _starts(types: bytes, order: str, limits: Limits) -> list[int]:
+    """Where each type begins, by id."""
+    starts = [0]
+    position, end = 0, len(types)
+    info = struct.Struct(order + "4xI4x")
+    while position < end:
+        if position + 12 > end:
+            raise BytecodeError(f"type {len(starts)} in section .BTF is cut off")
+        if len(starts) > limits.btf_types:
+            raise BytecodeError(f"section .BTF has more than {limits.btf_types} types")
+        (word,) = info.unpack_from(types, position)
+        kind = word >> 24 & 0x1F
+        if not INT <= kind <= ENUM64:
+            raise BytecodeError(f"type {len(starts)} in section .BTF is of kind {kind}, expected {INT} to {ENUM64}")
+        starts.append(position)
+        position += 12 + _FIXED.get(kind, 0) + _EACH.get(kind, 0) * (word & 0xFFFF)
+    if position > end:
+        raise BytecodeError(f"type {len(starts) - 1} in section .BTF is cut off")
+    return starts

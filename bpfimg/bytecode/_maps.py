@@ -1,0 +1,189 @@
+"""Maps: those declared with BTF in `.maps`, those of struct_ops, and those that hold the global variables."""
+
+from __future__ import annotations
+
+from bpfimg.bytecode import _btf
+from bpfimg.bytecode._model import MapSpec
+from bpfimg.bytecode._render import render
+from bpfimg.bytecode._text import checked, shown
+from bpfimg.bytecode._variables import KCONFIG, is_global_section, is_read_only
+from bpfimg.errors import BytecodeError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bpfimg.bytecode._btf import Btf
+    from bpfimg.bytecode._elf import ElfObject
+    from bpfimg.bytecode._variables import Budget, GlobalSpec
+
+# In the order of the kernel's numbers, in the spelling of bpfman's image labels.
+_MAP_WORDS = (
+    "unspec hash array prog_array perf_event_array per_cpu_hash per_cpu_array stack_trace cgroup_array lru_hash "
+    "lru_per_cpu_hash lpm_trie array_of_maps hash_of_maps devmap sockmap cpumap xskmap sockhash cgroup_storage "
+    "reuseport_sockarray per_cpu_cgroup_storage queue stack sk_storage devmap_hash struct_ops ringbuf inode_storage "
+    "task_storage bloom_filter user_ringbuf cgrp_storage arena"
+)
+MAP_TYPES = tuple(_MAP_WORDS.split())
+_ARRAY, _STRUCT_OPS = MAP_TYPES.index("array"), MAP_TYPES.index("struct_ops")
+_F_RDONLY_PROG, _F_MMAPABLE, _F_LINK = 1 << 7, 1 << 10, 1 << 13
+_PINNING = ("none", "by-name")
+
+_DECLARED = ".maps"
+_LEGACY = "maps"
+_STRUCT_OPS_SECTIONS = {".struct_ops": 0, ".struct_ops.link": _F_LINK, "?.struct_ops": 0, "?.struct_ops.link": _F_LINK}
+_FIELDS_MAX = 64  # libbpf knows about a dozen
+_LINKAGE_STATIC = 0
+
+
+def maps(elf: ElfObject, btf: Btf | None, globals_: tuple[GlobalSpec, ...], budget: Budget) -> tuple[MapSpec, ...]:
+    """All maps of the object, in libbpf's order: declared, global data, .kconfig, struct_ops."""
+    if elf.section(_LEGACY):
+        raise BytecodeError(
+            "section 'maps' holds map definitions of the old kind, which libbpf 1.0 and newer refuse",
+            hint='declare maps with __uint() and __type() in SEC(".maps") and compile with clang -g',
+        )
+    if btf is None:
+        if elf.content(_DECLARED):
+            raise BytecodeError(
+                "section '.maps' declares maps, but the object has no BTF to describe them",
+                hint="compile with clang -g, and strip with llvm-strip -g",
+            )
+        return tuple(_internal(elf, {}, globals_))
+    sections = btf.data_sections()
+    found = [*_declared(btf, elf, sections, budget), *_internal(elf, _shared(btf, sections), globals_)]
+    for section, flags in _STRUCT_OPS_SECTIONS.items():
+        if section in sections and elf.content(section):
+            found += _struct_ops(btf, section, sections[section], flags, budget)
+    return tuple(found)
+
+
+def _declared(btf: Btf, elf: ElfObject, sections: dict[str, int], budget: Budget) -> list[MapSpec]:
+    if _DECLARED not in sections:
+        if elf.content(_DECLARED):
+            raise BytecodeError("section '.maps' declares maps, but section .BTF does not describe it")
+        return []
+    found: dict[str, MapSpec] = {}
+    budget.variables(btf.length(sections[_DECLARED]))
+    for variable, _offset, _size in btf.variables(sections[_DECLARED]):
+        name = checked(btf.name(variable), "a map in section '.maps'")
+        if name in found:
+            raise BytecodeError(f"section '.maps' declares the map {shown(name)} twice")
+        definition = btf.bare(btf.target(variable)) if btf.kind(variable) == _btf.VAR else variable
+        if btf.kind(definition) != _btf.STRUCT or btf.length(definition) > _FIELDS_MAX:
+            raise BytecodeError(f"map {shown(name)} is not declared as a struct of up to {_FIELDS_MAX} fields")
+        found[name] = _definition(btf, name, definition, budget.limits.btf_depth)
+    return list(found.values())
+
+
+def _definition(btf: Btf, name: str, definition: int, depth: int) -> MapSpec:
+    """One `struct { __uint(type, …); __type(key, …); … }`: numbers are lengths of arrays, types are pointers."""
+    fields = {btf.string(offset): member for offset, member in btf.members(definition)}
+
+    def number(field: str) -> int:
+        return _number(btf, name, field, fields[field]) if field in fields else 0
+
+    def typed(field: str) -> tuple[int, str | None]:
+        size = number(f"{field}_size")
+        if field not in fields:
+            return size, None
+        type_id = _pointed(btf, name, field, fields[field])
+        own = btf.size(type_id)
+        if size not in (0, own):
+            raise BytecodeError(f"map {shown(name)} has a {field}_size of {size}, but its {field} has {own} bytes")
+        return own, checked(render(btf, type_id, depth=depth), f"the {field} of map {shown(name)}")
+
+    type_id, pinning = number("type"), number("pinning")
+    if not type_id:
+        raise BytecodeError(f"map {shown(name)} has no type, expected __uint(type, BPF_MAP_TYPE_…)")
+    if pinning >= len(_PINNING):
+        raise BytecodeError(f"map {shown(name)} has the pinning {pinning}, expected 0 (none) or 1 (by name)")
+    (key_size, key_type), (value_size, value_type) = typed("key"), typed("value")
+    return MapSpec(
+        name=name,
+        type=MAP_TYPES[type_id] if type_id < len(MAP_TYPES) else f"type_{type_id}",
+        type_id=type_id,
+        key_size=key_size,
+        # The value of a map of maps or of programs is an id; libbpf fills in the size.
+        value_size=4 if "values" in fields and not value_size else value_size,
+        key_type=key_type,
+        value_type=value_type,
+        max_entries=number("max_entries"),
+        flags=number("map_flags"),
+        pinning=_PINNING[pinning],
+        internal=False,
+    )
+
+
+def _number(btf: Btf, name: str, field: str, member: int) -> int:
+    """A number written as `int (*field)[N]`."""
+    array = btf.bare(_pointed(btf, name, field, member))
+    if btf.kind(array) != _btf.ARRAY:
+        raise BytecodeError(f"field {shown(field)} of map {shown(name)} is no number, expected __uint({field}, …)")
+    return btf.array(array)[1]
+
+
+def _pointed(btf: Btf, name: str, field: str, member: int) -> int:
+    pointer = btf.bare(member)
+    if btf.kind(pointer) != _btf.PTR:
+        raise BytecodeError(f"field {shown(field)} of map {shown(name)} is no pointer, expected __uint or __type")
+    return btf.target(pointer)
+
+
+def _internal(elf: ElfObject, shared: dict[str, bool], globals_: tuple[GlobalSpec, ...]) -> list[MapSpec]:
+    """One array of one element for each section of global data, and for the .kconfig that no section holds."""
+    sizes = [(s.name, s.size) for s in elf.sections if s.size and s.name != KCONFIG and is_global_section(s.name)]
+    wanted = [spec.offset + spec.size for spec in globals_ if spec.section == KCONFIG]
+    if wanted:
+        sizes.append((KCONFIG, max(wanted)))
+    return [_array(name, size, mapped=shared.get(name, False)) for name, size in sizes]
+
+
+def _array(name: str, size: int, *, mapped: bool) -> MapSpec:
+    return MapSpec(
+        name=name,
+        type=MAP_TYPES[_ARRAY],
+        type_id=_ARRAY,
+        key_size=4,
+        value_size=size,
+        key_type=None,
+        value_type=None,
+        max_entries=1,
+        flags=(_F_RDONLY_PROG if is_read_only(name) else 0) | (_F_MMAPABLE if mapped else 0),
+        pinning="none",
+        internal=True,
+    )
+
+
+def _shared(btf: Btf, sections: dict[str, int]) -> dict[str, bool]:
+    """Which sections user space may map: those with a variable that is not static."""
+    return {
+        name: any(btf.linkage(variable) != _LINKAGE_STATIC for variable, _, _ in btf.variables(type_id))
+        for name, type_id in sections.items()
+        if is_global_section(name)
+    }
+
+
+def _struct_ops(btf: Btf, section: str, type_id: int, flags: int, budget: Budget) -> list[MapSpec]:
+    """Each variable is a map whose value is a table of functions for the kernel."""
+    budget.variables(btf.length(type_id))
+    found = []
+    for variable, _offset, size in btf.variables(type_id):
+        name = checked(btf.name(variable), f"a variable of section {section}")
+        if btf.kind(variable) != _btf.VAR:
+            raise BytecodeError(f"{shown(name)} in section {section} is no variable")
+        spelled = render(btf, btf.target(variable), depth=budget.limits.btf_depth)
+        found.append(
+            MapSpec(
+                name=name,
+                type=MAP_TYPES[_STRUCT_OPS],
+                type_id=_STRUCT_OPS,
+                key_size=4,
+                value_size=size,
+                key_type=None,
+                value_type=checked(spelled, f"the type of {shown(name)}"),
+                max_entries=1,
+                flags=flags,
+                pinning="none",
+                internal=False,
+            )
+        )
+    return found

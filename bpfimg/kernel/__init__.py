@@ -20,19 +20,25 @@ if TYPE_CHECKING:
     from bpfimg.kernel import _abi as abi
     from bpfimg.kernel import _bpf as bpf
     from bpfimg.kernel import _bpffs as bpffs
+    from bpfimg.kernel import _features as features
+    from bpfimg.kernel import _libbpf as libbpf
     from bpfimg.kernel import _netlink as netlink
     from bpfimg.kernel import _netns as netns
     from bpfimg.kernel._fd import Fd
+    from bpfimg.kernel._libbpf import OpenObject
 
-__all__ = ["Fd", "abi", "bpf", "bpffs", "netlink", "netns"]
+__all__ = ["Fd", "OpenObject", "abi", "bpf", "bpffs", "features", "libbpf", "netlink", "netns"]
 
 __getattr__ = opened(
     __name__,
     {
         "Fd": "_fd",
+        "OpenObject": "_libbpf",
         "abi": "_abi*",
         "bpf": "_bpf*",
         "bpffs": "_bpffs*",
+        "features": "_features*",
+        "libbpf": "_libbpf*",
         "netlink": "_netlink*",
         "netns": "_netns*",
     },

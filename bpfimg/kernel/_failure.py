@@ -72,6 +72,12 @@ def reason(number: int) -> str:
     return f"{os.strerror(number)} ({name or f'error {number}'})"
 
 
+def printable(text: str, limit: int = 200) -> str:
+    """Returns foreign text fit for a message: control characters as `?`, at most `limit` characters."""
+    clean = "".join(c if c.isprintable() else "?" for c in text.replace("\t", " "))
+    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
 def missing_capabilities(wanted: tuple[str, ...]) -> tuple[str, ...]:
     """Returns those of `wanted` that this thread lacks; CAP_SYS_ADMIN stands for CAP_BPF and CAP_PERFMON."""
     have = _effective_capabilities()

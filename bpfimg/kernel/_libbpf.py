@@ -1,0 +1,37 @@
+"""libbpf through ctypes: open, configure and load an object; XDP and clsact by netlink."""
+
+from __future__ import annotations
+
+from bpfimg.kernel._libbpf_net import (
+    XdpState,
+    tc_attach,
+    tc_destroy,
+    tc_detach,
+    tc_query,
+    xdp_attach,
+    xdp_query,
+)
+from bpfimg.kernel._library import library, use
+from bpfimg.kernel._object import MapHandle, OpenObject, ProgramHandle, open_object
+
+__all__ = [
+    "MapHandle",
+    "OpenObject",
+    "ProgramHandle",
+    "XdpState",
+    "open_object",
+    "tc_attach",
+    "tc_destroy",
+    "tc_detach",
+    "tc_query",
+    "use",
+    "version",
+    "xdp_attach",
+    "xdp_query",
+]
+
+
+def version() -> str:
+    """Returns the version of the libbpf in use: `1.1`. NotSupported: there is none."""
+    text: bytes = library().libbpf_version_string()
+    return text.decode().removeprefix("v")

@@ -1,1 +1,45 @@
-"""(room sign)"""
+"""Sign an image; decide whether to believe one.
+
+`image` signs with a `PrivateKey`, in both of cosign's formats. `verify` asks a `Policy` and returns a `VerifiedImage`,
+which can be had in no other way: whoever holds one holds the proof. Nothing here knows what is inside an image.
+"""
+
+from __future__ import annotations
+
+from bpfimg._door import opened
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bpfimg.sign._judge import Believed
+    from bpfimg.sign._keys import PublicKey
+    from bpfimg.sign._policy import Policy
+    from bpfimg.sign._private import PrivateKey, generate_key
+    from bpfimg.sign._sign import Signed, image
+    from bpfimg.sign._verify import VerifiedImage, verify
+
+__all__ = [
+    "Believed",
+    "Policy",
+    "PrivateKey",
+    "PublicKey",
+    "Signed",
+    "VerifiedImage",
+    "generate_key",
+    "image",
+    "verify",
+]
+
+__getattr__ = opened(
+    __name__,
+    {
+        "Believed": "_judge",
+        "Policy": "_policy",
+        "PrivateKey": "_private",
+        "PublicKey": "_keys",
+        "Signed": "_sign",
+        "VerifiedImage": "_verify",
+        "generate_key": "_private",
+        "image": "_sign",
+        "verify": "_verify",
+    },
+)

@@ -1,0 +1,82 @@
+"""A trust policy: which rule is for which reference. It decides nothing about an image; `_verify` does."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from bpfimg.errors import PolicyError
+from bpfimg.sign._names import canonical
+from bpfimg.sign._rules import DENY, IGNORE, VERIFY, Authority, Rule
+from bpfimg.sign._strict import Junk, to_json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bpfimg.oci import Reference
+    from bpfimg.sign._keys import PublicKey
+
+_KEY_LIMIT = 16 * 1024
+_MISSING = """write {path}{care}, with the path of your public key in keyPaths and your repositories in scope:
+{{
+ "version": 1,
+ "default": "deny",
+ "authorities": {{"release": {{"type": "key", "keyPaths": ["/etc/bpfimg/keys/cosign.pub"]}}}},
+ "rules": [{{"scope": "registry.example.com/team/**", "requireAny": ["release"]}}]
+}}
+or name the key for this one command: --key cosign.pub"""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Rules, most specific first, and what holds where none is.
+
+    `origin` is the path of the file (or what `for_key` was told); `digest` is "sha256:" and the hex digest of the
+    file's bytes, for logs and records: what `sha256sum` says.
+    """
+
+    origin: str
+    digest: str
+    rules: tuple[Rule, ...]
+    default: Rule
+    denied: frozenset[str] = frozenset()
+
+    @classmethod
+    def load(cls, path: str, *, system: bool, owner: int = 0) -> Policy:
+        """Returns the policy in the file `path`; raises `PolicyError` if it, or a key file that it names, is not
+        there or not valid: then nothing is believed.
+
+        With `system` the files must belong to `owner` (root), be writable by nobody else, and be no symbolic links.
+        """
+        from bpfimg.sign._policyfile import LIMIT, parse
+        from bpfimg.sign._trustedfile import read
+
+        uid = owner if system else None
+        care = " (owned by root, mode 0644)" if system else ""
+        data = read(path, what="trust policy", limit=LIMIT, owner=uid, missing=_MISSING.format(path=path, care=care))
+        try:
+            rules, default, denied = parse(data, lambda key: read(key, what="public key", limit=_KEY_LIMIT, owner=uid))
+        except Junk as error:
+            raise PolicyError(f"trust policy {path} cannot be used: {error}") from error
+        return cls(path, f"sha256:{hashlib.sha256(data).hexdigest()}", rules, default, denied)
+
+    @classmethod
+    def for_key(cls, key: PublicKey, description: str) -> Policy:
+        """Returns the policy "signed by `key`, whatever its repository is"; `description` becomes its origin.
+
+        A log entry or timestamp beside the signature is not looked at: whoever gives one key trusts no log.
+        """
+        document = {"version": 1, "default": DENY, "key": key.fingerprint}
+        rule = Rule(None, VERIFY, (Authority("key", (key,), tlog=IGNORE, timestamp=IGNORE),))
+        return cls(description, f"sha256:{hashlib.sha256(to_json(document)).hexdigest()}", (), rule)
+
+    def rule_for(self, reference: Reference) -> Rule:
+        """Returns the one rule for `reference`: the most specific that matches, else the default.
+
+        A scope with a tag is for a reference that is resolved through that tag: beside a digest a tag says nothing.
+        """
+        repository = canonical(str(reference.repository))
+        tag = reference.tag if reference.digest is None else None
+        for rule in self.rules:
+            if rule.scope is not None and rule.scope.matches(repository, tag):
+                return rule
+        return self.default

@@ -1,0 +1,89 @@
+"""The `.sig` format: a small JSON payload as a layer, its signature in the layer's annotations.
+
+All signatures of a digest are layers of one manifest under the tag `sha256-<hex>.sig`. Read by podman, CRI-O,
+skopeo, bpfman and every cosign.
+"""
+
+from __future__ import annotations
+
+from bpfimg.sign._candidate import Candidate
+from bpfimg.sign._strict import Junk, base64, document, fields, shown, string, to_base64, to_json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from bpfimg.oci import Descriptor
+
+MEDIA_TYPE = "application/vnd.dev.cosign.simplesigning.v1+json"
+CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
+SIGNATURE = "dev.cosignproject.cosign/signature"
+PAYLOAD_LIMIT = 64 * 1024
+_TYPE = "cosign container image signature"
+_CERTIFICATE = "dev.sigstore.cosign/certificate"
+_TLOG = "dev.sigstore.cosign/bundle"
+_TIMESTAMP = "dev.sigstore.cosign/rfc3161timestamp"
+_NEVER = "0001-01-01T00:00:00Z"  # Go's zero time, which cosign writes
+
+
+def payload(repository: str, digest: str, annotations: Mapping[str, str]) -> bytes:
+    """Returns the bytes to sign, as cosign writes them; `repository` is HOST/REPO, `annotations` go in as claims."""
+    return to_json(
+        {
+            "critical": {
+                "identity": {"docker-reference": repository},
+                "image": {"docker-manifest-digest": digest},
+                "type": _TYPE,
+            },
+            "optional": dict(sorted(annotations.items())) or None,
+        }
+    )
+
+
+def annotation(signature: bytes) -> dict[str, str]:
+    """Returns the annotations of the layer that carries a payload with this signature."""
+    return {SIGNATURE: to_base64(signature)}
+
+
+def config(layers: Sequence[str]) -> bytes:
+    """Returns the config of a `.sig` manifest: an empty image with one history entry for each of the layer digests."""
+    return to_json(
+        {
+            "architecture": "",
+            "created": _NEVER,
+            "history": [{"created": _NEVER} for _ in layers],
+            "os": "",
+            "rootfs": {"type": "layers", "diff_ids": list(layers)},
+            "config": {},
+        }
+    )
+
+
+def signature_of(annotations: Mapping[str, str]) -> bytes:
+    """Returns the signature in a layer's annotations; `Junk` when there is none."""
+    if SIGNATURE not in annotations:
+        raise Junk(f"it lacks the annotation {SIGNATURE}")
+    return base64(annotations[SIGNATURE], "the signature")
+
+
+def parse(data: bytes, annotations: Mapping[str, str], digest: str, holder: Descriptor, where: str) -> Candidate:
+    """Returns the candidate in a payload and its layer's annotations; `Junk` unless it is a signature of `digest`."""
+    top = fields(document(data, limit=PAYLOAD_LIMIT, what="payload"), "payload", ("critical",), ("optional",))
+    critical = fields(top["critical"], "critical", ("identity", "image", "type"))
+    if critical["type"] != _TYPE:
+        raise Junk(f"critical.type is {shown(critical['type'])}, expected {_TYPE!r}")
+    image = fields(critical["image"], "critical.image", ("docker-manifest-digest",))
+    if image["docker-manifest-digest"] != digest:
+        raise Junk(f"it is about another image, {shown(image['docker-manifest-digest'])}")
+    identity = fields(critical["identity"], "critical.identity", (), ("docker-reference",))
+    return Candidate(
+        format="legacy",
+        holder=holder,
+        where=where,
+        message=data,
+        signature=signature_of(annotations),
+        names=(string(identity.get("docker-reference", ""), "docker-reference"),),
+        tlog=_TLOG in annotations,
+        timestamp=_TIMESTAMP in annotations,
+        keyless=_CERTIFICATE in annotations,
+    )

@@ -1,0 +1,124 @@
+"""Strict readers for text that strangers wrote: JSON, base64 and PEM, each bounded, none forgiving.
+
+Evidence and policies decide whether code runs as root, so two readers must never see two documents in the same
+bytes: duplicate keys, a byte-order mark, NaN, characters outside the base64 alphabet are all `Junk`.
+"""
+
+from __future__ import annotations
+
+import binascii
+import json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Junk(ValueError):  # noqa: N818 (it never leaves the room, where it is news rather than an error)
+    """Bytes that are not what they should be; `str()` says why, in words that are safe to show."""
+
+
+def document(data: bytes, *, limit: int, what: str) -> dict[str, object]:
+    """Returns the JSON object in `data` (UTF-8, at most `limit` bytes), or raises `Junk`.
+
+    Nesting is bounded by the interpreter: its JSON scanner raises RecursionError long before the stack ends.
+    """
+    if len(data) > limit:
+        raise Junk(f"{what} has {len(data)} bytes, expected at most {limit}")
+    try:
+        value = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
+    except Junk as error:
+        raise Junk(f"{what} {error}") from None
+    except (ValueError, RecursionError) as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
+        raise Junk(f"{what} is not JSON: {shown(error)[1:-1]}") from None
+    if type(value) is not dict:
+        raise Junk(f"{what} is {kind(value)}, expected a JSON object")
+    return value
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise Junk(f"has the key {shown(twice)} twice")
+    return result
+
+
+def _no_constant(name: str) -> object:
+    raise Junk(f"holds {name}, which is not JSON")
+
+
+def kind(value: object) -> str:
+    """Returns JSON's word for a parsed value, for messages: "a string", "a number", ..."""
+    words = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
+    return words.get(type(value), "a number")
+
+
+def shown(text: object, limit: int = 96) -> str:
+    """Returns untrusted text quoted, as printable ASCII of bounded length: a terminal obeys nothing in it."""
+    whole = str(text)
+    return ascii(whole if len(whole) <= limit else whole[:limit] + "...")
+
+
+def fields(value: object, what: str, required: Iterable[str], optional: Iterable[str] = ()) -> dict[str, object]:
+    """Returns `value`, an object with all `required` keys and at most the `optional` ones beside; else `Junk`."""
+    if type(value) is not dict:
+        raise Junk(f"{what} is {kind(value)}, expected an object")
+    must = tuple(required)
+    for name in must:
+        if name not in value:
+            raise Junk(f"{what} lacks {name!r}")
+    unknown = sorted(value.keys() - set(must) - set(optional))
+    if unknown:
+        raise Junk(f"{what} has the unknown field {shown(unknown[0])}")
+    return value
+
+
+def string(value: object, what: str) -> str:
+    """Returns `value` if it is a string, else raises `Junk`."""
+    if type(value) is not str:
+        raise Junk(f"{what} is {kind(value)}, expected a string")
+    return value
+
+
+def base64(value: object, what: str) -> bytes:
+    """Returns the bytes of a standard base64 string with padding, no white space, no other alphabet; else `Junk`."""
+    text = string(value, what)
+    try:
+        return binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
+    except ValueError as error:  # binascii.Error and UnicodeEncodeError are ValueErrors
+        raise Junk(f"{what} is not base64: {shown(error)[1:-1]}") from None
+
+
+def pem(data: bytes, what: str, *, limit: int = 16 * 1024) -> tuple[str, bytes]:
+    """Returns label and content of the one PEM block (RFC 7468) that `data` consists of; else `Junk`."""
+    if len(data) > limit:
+        raise Junk(f"{what} has {len(data)} bytes, expected at most {limit}")
+    try:
+        lines = [line.rstrip() for line in data.decode("ascii").strip().splitlines()]
+    except UnicodeDecodeError:
+        raise Junk(f"{what} is not PEM: it holds bytes that are not ASCII") from None
+    if len(lines) < 3 or not (lines[0].startswith("-----BEGIN ") and lines[0].endswith("-----")):
+        raise Junk(f"{what} is not PEM: expected a line '-----BEGIN ...-----' first")
+    label = lines[0][len("-----BEGIN ") : -len("-----")]
+    if lines[-1] != f"-----END {label}-----":
+        raise Junk(f"{what} is not PEM: expected its last line to end what the first begins, and nothing after it")
+    return label, base64("".join(lines[1:-1]), what)
+
+
+def to_base64(data: bytes) -> str:
+    """Returns `data` in standard base64 on one line."""
+    return binascii.b2a_base64(data, newline=False).decode("ascii")
+
+
+def to_pem(label: str, data: bytes) -> bytes:
+    """Returns `data` as one PEM block with 64 columns."""
+    text = to_base64(data)
+    rows = [text[i : i + 64] for i in range(0, len(text), 64)]
+    return "\n".join([f"-----BEGIN {label}-----", *rows, f"-----END {label}-----", ""]).encode("ascii")
+
+
+def to_json(value: object) -> bytes:
+    """Returns `value` as compact UTF-8 JSON; keys stay in the order given."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8")

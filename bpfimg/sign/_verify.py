@@ -1,0 +1,134 @@
+"""Whether to believe an image. `VerifiedImage` is the only proof of it, and `verify` the only place it comes from."""
+
+from __future__ import annotations
+
+from dataclasses import InitVar, dataclass
+
+from bpfimg.errors import DigestMismatch, VerificationError
+from bpfimg.oci import Index
+from bpfimg.sign._collect import signatures
+from bpfimg.sign._judge import weigh
+from bpfimg.sign._names import canonical
+from bpfimg.sign._rules import ALLOW_UNSIGNED, DENY
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn, SupportsIndex
+
+    from bpfimg.oci import Descriptor, Reference, Source
+    from bpfimg.sign._judge import Believed, Verdict
+    from bpfimg.sign._policy import Policy
+    from bpfimg.sign._rules import Rule
+
+_PROOF = object()
+_NESTING = 2
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedImage:
+    """Proof that `policy` said yes to the image or index `descriptor` (the top one, as it was given to `verify`).
+
+    An image that is chosen out of a verified index is believed through it: the index's bytes are under its digest,
+    and they name the image by digest. `rule` is the scope of the rule that decided; `signers` are those who were
+    looked at until it was satisfied. `unsafe` says that the rule demands no signature; `notes` is what was seen and
+    did not count. Cannot be made, copied, changed or unpickled by anybody but `verify`.
+    """
+
+    reference: Reference
+    descriptor: Descriptor
+    signers: tuple[Believed, ...]
+    policy: str
+    policy_digest: str
+    rule: str
+    unsafe: bool
+    notes: tuple[str, ...]
+    proof: InitVar[object]
+
+    def __post_init__(self, proof: object) -> None:
+        if proof is not _PROOF:
+            raise TypeError("a VerifiedImage comes from sign.verify")
+
+    def __init_subclass__(cls) -> NoReturn:
+        raise TypeError("VerifiedImage has no subclasses: one could skip the proof")
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError("a VerifiedImage cannot be copied or pickled: it proves what was verified in this process")
+
+
+def verify(
+    source: Source, reference: Reference, descriptor: Descriptor, policy: Policy, *, thorough: bool = False
+) -> VerifiedImage:
+    """Returns the proof that `policy` believes the image or index `descriptor`; raises `VerificationError`.
+
+    `reference` is what the user asked for: its repository (and tag, if it has no digest) choose the rule, and
+    signatures that name a repository must name this one. `descriptor` is what it was resolved to, once. Signatures
+    are read from `source`; with `thorough` all of them, even when the first ones are enough.
+    """
+    if reference.digest is not None and reference.digest != descriptor.digest:
+        want, got = str(reference.digest), str(descriptor.digest)
+        raise DigestMismatch(f"{reference} was resolved to {got}, which is not its digest", want=want, got=got)
+    name = f"{reference.repository}@{descriptor.digest}"
+    _refuse_denied(source, descriptor, policy, name)
+    rule = policy.rule_for(reference)
+    if rule.action == DENY:
+        _refuse_by_rule(rule, policy, reference)
+    unsafe = rule.action == ALLOW_UNSIGNED
+    verdict = weigh(
+        signatures(source, descriptor.digest, rule.formats),
+        rule,
+        canonical(str(reference.repository)),
+        thorough=thorough or unsafe,
+    )
+    if not (verdict.satisfied or unsafe):
+        _refuse(verdict, rule, policy, name)
+    return VerifiedImage(
+        reference=reference,
+        descriptor=descriptor,
+        signers=verdict.believed,
+        policy=policy.origin,
+        policy_digest=policy.digest,
+        rule=rule.name,
+        unsafe=unsafe,
+        notes=verdict.reasons,
+        proof=_PROOF,
+    )
+
+
+def _refuse_denied(source: Source, descriptor: Descriptor, policy: Policy, name: str, depth: int = 0) -> None:
+    """Raises when the policy denies this digest or, in an index, that of any image in it: whichever is chosen."""
+    if not policy.denied:
+        return
+    if str(descriptor.digest) in policy.denied:
+        raise VerificationError(f"{name} is not believed: denyDigests of {policy.origin} has {descriptor.digest}")
+    if descriptor.is_index:
+        if depth > _NESTING:
+            raise VerificationError(f"{name} is not believed: its indexes are nested more than {_NESTING} deep")
+        for child in Index.parse(source.fetch(descriptor), descriptor.media_type).manifests:
+            _refuse_denied(source, child, policy, name, depth + 1)
+
+
+def _refuse_by_rule(rule: Rule, policy: Policy, reference: Reference) -> NoReturn:
+    if rule.scope is not None:
+        raise VerificationError(f"{reference} is not believed: the rule {rule.name} of {policy.origin} denies it")
+    raise VerificationError(
+        f"{reference} is not believed: {policy.origin} has no rule for it, and its default is to deny",
+        hint=f'add to "rules": {{"scope": "{reference.repository}", "requireAny": ["NAME OF AN AUTHORITY"]}}',
+    )
+
+
+def _refuse(verdict: Verdict, rule: Rule, policy: Policy, name: str) -> NoReturn:
+    wanted = " or ".join(authority.name for authority in rule.authorities)
+    if rule.threshold > 1:
+        wanted = f"{rule.threshold} of {wanted}"
+    asked = f"expected one by {wanted} (rule {rule.name} of {policy.origin})"
+    if verdict.error is not None:
+        text = f"{name} is not believed: its signatures could not be read ({verdict.error}), {asked}"
+        raise VerificationError(text, reasons=verdict.reasons, hint=verdict.error.hint) from verdict.error
+    if not verdict.candidates:
+        raise VerificationError(
+            f"{name} is not signed, {asked}", reasons=verdict.reasons, hint="who built it can sign it: bpfimg sign"
+        )
+    text = f"{name} is not believed: none of its signatures counts, {asked}"
+    if verdict.believed:
+        text = f"{name} is not believed: too few of its signatures count, {asked}"
+    raise VerificationError(text, reasons=verdict.reasons)

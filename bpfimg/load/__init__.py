@@ -10,17 +10,48 @@ from bpfimg._door import opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from bpfimg.load._attach import check
     from bpfimg.load._hooks import Hook, Tc, Tcx, Tracepoint, Xdp
+    from bpfimg.load._host import Host, Load
+    from bpfimg.load._object import Prepared, prepare
+    from bpfimg.load._records import ImageRecord, LinkRecord, LoadRecord
+    from bpfimg.load._writer import Origin, Writer
 
-__all__ = ["Hook", "Tc", "Tcx", "Tracepoint", "Xdp"]
+__all__ = [
+    "Hook",
+    "Host",
+    "ImageRecord",
+    "LinkRecord",
+    "Load",
+    "LoadRecord",
+    "Origin",
+    "Prepared",
+    "Tc",
+    "Tcx",
+    "Tracepoint",
+    "Writer",
+    "Xdp",
+    "check",
+    "prepare",
+]
 
 __getattr__ = opened(
     __name__,
     {
         "Hook": "_hooks",
+        "Host": "_host",
+        "ImageRecord": "_records",
+        "LinkRecord": "_records",
+        "Load": "_host",
+        "LoadRecord": "_records",
+        "Origin": "_writer",
+        "Prepared": "_object",
         "Tc": "_hooks",
         "Tcx": "_hooks",
         "Tracepoint": "_hooks",
+        "Writer": "_writer",
         "Xdp": "_hooks",
+        "check": "_attach",
+        "prepare": "_object",
     },
 )

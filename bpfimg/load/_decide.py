@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class Candidate:
     """A program of an object: `type` is the kernel's word for it, empty when its section is not in our table.
 
-    `attach_type` is None where the type needs none; `attachable` is false for programs that only other programs call
-    (XDP programs for devmaps and cpumaps).
+    `attach_type` is None where the type needs none. `autoload` is false for sections with a leading `?`: such a
+    program is loaded when it is named or when a hook wants it, not with all.
     """
 
     name: str
@@ -26,6 +26,7 @@ class Candidate:
     type_id: int
     attach_type: str | None = None
     attach_type_id: int = 0
+    autoload: bool = True
 
     @property
     def shown(self) -> str:
@@ -46,12 +47,12 @@ def choose(candidates: Sequence[Candidate], names: Sequence[str], hook: Hook | N
 
     UsageError lists what there is when a name is unknown, does not fit the hook, or several would fit.
     """
-    if not candidates:
+    if not candidates or not (names or hook or any(c.autoload for c in candidates)):
         raise BytecodeError('the object has no program, expected at least one function in a section such as SEC("xdp")')
     named = tuple(_named(candidates, name) for name in names)
     if hook is not None:
         return (_for_hook(candidates, named, hook),)
-    chosen = tuple(dict.fromkeys(named or candidates))
+    chosen = tuple(dict.fromkeys(named or [c for c in candidates if c.autoload]))
     for program in chosen:
         if not program.type:
             raise BytecodeError(

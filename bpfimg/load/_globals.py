@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 
 _NUMBER = re.compile(r"([+-]?)(0x[0-9a-f]+|0o[0-7]+|0b[01]+|[0-9]+)", re.IGNORECASE)
 _ARRAY = re.compile(r"(.+?)((?:\[\d+\])+)")
+# Names that integers go by in C and in the kernel's headers. What an array of anything else holds, only its BTF knows.
+_INTEGER = re.compile(
+    r"(?:__)?[us](?:8|16|32|64|128)|u?int(?:8|16|32|64)_t|__(?:be|le)(?:16|32|64)|_Bool|bool|size_t|ssize_t"
+    r"|(?:(?:unsigned|signed|short|long|int|char|__int128) ?)+"
+)
+_UNSIGNED = re.compile(r"unsigned.*|(?:__)?u.*|__(?:be|le).*|_Bool|bool|size_t")
 _BASES = {"0x": 16, "0o": 8, "0b": 2}
 _TRUTH = {"true": 1, "yes": 1, "on": 1, "1": 1, "false": 0, "no": 0, "off": 0, "0": 0}
 _MAX_DIGITS = 80  # more than any 128-bit number has; int() is quadratic
@@ -42,7 +48,7 @@ def encode_global(spec: GlobalSpec, text: str, byte_order: str) -> bytes:
     if spec.kind == "float":
         return _float(spec, text, order)
     if spec.kind in ("int", "bool", "char", "enum"):
-        return _number(spec, text).to_bytes(spec.size, order, signed=spec.signed)
+        return _wrapped(_number(spec, text), spec.size, order)
     raise UsageError(
         f"global {spec.name!r} is a {spec.type} and takes raw bytes only, not {quoted(text)}",
         hint=f"write hex: and {2 * spec.size} hex digits, in the object's byte order",
@@ -110,10 +116,20 @@ def _number(spec: GlobalSpec, text: str) -> int:
 
 def _in_range(spec: GlobalSpec, number: int) -> int:
     bits = 8 * spec.size
-    low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if spec.signed else (0, (1 << bits) - 1)
+    low, high = _range(spec.signed, bits)
+    if spec.kind == "enum":  # BTF of older compilers does not say whether an enum is signed
+        low, high = -(1 << bits - 1), (1 << bits) - 1
     if not low <= number <= high:
         raise UsageError(f"global {spec.name!r} ({spec.type}) takes {low} to {high}, not {number}")
     return number
+
+
+def _range(signed: bool, bits: int) -> tuple[int, int]:
+    return (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+
+
+def _wrapped(number: int, size: int, order: ByteOrder) -> bytes:
+    return (number & (1 << 8 * size) - 1).to_bytes(size, order)
 
 
 def _advice(spec: GlobalSpec, text: str) -> str:
@@ -149,18 +165,15 @@ def _float(spec: GlobalSpec, text: str, order: ByteOrder) -> bytes:
 
 def _array(spec: GlobalSpec, text: str, order: ByteOrder) -> bytes:
     match = _ARRAY.fullmatch(spec.type)
-    element = match[1].removeprefix("const ").strip() if match else ""
-    if element == "char" and not text.startswith("["):
+    element, dimensions = (match[1].strip(), re.findall(r"\d+", match[2])) if match else ("", [])
+    if element == "char" and len(dimensions) == 1 and not text.startswith("["):
         return _text(spec, text)
-    counts = re.findall(r"\d+", match[2]) if match else []
-    count = int(counts[0]) if len(counts) == 1 else 0
-    size = spec.size // count if count else 0
-    if size not in (1, 2, 4, 8, 16) or element.startswith(("struct", "union")) or element.endswith("*"):
+    if len(dimensions) != 1 or int(dimensions[0]) == 0 or not _INTEGER.fullmatch(element):
         raise UsageError(
             f"global {spec.name!r} ({spec.type}) takes raw bytes only, not {quoted(text)}",
             hint=f"write hex: and at most {2 * spec.size} hex digits, in the object's byte order",
         )
-    return _list(spec, text, size, order)
+    return _list(spec, text, spec.size // int(dimensions[0]), order, _UNSIGNED.fullmatch(element) is None)
 
 
 def _text(spec: GlobalSpec, text: str) -> bytes:
@@ -177,15 +190,14 @@ def _text(spec: GlobalSpec, text: str) -> bytes:
     return data.ljust(spec.size, b"\0")
 
 
-def _list(spec: GlobalSpec, text: str, size: int, order: ByteOrder) -> bytes:
+def _list(spec: GlobalSpec, text: str, size: int, order: ByteOrder, signed: bool) -> bytes:
     inner = text.strip()
     if not (inner.startswith("[") and inner.endswith("]")):
         raise UsageError(f"global {spec.name!r} ({spec.type}) takes a list like [1,2,3], not {quoted(text)}")
     words = [word.strip() for word in inner[1:-1].split(",")] if inner[1:-1].strip() else []
     if len(words) * size > spec.size:
         raise UsageError(f"global {spec.name!r} ({spec.type}) takes {spec.size // size} numbers, not {len(words)}")
-    low = -(1 << 8 * size - 1) if spec.signed else 0
-    high = (1 << 8 * size - (1 if spec.signed else 0)) - 1
+    low, high = _range(signed, 8 * size)
     data = b""
     for word in words:
         number = _parse_number(word)
@@ -193,5 +205,5 @@ def _list(spec: GlobalSpec, text: str, size: int, order: ByteOrder) -> bytes:
             raise UsageError(
                 f"global {spec.name!r} ({spec.type}) takes numbers from {low} to {high}, not {quoted(word)}"
             )
-        data += number.to_bytes(size, order, signed=spec.signed)
+        data += _wrapped(number, size, order)
     return data.ljust(spec.size, b"\0")

@@ -1,0 +1,128 @@
+"""Attaching a loaded program: one small file for each family of hooks, and what they hand to the transaction."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+from bpfimg.load._hooks import Tc, Tcx, Tracepoint, Xdp, never
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from types import TracebackType
+
+    from bpfimg.kernel import Fd
+    from bpfimg.load._hooks import Hook
+    from bpfimg.load._host import Host, Load
+    from bpfimg.load._records import LinkRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A program in the kernel: a descriptor that somebody else closes, its kernel id and its full name."""
+
+    fd: int
+    id: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What an attach may look at: how this host attaches Tc hooks, and what is loaded already."""
+
+    tc: str
+    loads: Sequence[Load]
+
+    @classmethod
+    def of(cls, host: Host) -> Scene:
+        """The scene now; taken under the lock it stays true for our own programs."""
+        return cls(host.tc, host.loads())
+
+
+class Attachment:
+    """An attachment that is not committed yet: closing it takes the program off its hook again.
+
+    `record` is complete but for its id. Pinning `pin` is the commit. `enter`, called with the link's id when the
+    record is published, does what outlives a kill (a netlink attach); the record says how to undo it.
+    """
+
+    def __init__(
+        self,
+        record: LinkRecord,
+        link: Fd | None,
+        pin: int,
+        enter: Callable[[LinkRecord], None] | None = None,
+    ) -> None:
+        self.record = record
+        self.pin = pin
+        self._link = link
+        self._enter = enter
+
+    def enter(self, record: LinkRecord) -> None:
+        """Makes it real where opening a link did not: the record, with its id, must be published by now."""
+        if self._enter is not None:
+            self._enter(record)
+
+    def with_metadata(self, metadata: Mapping[str, str]) -> LinkRecord:
+        """The record with the user's words in it."""
+        return replace(self.record, metadata=dict(metadata))
+
+    def __enter__(self) -> Attachment:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._link is not None:
+            self._link.close()
+
+
+def attach(program: Loaded, hook: Hook, scene: Scene) -> Attachment:
+    """Attaches `program` to `hook`; AttachError, Busy or NotSupported when that cannot be."""
+    match hook:
+        case Xdp():
+            from bpfimg.load import _xdp
+
+            return _xdp.attach(program, hook, scene)
+        case Tc():
+            from bpfimg.load import _tc
+
+            return _tc.attach(program, hook, scene)
+        case Tcx():
+            from bpfimg.load import _tcx
+
+            return _tcx.attach(program, hook, scene)
+        case Tracepoint():
+            from bpfimg.load import _tracepoint
+
+            return _tracepoint.attach(program, hook)
+        case _:
+            raise never(hook)
+
+
+def check(hook: Hook) -> None:
+    """Looks whether the place exists, without attaching: the interface in its namespace, the tracepoint.
+
+    AttachError when it does not; NotSupported for what bpfimg cannot do yet.
+    """
+    match hook:
+        case Xdp():
+            from bpfimg.load import _xdp
+
+            _xdp.check(hook)
+        case Tc() | Tcx():
+            from bpfimg.load import _place
+
+            _place.check(hook.interface, hook.netns)
+        case Tracepoint():
+            from bpfimg.load import _tracepoint
+
+            _tracepoint.check(hook)
+        case _:
+            never(hook)
+
+
+def now() -> str:
+    """The time of day as records have it: RFC 3339, UTC, whole seconds."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -1,0 +1,177 @@
+"""This host as bpfimg sees it: reading what was loaded, without a lock; `writer()` for changing it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from bpfimg.errors import Error, KernelError, UsageError
+from bpfimg.kernel import bpffs
+from bpfimg.load._paths import DIRECTORY, LINK, LINKS, RECORD, UNFINISHED, WORK, is_id, listed, pin_names
+from bpfimg.load._records import DamagedRecordError, LinkRecord, LoadRecord, decode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from bpfimg.load._writer import Writer
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Load:
+    """A loaded object as it was found in bpffs: what is here runs.
+
+    `id` is the name of its directory `path`. `record` is None and `damage` says why when somebody else has been at
+    it; `damaged_links` are those that are attached but whose record cannot be read.
+    """
+
+    id: int
+    path: str
+    record: LoadRecord | None
+    links: tuple[LinkRecord, ...] = ()
+    damaged_links: tuple[int, ...] = ()
+    damage: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name that it was loaded under; empty when damaged."""
+        return self.record.name if self.record else ""
+
+    @property
+    def program_ids(self) -> tuple[int, ...]:
+        """Kernel ids of its programs."""
+        return tuple(program.id for program in self.record.programs) if self.record else (self.id,)
+
+    def program_pins(self) -> tuple[str, ...]:
+        """Paths of the pins of its programs, in the order of the record."""
+        programs = self.record.programs if self.record else ()
+        return tuple(f"{self.path}/{name}" for name in pin_names("prog", [(p.name, p.id) for p in programs]))
+
+    def map_pins(self) -> tuple[str, ...]:
+        """Paths of the pins of its maps, in the order of the record."""
+        return tuple(f"{self.path}/{name}" for name in pin_names("map", self.record.maps if self.record else ()))
+
+    def link_pin(self, link: int) -> str:
+        """Path of the pin of one of its links."""
+        return f"{self.path}/{LINKS}/{link}/{LINK}"
+
+
+class Host:
+    """What bpfimg has loaded on this host, below `bpffs`/bpfimg; the kernel is the database.
+
+    `lock_timeout` is how many seconds a writer waits for another. `tc` chooses how Tc hooks are attached: "auto" is
+    TCX where the kernel has it, else clsact; "tcx" and "clsact" insist.
+    """
+
+    def __init__(self, bpffs: str = "/sys/fs/bpf", *, lock_timeout: float = 30.0, tc: str = "auto") -> None:
+        if tc not in ("auto", "tcx", "clsact"):
+            raise UsageError(f"tc is {tc!r}, expected auto, tcx or clsact")
+        self.bpffs = bpffs
+        self.directory = f"{bpffs.rstrip('/')}/{DIRECTORY}"
+        self.lock_timeout = lock_timeout
+        self.tc = tc
+
+    def writer(self) -> AbstractContextManager[Writer]:
+        """The lock, and the only object that changes the host; first it sweeps what killed writers left.
+
+        LockTimeout when another writer holds the lock for too long; KernelError when bpffs is not mounted.
+        """
+        from bpfimg.load._writer import opened
+
+        return opened(self)
+
+    def loads(self) -> tuple[Load, ...]:
+        """Everything that is loaded, by id. What comes or goes meanwhile is in or out, never half."""
+        found = (read_load(f"{self.directory}/{name}") for name in self._names() if is_id(name))
+        return tuple(sorted((load for load in found if load is not None), key=lambda load: load.id))
+
+    def unfinished(self) -> tuple[str, ...]:
+        """Directories of changes that are being made right now, or that a killed writer left for the next to sweep."""
+        found = []
+        for name in self._names():
+            path = f"{self.directory}/{name}"
+            if name.startswith(WORK):
+                found.append(path)
+            elif is_id(name):
+                found += _unfinished_below(path)
+        return tuple(found)
+
+    def find(self, word: int | str) -> Load:
+        """The load with a program of that kernel id, or of that name; Error when there is none or several."""
+        loads = self.loads()
+        text = str(word)
+        if is_id(text):
+            found = [load for load in loads if int(text) in (load.id, *load.program_ids)]
+        else:
+            found = [load for load in loads if load.name == text]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            ids = ", ".join(str(load.id) for load in found)
+            raise UsageError(f"{len(found)} programs are called {text!r}, expected one", hint=f"give an id: {ids}")
+        what = f"program {text}" if is_id(text) else f"program called {text[:64]!r}"
+        raise Error(f"bpfimg has loaded no {what}", hint="`bpfimg list` shows what it has loaded")
+
+    def find_link(self, link: int) -> tuple[Load, LinkRecord | None]:
+        """The link with that id and its load; the record is None when it is damaged. Error when there is none."""
+        for load in self.loads():
+            for record in load.links:
+                if record.id == link:
+                    return load, record
+            if link in load.damaged_links:
+                return load, None
+        raise Error(f"bpfimg has no link {link}", hint="`bpfimg links` shows those that it has")
+
+    def _names(self) -> list[str]:
+        bpffs.require(self.bpffs)
+        try:
+            return listed(self.directory)
+        except KernelError as error:
+            if error.errno != 13:
+                raise
+            raise KernelError(str(error), errno=13, hint="only root may look into it") from error
+
+
+def read_load(path: str) -> Load | None:
+    """What is published at `path`; None when it has vanished, or is not finished and so not there yet."""
+    entries = listed(path)
+    if not entries:
+        return None
+    links, damaged = _read_links(f"{path}/{LINKS}")
+    if UNFINISHED in entries and not links and not damaged:
+        return None
+    number = int(os.path.basename(path))
+    try:
+        record = LoadRecord.from_dict(decode(bpffs.read_record(f"{path}/{RECORD}")))
+    except (KernelError, DamagedRecordError) as error:
+        if not os.path.isdir(path):
+            return None
+        return Load(number, path, None, links, damaged, damage=str(error))
+    return Load(number, path, record, links, damaged)
+
+
+def _read_links(folder: str) -> tuple[tuple[LinkRecord, ...], tuple[int, ...]]:
+    links, damaged = [], []
+    for name in listed(folder):
+        path = f"{folder}/{name}"
+        if not is_id(name) or not os.path.lexists(f"{path}/{LINK}"):
+            continue  # no pin: not attached yet, or not any more
+        try:
+            links.append(read_link(path))
+        except (KernelError, DamagedRecordError):
+            if os.path.lexists(f"{path}/{LINK}"):
+                damaged.append(int(name))
+    return tuple(sorted(links, key=lambda link: link.id)), tuple(sorted(damaged))
+
+
+def read_link(path: str) -> LinkRecord:
+    """The record in a link's directory; KernelError or DamagedRecordError when there is none."""
+    return LinkRecord.from_dict(decode(bpffs.read_record(f"{path}/{RECORD}")), int(os.path.basename(path)))
+
+
+def _unfinished_below(path: str) -> list[str]:
+    links = [f"{path}/{LINKS}/{name}" for name in listed(f"{path}/{LINKS}") if is_id(name)]
+    open_ends = [link for link in links if not os.path.lexists(f"{link}/{LINK}")]
+    if os.path.lexists(f"{path}/{UNFINISHED}") and len(open_ends) == len(links):
+        return [path]
+    return open_ends

@@ -1,0 +1,39 @@
+"""Whose program holds a hook: ours, with the name it was loaded under, or somebody else's."""
+
+from __future__ import annotations
+
+from bpfimg.errors import KernelError
+from bpfimg.kernel import bpf
+from bpfimg.load._hooks import quoted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bpfimg.load._host import Load
+
+
+def describe(program_id: int, loads: Sequence[Load]) -> tuple[str, str]:
+    """Returns (who, what to do about it) for the program with that kernel id; 0 is one that cannot be seen."""
+    for load in loads:
+        if program_id and program_id in load.program_ids:
+            link = next((link.id for link in load.links if link.program_id == program_id), None)
+            by = f", link {link}" if link is not None else ""
+            name = f" of {quoted(load.name)}" if load.name else ""
+            remedy = f"`bpfimg detach {link}`" if link is not None else f"`bpfimg unload {load.id}`"
+            return f"program {program_id}{name}, loaded by bpfimg{by}", f"take it off with {remedy}"
+    if not program_id:
+        return "a program that cannot be seen", "`bpfimg list --all` shows every program in the kernel"
+    name = _kernel_name(program_id)
+    shown = f"program {program_id} {quoted(name)}" if name else f"program {program_id}"
+    if name == "xdp_dispatcher":
+        return f"{shown} (a dispatcher of libxdp)", "`xdp-loader status` shows what it runs"
+    return f"{shown}, not loaded by bpfimg", "take it off with the tool that attached it"
+
+
+def _kernel_name(program_id: int) -> str:
+    try:
+        with bpf.program_by_id(program_id) as fd:
+            return bpf.program_info(fd, memlock=False).name
+    except KernelError:
+        return ""

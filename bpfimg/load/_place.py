@@ -1,0 +1,96 @@
+"""Where a device hook is: an interface in a network namespace, and finding that namespace again later."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from bpfimg.errors import AttachError, KernelError
+from bpfimg.kernel import netlink, netns
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
+_MAX_PROCESSES = 4096  # looked at when a namespace is searched
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An interface of the namespace with that inode; `netns` is the path that led there, None for the caller's own."""
+
+    interface: str
+    ifindex: int
+    netns: str | None
+    inode: int
+
+
+def at(interface: str, name: str | None, function: Callable[[Place], T]) -> T:
+    """Returns `function(place)`, run inside the namespace `name`; AttachError when interface or namespace is absent."""
+    path = None if name is None else os.path.abspath(netns.path_of(name))
+
+    def inside() -> T:
+        return function(Place(interface, _index(interface, name), path, netns.inode(None)))
+
+    return netns.call(path, inside)
+
+
+def check(interface: str, name: str | None) -> None:
+    """AttachError when there is no such interface, or no such namespace."""
+    at(interface, name, lambda place: None)
+
+
+def _index(interface: str, name: str | None) -> int:
+    try:
+        return netlink.interface_index(interface)
+    except AttachError as error:
+        if name is None:
+            raise
+        raise AttachError(f"{error} in network namespace {name}", hint=error.hint) from error
+
+
+def is_there(place: Place) -> bool:
+    """True while the interface still exists; to be asked inside its namespace."""
+    return netlink.interface_name(place.ifindex) is not None
+
+
+def again(path: str | None, inode: int | None) -> tuple[bool, str | None]:
+    """Finds a recorded namespace: (True, its path, or None for the caller's own); (False, None) when it is gone.
+
+    The path may be of another process, or used by another namespace by now, so the inode decides.
+    """
+    if inode is None or netns.inode(None) == inode:
+        return True, None
+    for candidate in _candidates(path):
+        try:
+            if os.stat(candidate).st_ino == inode:
+                return True, candidate
+        except OSError:
+            continue
+    return False, None
+
+
+def _candidates(path: str | None) -> Iterator[str]:
+    if path is not None:
+        yield path
+    for name in _names("/run/netns"):
+        yield f"/run/netns/{name}"
+    for process in [name for name in _names("/proc") if name.isdigit()][:_MAX_PROCESSES]:
+        yield f"/proc/{process}/ns/net"
+
+
+def _names(path: str) -> list[str]:
+    try:
+        return os.listdir(path)
+    except OSError:
+        return []
+
+
+def refused(place: Place, error: KernelError) -> AttachError | KernelError:
+    """The error for a refused attach: the interface went away meanwhile, or the kernel's own words with the place."""
+    if not is_there(place):
+        return AttachError(f"no interface {place.interface!r}: it was removed while the program was being attached")
+    return KernelError(f"cannot attach to {place.interface}: {error}", errno=error.errno, hint=error.hint)

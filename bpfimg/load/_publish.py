@@ -1,0 +1,122 @@
+"""The transaction: everything is made in a `tmp-` directory, or is not seen, until one step commits it.
+
+What each step leaves when the process is killed right after it:
+
+====================================  ===================================================================
+load: pins and record in tmp-…        garbage, which runs nothing; swept
+      rename tmp-… to <id>            COMMIT
+attach: link opened (a descriptor)    nothing: the kernel detaches it
+      record in tmp-…                 garbage; swept
+      rename to <id>/links/<L>        a link without `link`: readers ignore it, swept
+      clsact only: netlink attach     the same; the sweeper finds the filter by the record and takes it off
+      pin links/<L>/link              COMMIT
+run:  both, in one tmp-…              garbage; swept
+      rename to <id>                  a load with `unfinished` and no committed link: as above
+      pin links/<L>/link              COMMIT of load and link in one step
+      unlink `unfinished`             the marker means nothing beside a committed link; swept
+====================================  ===================================================================
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+
+from bpfimg.errors import KernelError
+from bpfimg.kernel import bpf, bpffs
+from bpfimg.load import _paths
+from bpfimg.load._records import LinkRecord, LoadRecord, encode
+from bpfimg.load._remove import discard, release
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bpfimg.load._attach import Attachment
+    from bpfimg.load._object import Prepared
+
+
+def publish_load(directory: str, prepared: Prepared, record: LoadRecord) -> str:
+    """Publishes a loaded object; returns its directory."""
+    with ExitStack() as undo:
+        work = _work_directory(undo, directory)
+        _pin_all(work, prepared, record)
+        path = f"{directory}/{record.id}"
+        bpffs.rename(work, path)  # COMMIT
+        undo.pop_all()
+    return path
+
+
+def publish_run(
+    directory: str, prepared: Prepared, record: LoadRecord, attachment: Attachment, metadata: Mapping[str, str]
+) -> tuple[str, LinkRecord]:
+    """Publishes a loaded object and its attachment in one step; returns its directory and the link's record."""
+    path = f"{directory}/{record.id}"
+    with ExitStack() as undo:
+        work = _work_directory(undo, directory)
+        _pin_all(work, prepared, record)
+        bpf.pin(prepared.loaded[0].fd, f"{work}/{_paths.UNFINISHED}")
+        draft = f"{work}/{_paths.LINKS}/new"
+        bpffs.make_directory(draft)
+        link = _write_link(draft, attachment, metadata)
+        bpffs.rename(draft, f"{work}/{_paths.LINKS}/{link.id}")
+        bpffs.rename(work, path)
+        undo.callback(_discarded, path)
+        _commit_link(f"{path}/{_paths.LINKS}/{link.id}", attachment, link)
+        undo.pop_all()
+    with suppress(KernelError):  # committed: the next writer takes the marker away as well
+        bpffs.unlink(f"{path}/{_paths.UNFINISHED}")
+    return path, link
+
+
+def publish_link(directory: str, load: str, attachment: Attachment, metadata: Mapping[str, str]) -> LinkRecord:
+    """Publishes an attachment of what is loaded at `load`; returns its record."""
+    with ExitStack() as undo:
+        work = _work_directory(undo, directory)
+        link = _write_link(work, attachment, metadata)
+        path = f"{load}/{_paths.LINKS}/{link.id}"
+        bpffs.rename(work, path)
+        undo.callback(_released, path)
+        _commit_link(path, attachment, link)
+        undo.pop_all()
+    return link
+
+
+def _work_directory(undo: ExitStack, directory: str) -> str:
+    work = _paths.work_directory(directory)
+    undo.callback(_discarded, work)
+    bpffs.make_directory(work)
+    return work
+
+
+def _pin_all(work: str, prepared: Prepared, record: LoadRecord) -> None:
+    programs = _paths.pin_names("prog", [(program.name, program.id) for program in prepared.loaded])
+    maps = _paths.pin_names("map", record.maps)
+    for name, program in zip(programs, prepared.loaded, strict=True):
+        bpf.pin(program.fd, f"{work}/{name}")
+    for name, (_, fd) in zip(maps, prepared.maps, strict=True):
+        bpf.pin(fd, f"{work}/{name}")
+    bpffs.make_directory(f"{work}/{_paths.LINKS}")
+    bpffs.write_record(f"{work}/{_paths.RECORD}", encode(record))
+
+
+def _write_link(folder: str, attachment: Attachment, metadata: Mapping[str, str]) -> LinkRecord:
+    record = attachment.with_metadata(metadata)
+    number = bpffs.write_record(f"{folder}/{_paths.RECORD}", encode(record))
+    return replace(record, id=number)
+
+
+def _commit_link(path: str, attachment: Attachment, link: LinkRecord) -> None:
+    attachment.enter(link)
+    bpf.pin(attachment.pin, f"{path}/{_paths.LINK}")  # COMMIT
+
+
+def _discarded(path: str) -> None:
+    with suppress(KernelError):  # the error that brought us here says more
+        discard(path)
+
+
+def _released(path: str) -> None:
+    with suppress(KernelError):
+        release(path)
+        bpffs.remove_tree(path)

@@ -1,0 +1,94 @@
+"""Taking things away again, and sweeping what killed writers left. All of it under the writer's lock."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+from bpfimg.errors import KernelError
+from bpfimg.kernel import bpf, bpffs
+from bpfimg.load import _paths
+from bpfimg.load._host import read_link
+from bpfimg.load._records import DamagedRecordError, LinkRecord
+
+
+def remove_load(directory: str, path: str) -> None:
+    """Unloads what is published at `path`. The rename is the point of no return: a sweeper finishes what follows."""
+    work = _paths.work_directory(directory)
+    bpffs.rename(path, work)  # COMMIT
+    discard(work)
+
+
+def remove_link(path: str) -> None:
+    """Takes the program off its hook and the link's directory away; no error when its target has gone.
+
+    Unlinking the pin is the commit. A clsact filter goes before it: should that fail, the link is still listed.
+    """
+    release(path)
+    bpffs.remove_tree(path)
+
+
+def discard(work: str) -> None:
+    """Removes a directory that readers do not see (any more): what is attached first."""
+    for name in _paths.listed(f"{work}/{_paths.LINKS}"):
+        release(f"{work}/{_paths.LINKS}/{name}")
+    bpffs.remove_tree(work)
+
+
+def release(path: str) -> None:
+    """Takes what the link directory at `path` stands for off its hook, and its pin away.
+
+    The link is held open meanwhile: the kernel puts off the release of what loses its last reference by unlink, but
+    does it at once when a descriptor is closed. So when this returns the program is off its hook.
+    """
+    record = _record(path)
+    if record is not None and record.how == "clsact":
+        from bpfimg.load._tc import detach_filter
+
+        detach_filter(record)
+    pin = f"{path}/{_paths.LINK}"
+    try:
+        link = bpf.get(pin)
+    except KernelError:
+        bpffs.unlink(pin)
+        return
+    with link:
+        bpffs.unlink(pin)  # COMMIT
+        if bpf.kind(link) == "link":
+            # Somebody else may hold the link open (EOPNOTSUPP: a kind that cannot be detached by force).
+            with suppress(KernelError):
+                bpf.link_detach(link)
+
+
+def _record(path: str) -> LinkRecord | None:
+    try:
+        return read_link(path)
+    except (KernelError, DamagedRecordError, ValueError):
+        return None
+
+
+def sweep(directory: str) -> None:
+    """Removes what killed writers left behind. What cannot be removed stays, and is shown as unfinished."""
+    for name in _paths.listed(directory):
+        path = f"{directory}/{name}"
+        with suppress(KernelError):
+            if name.startswith(_paths.WORK):
+                discard(path)
+            elif _paths.is_id(name):
+                _sweep_load(directory, path)
+
+
+def _sweep_load(directory: str, path: str) -> None:
+    if not _paths.listed(path):  # somebody else has removed all that was in it
+        bpffs.remove_tree(path)
+    links = [f"{path}/{_paths.LINKS}/{name}" for name in _paths.listed(f"{path}/{_paths.LINKS}")]
+    committed = [link for link in links if os.path.lexists(f"{link}/{_paths.LINK}")]
+    marker = f"{path}/{_paths.UNFINISHED}"
+    if os.path.lexists(marker):
+        if not committed:
+            remove_load(directory, path)
+            return
+        bpffs.unlink(marker)
+    for link in links:
+        if link not in committed:
+            remove_link(link)

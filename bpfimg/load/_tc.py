@@ -1,0 +1,128 @@
+"""Traffic control: a TCX link where the kernel has it, else a clsact filter, which lives with the device."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bpfimg.errors import Busy, KernelError, NotSupported
+from bpfimg.kernel import libbpf, netns
+from bpfimg.load._attach import Attachment, now
+from bpfimg.load._owner import describe
+from bpfimg.load._place import Place, again, at, is_there, refused
+from bpfimg.load._records import LinkRecord
+from bpfimg.load._tcx import link_at
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bpfimg.load._attach import Loaded, Scene
+    from bpfimg.load._hooks import Tc
+
+_MAX_FILTER_PRIORITY = 0xFFFF  # the kernel keeps a filter's priority in 16 bits; 0 would let it choose
+
+
+def attach(program: Loaded, hook: Tc, scene: Scene) -> Attachment:
+    """Attaches; Busy when another Tc program of ours is on that interface and direction.
+
+    In a TCX chain it stands where a Tcx hook of that priority would. A filter has the hook's priority too, at most
+    65535, and the link's id as its handle: so the record that is published before says which filter is ours.
+    """
+
+    def inside(where: Place) -> Attachment:
+        _check_free(where, hook.direction, scene)
+        record = LinkRecord(
+            id=0,
+            program_id=program.id,
+            program_name=program.name,
+            hook="tc",
+            how="link",
+            created=now(),
+            interface=where.interface,
+            ifindex=where.ifindex,
+            direction=hook.direction,
+            netns=where.netns,
+            netns_inode=where.inode,
+            priority=hook.priority,
+            proceed_on=hook.proceed_on,
+        )
+        if scene.tc != "clsact":
+            try:
+                link = link_at(program, where, hook.direction, hook.priority, scene)
+                return Attachment(record, link, link.fileno())
+            except NotSupported:
+                if scene.tc == "tcx":
+                    raise
+        return _filter(program, replace(record, how="clsact", clsact_priority=_filter_priority(hook.priority)))
+
+    return at(hook.interface, hook.netns, inside)
+
+
+def _check_free(where: Place, direction: str, scene: Scene) -> None:
+    for load in scene.loads:
+        for link in load.links:
+            key = (link.hook, link.ifindex, link.netns_inode, link.direction)
+            if key == ("tc", where.ifindex, where.inode, direction):
+                who, remedy = describe(link.program_id, scene.loads)
+                raise Busy(
+                    f"{where.interface} {direction} already runs tc {who}",
+                    owner=who,
+                    hint=f"{remedy}, or use the tcx hook, which takes many",
+                )
+
+
+def _filter_priority(priority: int) -> int:
+    return min(max(priority, 1), _MAX_FILTER_PRIORITY)
+
+
+def _filter(program: Loaded, record: LinkRecord) -> Attachment:
+    def enter(published: LinkRecord) -> None:
+        netns.call(record.netns, _add, program, published)
+
+    return Attachment(record, None, program.fd, enter=enter)
+
+
+def _add(program: Loaded, record: LinkRecord) -> None:
+    where = _place(record)
+    try:
+        libbpf.tc_attach(
+            where.ifindex,
+            record.direction or "",
+            program.fd,
+            priority=record.clsact_priority or 0,
+            handle=record.id,
+        )
+    except KernelError as error:
+        raise refused(where, error) from error
+
+
+def detach_filter(record: LinkRecord) -> bool:
+    """Takes our filter off its device; False when namespace, device or filter are gone, or it is not ours any more.
+
+    It is ours when it runs the recorded program at the recorded handle and priority.
+    """
+    there, path = again(record.netns, record.netns_inode)
+    return there and netns.call(path, _remove, record)
+
+
+def has_filter(record: LinkRecord) -> bool:
+    """True while our filter is on its device."""
+    there, path = again(record.netns, record.netns_inode)
+    return there and netns.call(path, _is_ours, record)
+
+
+def _remove(record: LinkRecord) -> bool:
+    if not _is_ours(record):
+        return False
+    libbpf.tc_detach(record.ifindex or 0, record.direction or "", record.id, record.clsact_priority or 0)
+    return True
+
+
+def _is_ours(record: LinkRecord) -> bool:
+    where = _place(record)
+    if not is_there(where):
+        return False
+    found = libbpf.tc_query(where.ifindex, record.direction or "", record.id, record.clsact_priority or 0)
+    return found == record.program_id
+
+
+def _place(record: LinkRecord) -> Place:
+    return Place(record.interface or "", record.ifindex or 0, record.netns, record.netns_inode or 0)

@@ -1,0 +1,163 @@
+"""The writer: the lock of the host, and the only object with mutators."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from bpfimg import __version__
+from bpfimg.errors import Error, UsageError
+from bpfimg.kernel import bpf, bpffs
+from bpfimg.load import _publish, _remove
+from bpfimg.load._attach import Loaded, Scene, attach, now
+from bpfimg.load._hooks import program_type, quoted
+from bpfimg.load._host import Host, Load
+from bpfimg.load._paths import LINKS, is_id, pin_names
+from bpfimg.load._records import LinkRecord, LoadRecord, ProgramRecord, check_words
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from bpfimg.load._hooks import Hook
+    from bpfimg.load._object import Prepared
+    from bpfimg.load._records import ImageRecord
+
+
+@contextmanager
+def opened(host: Host) -> Iterator[Writer]:
+    """See `Host.writer`."""
+    bpffs.require(host.bpffs)
+    with bpffs.lock(host.directory, timeout=host.lock_timeout):
+        _remove.sweep(host.directory)
+        writer = Writer(host)
+        try:
+            yield writer
+        finally:
+            writer.expire()
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What is written down about a load beside what the kernel says: its name, image and the user's words."""
+
+    name: str
+    image: ImageRecord | None = None
+    metadata: Mapping[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.name) <= 128 or not self.name.isprintable() or is_id(self.name):
+            raise UsageError(
+                f"{quoted(self.name)} cannot be the name of what is loaded, expected 1 to 128 printable characters,"
+                " and not digits alone, which would read as an id"
+            )
+        check_words("metadata", self.metadata or {})
+
+
+class Writer:
+    """Changes this host; comes only from `with host.writer()`, holds the lock, and is of no use afterwards."""
+
+    def __init__(self, host: Host) -> None:
+        self._host: Host | None = host
+
+    def expire(self) -> None:
+        """The lock has gone: nothing can be changed any more."""
+        self._host = None
+
+    def load(self, prepared: Prepared, origin: Origin) -> Load:
+        """Pins a loaded object and records it."""
+        record = _record_of(prepared, origin)
+        path = _publish.publish_load(self._locked.directory, prepared, record)
+        return Load(record.id, path, record)
+
+    def run(self, prepared: Prepared, origin: Origin, hook: Hook) -> Load:
+        """Pins a loaded object and attaches its one program to `hook`: both or nothing."""
+        host = self._locked
+        if len(prepared.loaded) != 1:
+            raise UsageError(f"a hook takes one program, not {len(prepared.loaded)}")
+        record = _record_of(prepared, origin)
+        words = check_words("metadata", origin.metadata or {})
+        with attach(prepared.loaded[0], hook, Scene.of(host)) as attachment:
+            path, link = _publish.publish_run(host.directory, prepared, record, attachment, words)
+        return Load(record.id, path, record, (link,))
+
+    def attach(
+        self, load: int | str, hook: Hook, *, program: str | None = None, metadata: Mapping[str, str] | None = None
+    ) -> tuple[Load, LinkRecord]:
+        """Attaches a program of what is loaded (by id or name) to a hook; returns the load as it was, and the link.
+
+        `program` chooses where the load has several that fit; an id that is not the load's own chooses as well.
+        """
+        host = self._locked
+        words = check_words("metadata", metadata or {})
+        found = host.find(load)
+        number = int(load) if is_id(str(load)) else None
+        chosen, pin = _program_for(found, hook, program, number)
+        with (
+            bpf.get(pin) as fd,
+            attach(Loaded(fd.fileno(), chosen.id, chosen.name), hook, Scene.of(host)) as attachment,
+        ):
+            link = _publish.publish_link(host.directory, found.path, attachment, words)
+        return found, link
+
+    def detach(self, link: int) -> tuple[Load, LinkRecord | None]:
+        """Detaches a link; no error when its interface or namespace has gone. Returns its load, and what it was.
+
+        The record is None when it was damaged.
+        """
+        load, record = self._locked.find_link(link)
+        _remove.remove_link(f"{load.path}/{LINKS}/{link}")
+        return load, record
+
+    def unload(self, word: int | str) -> Load:
+        """Unloads a load, with all its programs, maps and links; returns what it was.
+
+        `word` is the kernel id of any of its programs (programs of one object share maps and go together: compare
+        `program_ids` of the result), or its name if no other load has it.
+        """
+        host = self._locked
+        load = host.find(word)
+        _remove.remove_load(host.directory, load.path)
+        return load
+
+    @property
+    def _locked(self) -> Host:
+        if self._host is None:
+            raise Error("this writer's lock has been given back, expected its use inside `with host.writer()`")
+        return self._host
+
+
+def _record_of(prepared: Prepared, origin: Origin) -> LoadRecord:
+    chosen = zip(prepared.programs, prepared.loaded, strict=True)
+    return LoadRecord(
+        name=origin.name,
+        programs=tuple(ProgramRecord(p.name, loaded.id, p.type, p.section) for p, loaded in chosen),
+        maps=tuple((name, bpf.map_info(fd).id) for name, fd in prepared.maps),
+        image=origin.image,
+        globals=prepared.globals,
+        metadata=dict(origin.metadata or {}),
+        created=now(),
+        bpfimg=__version__,
+    )
+
+
+def _program_for(load: Load, hook: Hook, name: str | None, number: int | None) -> tuple[ProgramRecord, str]:
+    if load.record is None:
+        raise Error(
+            f"what is loaded as {load.id} is damaged: {load.damage}", hint=f"unload it: bpfimg unload {load.id}"
+        )
+    programs = load.record.programs
+    pins = pin_names("prog", [(p.name, p.id) for p in programs])
+    paired = [(p, f"{load.path}/{pin}") for p, pin in zip(programs, pins, strict=True)]
+    if name is not None:
+        paired = [(p, pin) for p, pin in paired if p.name == name]
+    elif number is not None and number != load.id:
+        paired = [(p, pin) for p, pin in paired if p.id == number]
+    fitting = [(p, pin) for p, pin in paired if p.type == program_type(hook)]
+    if len(fitting) == 1 or (fitting and fitting[0][0].id == number):  # the load's own id is its first program's
+        return fitting[0]
+    listed = ", ".join(f"{p.name} ({p.type}, id {p.id})" for p in programs)
+    raise UsageError(
+        f"{len(fitting)} programs of {quoted(load.name)} fit, expected one of type {program_type(hook)}",
+        hint=f"choose with --program: {listed}",
+    )

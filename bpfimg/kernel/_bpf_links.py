@@ -8,6 +8,7 @@ from bpfimg.kernel import _abi as abi
 from bpfimg.kernel._fd import Fd, number
 from bpfimg.kernel._syscall import ORDER, address, bpf, bpf_errno, failed, fill, take
 
+_EPERM, _EACCES = 1, 13
 _MAX_ATTACHED = 64  # BPF_MPROG_MAX, what one tcx or netkit hook holds at most
 
 
@@ -26,7 +27,13 @@ def get(path: str, *, read_only: bool = False) -> Fd:
     """Opens what is pinned at `path`; KernelError ENOENT if nothing is. `read_only` is for maps."""
     name = bytearray(os.fsencode(path) + b"\0")
     flags = abi.F_RDONLY if read_only else 0
-    return Fd(bpf(abi.OBJ_GET, fill(abi.ATTR_OBJ, {"pathname": address(name), "file_flags": flags}), path))
+    result = bpf_errno(abi.OBJ_GET, fill(abi.ATTR_OBJ, {"pathname": address(name), "file_flags": flags}))
+    if result >= 0:
+        return Fd(result)
+    from bpfimg.kernel._bpffs import why_not_bpffs
+
+    elsewhere = why_not_bpffs(path) if result in (-_EPERM, -_EACCES) else None
+    raise elsewhere or failed(abi.OBJ_GET, path, result)
 
 
 def link_create(prog_fd: Fd | int, target: int, attach_type: int, *, flags: int = 0, extra: bytes = b"") -> Fd:

@@ -78,19 +78,18 @@ def printable(text: str, limit: int = 200) -> str:
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
 
 
-def missing_capabilities(wanted: tuple[str, ...]) -> tuple[str, ...]:
-    """Returns those of `wanted` that this thread lacks; CAP_SYS_ADMIN stands for CAP_BPF and CAP_PERFMON."""
-    have = _effective_capabilities()
+def missing_capabilities(wanted: tuple[str, ...], effective: int) -> tuple[str, ...]:
+    """Returns those of `wanted` that the set `effective` lacks; CAP_SYS_ADMIN stands for CAP_BPF and CAP_PERFMON."""
 
     def has(name: str) -> bool:
-        return bool(have >> _CAPABILITY_BITS[name] & 1)
+        return bool(effective >> _CAPABILITY_BITS[name] & 1)
 
-    return tuple(
-        name for name in wanted if not has(name) and not (name in ("CAP_BPF", "CAP_PERFMON") and has("CAP_SYS_ADMIN"))
-    )
+    covered = ("CAP_BPF", "CAP_PERFMON") if has("CAP_SYS_ADMIN") else ()
+    return tuple(name for name in wanted if not has(name) and name not in covered)
 
 
 def _effective_capabilities() -> int:
+    """What /proc says this process may do."""
     try:
         with open("/proc/self/status", encoding="ascii", errors="replace") as file:
             for line in file:
@@ -103,7 +102,7 @@ def _effective_capabilities() -> int:
 
 def permission_hint(wanted: tuple[str, ...], action: str) -> str:
     """Returns what a person can do about EPERM or EACCES; empty when every capability is there."""
-    missing = missing_capabilities(wanted)
+    missing = missing_capabilities(wanted, _effective_capabilities())
     if missing:
         return f"{action} needs {' and '.join(wanted)}; missing: {', '.join(missing)}. Run it as root"
     if _in_user_namespace():

@@ -19,6 +19,24 @@ _BAD_FD = 0x7FFFFFFF
 _NOT_TRIVIAL = ("tracing", "struct_ops", "ext", "lsm", "syscall")
 _UNKNOWN = (errno.EINVAL, errno.E2BIG, errno.EOPNOTSUPP, 524)
 
+# The smallest map of a type, where key 4, value 4 and one entry will not do: (key, value, entries), flags.
+_TRIVIAL_MAPS = {
+    "stack_trace": (4, 8, 1),
+    "lpm_trie": (8, 4, 1),
+    "queue": (0, 4, 1),
+    "stack": (0, 4, 1),
+    "bloom_filter": (0, 4, 1),
+    "ringbuf": (0, 0, 65536),  # a page, of whatever size
+    "user_ringbuf": (0, 0, 65536),
+    "arena": (0, 0, 1),
+}
+_TRIVIAL_FLAGS = {"lpm_trie": 1, "arena": 1 << 10}  # NO_PREALLOC, MMAPABLE
+# These take BTF, an inner map or another object.
+_NOT_TRIVIAL_MAPS = (
+    "unspec array_of_maps hash_of_maps cgroup_storage percpu_cgroup_storage sk_storage inode_storage task_storage "
+    "cgrp_storage struct_ops"
+)
+
 _answers: dict[str, bool] = {}  # kernels do not change under a process; "could not tell" is asked again
 
 
@@ -42,6 +60,22 @@ def program_type(type_id: int, attach_type: int = 0) -> bool | None:
     except KernelError as error:
         known = type_id < len(abi.PROGRAM_TYPES) and abi.PROGRAM_TYPES[type_id] in _NOT_TRIVIAL
         return False if error.errno in _UNKNOWN and not known else None
+    return True
+
+
+def map_type(type_id: int) -> bool | None:
+    """Returns whether the kernel makes maps of this type at all."""
+    from bpfimg.kernel._bpf_maps import map_create
+
+    if type_id >= len(abi.MAP_TYPES):
+        return None
+    word = abi.MAP_TYPES[type_id]
+    if word in _NOT_TRIVIAL_MAPS.split():
+        return None
+    try:
+        map_create(type_id, *_TRIVIAL_MAPS.get(word, (4, 4, 1)), flags=_TRIVIAL_FLAGS.get(word, 0)).close()
+    except KernelError as error:
+        return False if error.errno in _UNKNOWN else None
     return True
 
 

@@ -122,15 +122,12 @@ def _map_refused(attempt: Attempt, name: str) -> KernelError:
         return KernelError(
             f"cannot create map {name!r} ({word}): {reason(attempt.errno)}", errno=attempt.errno, hint=hint
         )
-    if attempt.errno == errno.EINVAL and type_id >= len(abi.MAP_TYPES):
-        return NotSupported(f"map {name!r} is of {word}, which is not known", feature="map type", errno=attempt.errno)
-    return KernelError(
-        f"cannot create map {name!r} ({word}): {reason(attempt.errno)}",
-        errno=attempt.errno,
-        hint="its sizes or flags do not suit its type, or this kernel has no such maps"
-        if attempt.errno == errno.EINVAL
-        else "",
-    )
+    if attempt.errno == errno.EINVAL and features.map_type(type_id) is False:
+        message = f"this kernel makes no {word} maps, so map {name!r} cannot be created"
+        return NotSupported(message, feature=word, errno=attempt.errno)
+    suits = "its sizes or flags do not suit its type" if attempt.errno == errno.EINVAL else ""
+    message = f"cannot create map {name!r} ({word}): {reason(attempt.errno)}"
+    return KernelError(message, errno=attempt.errno, hint=suits)
 
 
 def _capabilities(word: str) -> tuple[str, ...]:

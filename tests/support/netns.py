@@ -1,0 +1,143 @@
+"""Places for kernel tests: network namespaces, a bpffs and a tracefs of their own, all gone afterwards."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import secrets
+import shutil
+import subprocess
+import tempfile
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bpfimg.kernel import features
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_NETNS = "/var/run/netns"
+_numbers = itertools.count(1)
+
+
+def skip_unless(*wanted: str) -> None:
+    """Skips the test by name of the feature that is lacking: not root, no tool, or `bpfimg.kernel.features` says no."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    for tool in ("ip", "ping", "nsenter", "mount"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"needs the command {tool}")
+    for feature in wanted:
+        if not features.has(feature):
+            pytest.skip(f"this kernel has no {feature}")
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """Two network namespaces and the veth pair between them; `interface` is in `name`, its other end in `peer`.
+
+    Nothing but what a test sends travels there: no IPv6, and the neighbours are known, so there is no ARP.
+    """
+
+    name: str
+    peer: str
+    interface: str
+    address: str
+    peer_interface: str
+    peer_address: str
+
+    @property
+    def path(self) -> str:
+        """The file that names the namespace to setns(2)."""
+        return f"{_NETNS}/{self.name}"
+
+    def exec(self, argv: Sequence[str], *, check: bool = True, peer: bool = False) -> subprocess.CompletedProcess[str]:
+        """Runs a command in the namespace (or in the peer's).
+
+        By nsenter, because `ip netns exec` also hides bpffs, tracefs and cgroups.
+        """
+        place = f"{_NETNS}/{self.peer if peer else self.name}"
+        done = subprocess.run(["nsenter", f"--net={place}", *argv], capture_output=True, text=True, check=False)
+        if check and done.returncode:
+            raise AssertionError(f"{list(argv)} ended with {done.returncode}: {done.stdout}{done.stderr}")
+        return done
+
+    def ping(self, count: int = 1) -> bool:
+        """Sends `count` echo requests from the peer to `interface`, and says whether every one came back."""
+        argv = ["ping", "-n", "-q", "-c", str(count), "-i", "0.01", "-W", "2", "-s", "56", self.address]
+        return self.exec(argv, check=False, peer=True).returncode == 0
+
+
+@contextmanager
+def namespace() -> Iterator[Namespace]:
+    """Two new namespaces joined by a veth pair, both ends up, with addresses; deleted at the end, whatever happens."""
+    number = next(_numbers)
+    name = f"bpfimg-{os.getpid()}-{number}-{secrets.token_hex(3)}"
+    ns = Namespace(name, f"{name}-peer", f"veth{number}a", "10.77.0.1", f"veth{number}b", "10.77.0.2")
+    macs = ("02:bf:00:00:00:01", "02:bf:00:00:00:02")
+    with ExitStack() as stack:
+        for each in (ns.name, ns.peer):
+            _ip("netns", "add", each)
+            stack.callback(_ip, "netns", "del", each)
+            quiet = "for f in all default; do echo 1 > /proc/sys/net/ipv6/conf/$f/disable_ipv6; done"
+            ns.exec(["sh", "-c", quiet], check=False, peer=each == ns.peer)
+        first, second = ns.interface, ns.peer_interface
+        # Both ends are born inside: the host never sees an interface of ours.
+        pair = ["type", "veth", "peer", "name", second, "address", macs[1], "netns", ns.peer]
+        _ip("-n", ns.name, "link", "add", first, "address", macs[0], *pair)
+        for place, device, address, other, mac in (
+            (ns.name, first, ns.address, ns.peer_address, macs[1]),
+            (ns.peer, second, ns.peer_address, ns.address, macs[0]),
+        ):
+            _ip("-n", place, "address", "add", f"{address}/24", "dev", device)
+            _ip("-n", place, "link", "set", device, "up")
+            _ip("-n", place, "neighbour", "add", other, "lladdr", mac, "dev", device, "nud", "permanent")
+        yield ns
+
+
+@contextmanager
+def bpffs() -> Iterator[str]:
+    """A new, empty bpffs in a directory of its own: pins there work as in /sys/fs/bpf, which is never touched."""
+    with _mounted("bpf", "bpfimg-bpffs-") as place:
+        yield place
+
+
+@contextmanager
+def tracefs() -> Iterator[str]:
+    """Where tracefs is; where it is not mounted it is for as long as this lasts, in a directory of its own."""
+    mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
+    found = [line.split()[4] for line in mounts if line.partition(" - ")[2].startswith("tracefs ")]
+    if found:
+        yield found[0]
+        return
+    with _mounted("tracefs", "bpfimg-tracefs-") as place:
+        yield place
+
+
+@contextmanager
+def _mounted(kind: str, prefix: str) -> Iterator[str]:
+    place = tempfile.mkdtemp(prefix=prefix)
+    try:
+        _run("mount", "-t", kind, kind, place)
+        try:
+            yield place
+        finally:
+            # A process that a test killed may still be on its way out: then the mount goes with its last user.
+            if subprocess.run(["umount", place], capture_output=True, check=False).returncode:
+                _run("umount", "-l", place)
+    finally:
+        os.rmdir(place)
+
+
+def _ip(*arguments: str) -> None:
+    _run("ip", *arguments)
+
+
+def _run(*argv: str) -> None:
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise AssertionError(f"{' '.join(argv)} ended with {done.returncode}: {done.stderr}")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from bpfimg.kernel import _abi as abi
 from bpfimg.kernel._fd import Fd, number
 from bpfimg.kernel._syscall import ORDER, address, bpf, bpf_errno, failed, fill, take
+from bpfimg.kernel._value import value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _ENOENT, _EINVAL = 2, 22
 _KINDS = {"anon_inode:bpf-prog": "program", "anon_inode:bpf-map": "map", "anon_inode:bpf_link": "link"}
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ProgramInfo:
     """A loaded program. Sizes are bytes; None where this kernel is too old to say."""
 
@@ -44,7 +44,7 @@ class ProgramInfo:
     memlock: int | None  # None, too, if it was not asked for
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class MapInfo:
     """A map. Sizes are bytes."""
 
@@ -62,7 +62,7 @@ class MapInfo:
     frozen: bool | None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class LinkInfo:
     """A link; None where the kind of link has no such thing, or this kernel does not tell."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import errno
-from dataclasses import dataclass
 
 from bpfimg.errors import KernelError
 from bpfimg.kernel import _abi as abi
 from bpfimg.kernel._fd import Fd, number
 from bpfimg.kernel._library import library, useful
 from bpfimg.kernel._syscall import ORDER, address
+from bpfimg.kernel._value import value
 
 _WORD = ctypes.sizeof(ctypes.c_size_t)
 _MODES = {1: "native", 2: "generic", 3: "offload"}
@@ -19,7 +19,7 @@ _DIRECTIONS = {"ingress": 1, "egress": 2}
 _REPLACE = 1
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class XdpState:
     """What XDP program an interface has: id 0 and mode None for none."""
 
@@ -36,7 +36,7 @@ def xdp_query(ifindex: int) -> XdpState:
     if mode == _MULTI:  # one each in two modes: the one that packets meet first
         mode = 3 if offload else 1 if native else 2
         program = offload or native or generic
-    return XdpState(program, _MODES.get(mode))
+    return XdpState(prog_id=program, mode=_MODES.get(mode))
 
 
 def xdp_attach(ifindex: int, fd: Fd | int | None, *, flags: int = 0, old_fd: Fd | int | None = None) -> None:
@@ -116,8 +116,8 @@ def _hook(ifindex: int, direction: str) -> bytearray:
 
 def _tc_options(*, prog_fd: int = 0, flags: int = 0, handle: int = 0, priority: int = 0) -> bytearray:
     buffer = _options(4 * _WORD if _WORD == 8 else 24)
-    for place, value in enumerate((prog_fd, flags, 0, handle, priority)):
-        buffer[_WORD + 4 * place : _WORD + 4 * place + 4] = value.to_bytes(4, ORDER)
+    for place, word in enumerate((prog_fd, flags, 0, handle, priority)):
+        buffer[_WORD + 4 * place : _WORD + 4 * place + 4] = word.to_bytes(4, ORDER)
     return buffer
 
 

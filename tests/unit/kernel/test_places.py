@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from bpfimg.errors import AttachError, KernelError
 from bpfimg.kernel import bpffs, features, netlink, netns
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_not_a_bpffs(tmp_path: Path) -> None:

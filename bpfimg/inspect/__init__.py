@@ -1,1 +1,27 @@
-"""(room inspect)"""
+"""Look, do not touch: at this host.
+
+`host` returns an `Inventory` of views. A view says what was seen and where; it is neither what was asked for nor what
+was written down.
+"""
+
+from __future__ import annotations
+
+from bpfimg._door import opened
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bpfimg.inspect._host import host
+    from bpfimg.inspect._views import Inventory, LinkView, MapView, ProgramView
+
+__all__ = ["Inventory", "LinkView", "MapView", "ProgramView", "host"]
+
+__getattr__ = opened(
+    __name__,
+    {
+        "Inventory": "_views",
+        "LinkView": "_views",
+        "MapView": "_views",
+        "ProgramView": "_views",
+        "host": "_host",
+    },
+)

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from bpfimg.load._hooks import Hook, Tc, Tcx, Tracepoint, Xdp
     from bpfimg.load._host import Host, Load
     from bpfimg.load._object import Prepared, prepare
+    from bpfimg.load._origin import Origin
     from bpfimg.load._records import ImageRecord, LinkRecord, LoadRecord
-    from bpfimg.load._writer import Origin, Writer
+    from bpfimg.load._writer import Writer
 
 __all__ = [
     "Hook",
@@ -44,7 +45,7 @@ __getattr__ = opened(
         "LinkRecord": "_records",
         "Load": "_host",
         "LoadRecord": "_records",
-        "Origin": "_writer",
+        "Origin": "_origin",
         "Prepared": "_object",
         "Tc": "_hooks",
         "Tcx": "_hooks",

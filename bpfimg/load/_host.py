@@ -96,6 +96,12 @@ class Host:
                 found += _unfinished_below(path)
         return tuple(found)
 
+    def has_filter(self, link: LinkRecord) -> bool:
+        """True while the clsact filter of a link is on its device: it has no kernel link that could say so."""
+        from bpfimg.load._tc import has_filter
+
+        return has_filter(link)
+
     def find(self, word: int | str) -> Load:
         """The load with a program of that kernel id, or of that name; Error when there is none or several."""
         loads = self.loads()

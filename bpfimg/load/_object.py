@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
+from bpfimg import __version__
 from bpfimg.errors import BytecodeError, KernelError
 from bpfimg.kernel import bpf, libbpf
-from bpfimg.load._attach import Loaded
+from bpfimg.load._attach import Loaded, now
 from bpfimg.load._decide import Candidate, choose
 from bpfimg.load._hooks import quoted
+from bpfimg.load._records import LoadRecord, ProgramRecord
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from bpfimg.kernel import OpenObject
     from bpfimg.load._hooks import Hook
+    from bpfimg.load._origin import Origin
 
 
 class Prepared:
@@ -46,6 +49,27 @@ class Prepared:
             loaded.append(Loaded(fd, bpf.program_info(fd, memlock=False).id, program.name))
         self.loaded = tuple(loaded)
         self.maps = tuple(_created_maps(self._object))
+
+    def record(self, origin: Origin) -> LoadRecord:
+        """What is to be written down about it; before the load the ids are 0."""
+        ids = [loaded.id for loaded in self.loaded] or [0] * len(self.programs)
+        return LoadRecord(
+            name=origin.name,
+            programs=tuple(
+                ProgramRecord(program.name, number, program.type, program.section)
+                for program, number in zip(self.programs, ids, strict=True)
+            ),
+            maps=tuple((name, bpf.map_info(fd).id) for name, fd in self.maps),
+            image=origin.image,
+            globals=self.globals,
+            metadata=dict(origin.metadata or {}),
+            created=now(),
+            bpfimg=__version__,
+        )
+
+    def infos(self) -> tuple[bpf.ProgramInfo, ...]:
+        """What the kernel says about the loaded programs, in the order of `programs`."""
+        return tuple(bpf.program_info(loaded.fd) for loaded in self.loaded)
 
     def __enter__(self) -> Prepared:
         return self

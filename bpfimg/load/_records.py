@@ -14,7 +14,7 @@ from bpfimg.errors import Error, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from typing import Any
 
 VERSION = 1
@@ -254,15 +254,3 @@ def _number(value: Any) -> int | None:
 
 def _texts(value: Any) -> dict[str, str]:
     return {str(key): str(text) for key, text in (value or {}).items()}
-
-
-def check_words(what: str, words: Mapping[str, str] | Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Metadata as it may be recorded: printable, keys of 1 to 128 and values of at most 1024 characters."""
-    checked = dict(words)
-    for key, value in checked.items():
-        if not 1 <= len(key) <= 128 or len(value) > 1024 or not (key.isprintable() and value.isprintable()):
-            raise UsageError(
-                f"{what} {ascii(key)[:80]} cannot be recorded, expected a printable name of at most 128 characters"
-                " with a printable value of at most 1024"
-            )
-    return checked

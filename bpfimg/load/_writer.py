@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
 
-from bpfimg import __version__
 from bpfimg.errors import Error, UsageError
 from bpfimg.kernel import bpf, bpffs
 from bpfimg.load import _publish, _remove
-from bpfimg.load._attach import Loaded, Scene, attach, now
+from bpfimg.load._attach import Loaded, Scene, attach
 from bpfimg.load._hooks import program_type, quoted
 from bpfimg.load._host import Host, Load
+from bpfimg.load._origin import Origin, check_words
 from bpfimg.load._paths import LINKS, is_id, pin_names
-from bpfimg.load._records import LinkRecord, LoadRecord, ProgramRecord, check_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
 
     from bpfimg.load._hooks import Hook
     from bpfimg.load._object import Prepared
-    from bpfimg.load._records import ImageRecord
+    from bpfimg.load._records import LinkRecord, ProgramRecord
 
 
 @contextmanager
@@ -37,23 +35,6 @@ def opened(host: Host) -> Iterator[Writer]:
             writer.expire()
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """What is written down about a load beside what the kernel says: its name, image and the user's words."""
-
-    name: str
-    image: ImageRecord | None = None
-    metadata: Mapping[str, str] | None = None
-
-    def __post_init__(self) -> None:
-        if not 1 <= len(self.name) <= 128 or not self.name.isprintable() or is_id(self.name):
-            raise UsageError(
-                f"{quoted(self.name)} cannot be the name of what is loaded, expected 1 to 128 printable characters,"
-                " and not digits alone, which would read as an id"
-            )
-        check_words("metadata", self.metadata or {})
-
-
 class Writer:
     """Changes this host; comes only from `with host.writer()`, holds the lock, and is of no use afterwards."""
 
@@ -66,7 +47,7 @@ class Writer:
 
     def load(self, prepared: Prepared, origin: Origin) -> Load:
         """Pins a loaded object and records it."""
-        record = _record_of(prepared, origin)
+        record = prepared.record(origin)
         path = _publish.publish_load(self._locked.directory, prepared, record)
         return Load(record.id, path, record)
 
@@ -75,7 +56,7 @@ class Writer:
         host = self._locked
         if len(prepared.loaded) != 1:
             raise UsageError(f"a hook takes one program, not {len(prepared.loaded)}")
-        record = _record_of(prepared, origin)
+        record = prepared.record(origin)
         words = check_words("metadata", origin.metadata or {})
         with attach(prepared.loaded[0], hook, Scene.of(host)) as attachment:
             path, link = _publish.publish_run(host.directory, prepared, record, attachment, words)
@@ -125,20 +106,6 @@ class Writer:
         if self._host is None:
             raise Error("this writer's lock has been given back, expected its use inside `with host.writer()`")
         return self._host
-
-
-def _record_of(prepared: Prepared, origin: Origin) -> LoadRecord:
-    chosen = zip(prepared.programs, prepared.loaded, strict=True)
-    return LoadRecord(
-        name=origin.name,
-        programs=tuple(ProgramRecord(p.name, loaded.id, p.type, p.section) for p, loaded in chosen),
-        maps=tuple((name, bpf.map_info(fd).id) for name, fd in prepared.maps),
-        image=origin.image,
-        globals=prepared.globals,
-        metadata=dict(origin.metadata or {}),
-        created=now(),
-        bpfimg=__version__,
-    )
 
 
 def _program_for(load: Load, hook: Hook, name: str | None, number: int | None) -> tuple[ProgramRecord, str]:

@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 
 from bpfimg.errors import UsageError
+from bpfimg.load._origin import Origin, check_words
 from bpfimg.load._records import (
     DamagedRecordError,
     ImageRecord,
     LinkRecord,
     LoadRecord,
     ProgramRecord,
-    check_words,
     decode,
     encode,
 )
@@ -165,3 +165,10 @@ def test_metadata_is_printable_and_bounded() -> None:
 
 def test_the_target_in_words() -> None:
     assert [record.target for record in (XDP, CLSACT, TRACEPOINT)] == ["eth0", "eth0 egress", "a/b"]
+
+
+def test_a_name_is_printable_and_no_id() -> None:
+    assert Origin("xdp_count").name == "xdp_count"
+    for bad in ("", "17", "a\nb", "x" * 129):
+        with pytest.raises(UsageError, match="cannot be the name"):
+            Origin(bad)

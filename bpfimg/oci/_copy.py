@@ -1,12 +1,27 @@
-"""Copy is the only transfer."""
+"""Copy is the only transfer: push, pull, save and mirror differ in which place is the source.
+
+The order is what makes a copy that was cut short harmless: content before the manifest that names it, children
+before their index, a subject before what refers to it, and the tag last of all.
+"""
 
 from __future__ import annotations
 
+from bpfimg.errors import ImageError, NotFound
+from bpfimg.oci._cosign import TAG_ENDINGS, merge
+from bpfimg.oci._descriptor import Descriptor, Platform
+from bpfimg.oci._digest import Digest
+from bpfimg.oci._model import Index, Manifest, parse_document
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from bpfimg.oci._descriptor import Descriptor, Platform
-    from bpfimg.oci._digest import Digest
+    from collections.abc import Iterator
+
     from bpfimg.oci._target import Source, Target
+
+_NESTING = 2
+"""An index may hold indexes of manifests; a referrer may have referrers of its own. No deeper."""
+_EVIDENCE = 256
+"""Referrers and cosign tags that one copy takes along, of all children together."""
 
 
 def copy(
@@ -18,4 +33,133 @@ def copy(
     referrers: bool = True,
     platform: Platform | None = None,
 ) -> Descriptor:
-    raise NotImplementedError
+    """Copies the image that `selector` names, names it `tag` (None: not at all), and returns its descriptor.
+
+    Of an index every child goes along, with `platform` only the one for it; the index document itself stays as it
+    is, so digests do not change. With `referrers`, signatures and other artifacts about the image and its children
+    go along, in both forms: manifests with a `subject`, and cosign's `.sig` and `.att` tags. Signatures that the
+    target has already stay.
+    """
+    errand = _Errand(source, target, platform)
+    top = source.resolve(selector)
+    raw = b""
+    evidence: list[_Evidence] = []
+    for part, raw in errand.parts(top):  # the last one is the top itself
+        if referrers and part.is_document:
+            evidence += errand.evidence(part.digest)
+        if part.digest != top.digest:
+            errand.push(part, raw)
+    target.push(top, raw, tag=None if evidence else tag)
+    for each in evidence:
+        errand.bring(*each)
+    if evidence and tag is not None:
+        target.tag(top, tag)
+    return top
+
+
+_Evidence = tuple[Digest, Descriptor, str | None]
+"""What it is about, the manifest, and cosign's tag when it is found by one."""
+
+
+class _Errand:
+    """One copy: from where, to where, and what is done already."""
+
+    def __init__(self, source: Source, target: Target, platform: Platform | None) -> None:
+        self._source = source
+        self._target = target
+        self._platform = platform
+        self._pushed: set[Digest] = set()
+        self._count = 0
+
+    def parts(self, descriptor: Descriptor, nesting: int = _NESTING) -> Iterator[tuple[Descriptor, bytes]]:
+        """Yields what the target lacks of an image, in the order to push it; manifests and indexes in any case."""
+        raw = self._fetch(descriptor, nesting)
+        document = parse_document(raw, descriptor.media_type)
+        if isinstance(document, Manifest):
+            children: tuple[Descriptor, ...] = (document.config, *document.layers)
+        elif not nesting:
+            raise ImageError(f"indexes are nested deeper than {_NESTING} levels at {descriptor.digest}")
+        else:
+            children = (document.select(self._platform),) if self._platform else document.manifests
+        for child in children:
+            if child.digest in self._pushed:
+                continue  # one child may stand under several platforms, one layer in several manifests
+            if child.is_document:
+                yield from self.parts(child, nesting - 1)
+            elif not self._target.exists(child):
+                yield child, self._source.fetch(child)
+        yield descriptor, raw
+
+    def _fetch(self, descriptor: Descriptor, nesting: int) -> bytes:
+        try:
+            return self._source.fetch(descriptor)
+        except NotFound as error:
+            if nesting == _NESTING:
+                raise
+            what = f"for {descriptor.platform} " if descriptor.platform else ""
+            raise NotFound(
+                f"the image {what}({descriptor.digest}) that the index names is not there: {error}",
+                hint="an index that was pulled for one platform is not whole: pull it with --all-platforms first",
+            ) from error
+
+    def push(self, descriptor: Descriptor, content: bytes) -> None:
+        self._target.push(descriptor, content)
+        self._pushed.add(descriptor.digest)
+
+    def evidence(self, digest: Digest) -> Iterator[_Evidence]:
+        """Yields what the source knows about `digest`."""
+        for entry in self._source.referrers(digest):
+            yield digest, entry, None
+        for ending in TAG_ENDINGS:
+            try:
+                found = self._source.resolve(digest.tag + ending)
+            except NotFound:
+                continue
+            yield digest, found, digest.tag + ending
+
+    def bring(self, subject: Digest, descriptor: Descriptor, tag: str | None, nesting: int = _NESTING) -> None:
+        """Copies one piece of evidence. Junk is passed over: anybody who may push can list it beside the real ones."""
+        self._count += 1
+        if self._count > _EVIDENCE:
+            raise ImageError(f"more than {_EVIDENCE} signatures and other referrers go with {subject}")
+        if tag is not None:
+            self._bring_tagged(descriptor, tag)
+            return
+        try:
+            document = parse_document(self._source.fetch(descriptor), descriptor.media_type)
+            if document.subject is None or document.subject.digest != subject:
+                return
+            parts = list(self.parts(descriptor))
+        except (NotFound, ImageError):
+            return
+        for part, content in parts:
+            self.push(part, content)
+        if nesting > 1:
+            for about, entry, name in self.evidence(descriptor.digest):
+                if entry.digest not in self._pushed:
+                    self.bring(about, entry, name, nesting - 1)
+
+    def _bring_tagged(self, descriptor: Descriptor, tag: str) -> None:
+        with self._target.lock():
+            mine = parse_document(self._source.fetch(descriptor), descriptor.media_type)
+            theirs = self._there(tag)
+            if isinstance(mine, Manifest) and isinstance(theirs, Manifest):
+                merged, config = merge(theirs, mine)
+                if merged is theirs:
+                    return
+                if merged is not mine:
+                    for part, content in self.parts(descriptor):
+                        self.push(part, content)
+                    self._target.push(merged.config, config)
+                    self._target.push(merged.descriptor, merged.raw, tag=tag)
+                    return
+            for part, content in self.parts(descriptor):
+                self.push(part, content)
+            self._target.tag(descriptor, tag)
+
+    def _there(self, tag: str) -> Manifest | Index | None:
+        try:
+            found = self._target.resolve(tag)
+            return parse_document(self._target.fetch(found), found.media_type)
+        except NotFound:
+            return None

@@ -1,0 +1,203 @@
+"""Copy: digests stay, signatures come along, and a copy that is cut short is never taken for a whole one."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bpfimg.errors import DigestMismatch, Error, ImageError, NotFound
+from bpfimg.oci import Descriptor, Index, Layout, Manifest, Memory, Platform, Repository, copy
+from tests.support.targets import EMPTY, image, index, legacy_signature, referrer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bpfimg.oci import Digest, Target
+
+HERE = Repository("registry.test", "acme/xdp")
+THERE = Repository("mirror.test", "acme/xdp")
+
+
+@pytest.fixture(params=["memory", "layout"])
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> Target:
+    return Memory(THERE) if request.param == "memory" else Layout(str(tmp_path / "store"), THERE)
+
+
+@pytest.fixture
+def source() -> Memory:
+    return Memory(HERE)
+
+
+def signed(source: Target) -> Index:
+    """An index `multi` of two images; index and first child signed in both forms, a signature itself attested."""
+    images = image("one", "amd64"), image("two", "arm64")
+    for one in images:
+        one.push(source)
+    both = index(*images)
+    source.push(both.descriptor, both.raw, tag="multi")
+    for subject in (both.descriptor, images[0].descriptor):
+        evidence = referrer(subject, f"bundle of {subject.digest}")
+        evidence.push(source)
+        referrer(evidence.descriptor, f"about {evidence.descriptor.digest}").push(source)
+        legacy_signature(f"payload of {subject.digest}").push(source, subject.digest.tag + ".sig")
+    return both
+
+
+def test_an_image_arrives_whole(source: Memory, target: Target) -> None:
+    image().push(source, "v1")
+    assert copy(source, "v1", target, "v2") == image().descriptor == target.resolve("v2")
+    assert target.fetch(image().blobs[1][0]) == image().blobs[1][1]
+
+
+def test_by_digest_and_without_a_name(source: Memory, target: Target) -> None:
+    image().push(source, "v1")
+    copy(source, image().descriptor.digest, target, None)
+    assert target.resolve(image().descriptor.digest) == image().descriptor
+    with pytest.raises(NotFound):
+        target.resolve("v1")
+
+
+def test_signatures_of_index_and_children_come_along(source: Memory, target: Target) -> None:
+    both = signed(source)
+    assert copy(source, "multi", target, "multi") == both.descriptor
+    for subject in (both.descriptor, image("one", "amd64").descriptor):
+        (bundle,) = target.referrers(subject.digest)
+        assert target.fetch(bundle) == source.fetch(bundle)
+        assert len(target.referrers(bundle.digest)) == 1
+        tag = subject.digest.tag + ".sig"
+        assert target.fetch(target.resolve(tag)) == source.fetch(source.resolve(tag))
+    assert target.referrers(image("two", "arm64").descriptor.digest) == ()
+
+
+def test_signatures_stay_behind_when_asked_to(source: Memory, target: Target) -> None:
+    both = signed(source)
+    copy(source, "multi", target, "multi", referrers=False)
+    assert target.referrers(both.descriptor.digest) == ()
+
+
+def test_one_platform_of_an_index(source: Memory, tmp_path: Path) -> None:
+    both = signed(source)
+    store = Layout(str(tmp_path / "store"), THERE)
+    assert copy(source, "multi", store, "multi", platform=Platform.parse("linux/amd64")) == both.descriptor
+    assert Index.parse(store.fetch(store.resolve("multi"))) == both
+    assert store.exists(image("one", "amd64").descriptor)
+    assert not store.exists(image("two", "arm64").descriptor)
+    assert len(store.referrers(both.descriptor.digest)) == 1
+    with pytest.raises(NotFound, match="linux/s390x, only for 'linux/amd64, linux/arm64'"):
+        copy(source, "multi", store, "multi", platform=Platform.parse("linux/s390x"))
+
+
+def test_signatures_on_both_sides_are_kept(source: Memory, target: Target) -> None:
+    for place in (source, target):
+        image().push(place, "v1")
+    tag = image().descriptor.digest.tag + ".sig"
+    legacy_signature("ours", "shared").push(source, tag)
+    legacy_signature("shared", "theirs").push(target, tag)
+    copy(source, "v1", target, "v1")
+    merged = Manifest.parse(target.fetch(target.resolve(tag)))
+    assert {target.fetch(layer) for layer in merged.layers} == {b"ours", b"shared", b"theirs"}
+    config = target.fetch(merged.config)
+    assert all(str(layer.digest).encode() in config for layer in merged.layers)
+    before = target.resolve(tag)
+    copy(source, "v1", target, "v1")
+    assert target.resolve(tag) == before
+
+
+def test_more_signatures_replace_fewer(source: Memory, target: Target) -> None:
+    for place in (source, target):
+        image().push(place, "v1")
+    tag = image().descriptor.digest.tag + ".sig"
+    legacy_signature("one").push(target, tag)
+    legacy_signature("one", "two").push(source, tag)
+    copy(source, "v1", target, "v1")
+    assert target.fetch(target.resolve(tag)) == legacy_signature("one", "two").manifest.raw
+
+
+class Junk(Memory):
+    """A source whose list of referrers anybody may write to."""
+
+    junk: tuple[Descriptor, ...] = ()
+
+    def referrers(self, digest: Digest) -> tuple[Descriptor, ...]:
+        return (*self.junk, *super().referrers(digest))
+
+
+def test_junk_among_the_referrers_hides_nothing(target: Target) -> None:
+    source = Junk(HERE)
+    one, other = image("one"), image("two")
+    one.push(source, "v1")
+    other.push(source)
+    evidence = referrer(one.descriptor)
+    evidence.push(source)
+    strange = b"not a manifest"
+    source.push(Descriptor.of(strange, "text/plain"), strange)
+    lying = Descriptor(evidence.descriptor.media_type, Descriptor.of(strange, "text/plain").digest, len(strange))
+    source.junk = (referrer(other.descriptor, "gone").descriptor, other.descriptor, lying)
+    copy(source, "v1", target, "v1")
+    assert [entry.digest for entry in target.referrers(one.descriptor.digest)] == [evidence.descriptor.digest]
+
+
+def test_too_many_referrers_are_refused(source: Memory, target: Target) -> None:
+    image().push(source, "v1")
+    for number in range(65):
+        referrer(image().descriptor, str(number)).push(source)
+    with pytest.raises(ImageError, match="65 referrers, expected at most 64"):
+        copy(source, "v1", target, "v1")
+    with pytest.raises(NotFound):
+        target.resolve("v1")
+
+
+def test_nested_indexes_end_somewhere(source: Memory, target: Target) -> None:
+    image().push(source)
+    document = index(image())
+    for _ in range(3):
+        source.push(document.descriptor, document.raw, tag="deep")
+        document = Index.build([document.descriptor])
+    with pytest.raises(ImageError, match="nested deeper than 2"):
+        copy(source, "deep", target, "deep")
+
+
+class Failing(Memory):
+    """A target that takes so many pushes and then no more."""
+
+    left = 0
+
+    def push(self, descriptor: Descriptor, data: bytes, *, tag: str | None = None) -> None:
+        if not self.left:
+            raise Error("full")
+        self.left -= 1
+        super().push(descriptor, data, tag=tag)
+
+
+def test_a_copy_cut_short_leaves_no_name(source: Memory) -> None:
+    """At whichever step it ends: no tag before everything is there, signatures included."""
+    both = signed(source)
+    for pushes in count():
+        target = Failing(THERE)
+        target.left = pushes
+        try:
+            copy(source, "multi", target, "multi")
+        except Error:
+            with pytest.raises(NotFound):
+                target.resolve("multi")
+        else:
+            break
+    assert pushes > 10
+    assert len(target.referrers(both.descriptor.digest)) == 1
+
+
+class Altered(Memory):
+    """A source that breaks its promise to check what it reads."""
+
+    def fetch(self, descriptor: Descriptor, *, limit: int = 0) -> bytes:
+        content = super().fetch(descriptor)
+        return content if descriptor.is_document or descriptor == EMPTY else content[:-1] + b"?"
+
+
+def test_the_target_checks_too(target: Target) -> None:
+    source = Altered(HERE)
+    image().push(source, "v1")
+    with pytest.raises(DigestMismatch):
+        copy(source, "v1", target, "v1")

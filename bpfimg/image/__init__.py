@@ -1,0 +1,52 @@
+"""The hall where bytecode and images meet: `spec/bytecode-image.md` in code.
+
+* `BytecodeImage`: an object with its labels and platform; `fetch` reads one, `pack` makes manifest and blobs
+* `Labels`: program and map names with their types, of an object or from an image config
+* `Limits`: how much of a stranger's image is looked at
+* `LABEL_PROGRAMS`, `LABEL_MAPS`: the two labels that every bytecode image has
+* `MACHINES`: GOARCH to byte order, `__TARGET_ARCH_` word, multiarch triplet and kernel `arch/`
+* `check_file_name`, `rfc3339`: the grammar of an object's file name; a time as images have it
+"""
+
+from __future__ import annotations
+
+from bpfimg._door import opened
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bpfimg.image._check import Finding
+    from bpfimg.image._image import BytecodeImage
+    from bpfimg.image._labels import LABEL_MAPS, LABEL_PROGRAMS, Labels
+    from bpfimg.image._layer import check_file_name
+    from bpfimg.image._limits import Limits
+    from bpfimg.image._machines import MACHINES
+    from bpfimg.image._pack import Packed, rfc3339
+
+__all__ = [
+    "LABEL_MAPS",
+    "LABEL_PROGRAMS",
+    "MACHINES",
+    "BytecodeImage",
+    "Finding",
+    "Labels",
+    "Limits",
+    "Packed",
+    "check_file_name",
+    "rfc3339",
+]
+
+__getattr__ = opened(
+    __name__,
+    {
+        "BytecodeImage": "_image",
+        "Finding": "_check",
+        "LABEL_MAPS": "_labels",
+        "LABEL_PROGRAMS": "_labels",
+        "Labels": "_labels",
+        "Limits": "_limits",
+        "MACHINES": "_machines",
+        "Packed": "_pack",
+        "check_file_name": "_layer",
+        "rfc3339": "_pack",
+    },
+)

@@ -1,0 +1,99 @@
+"""One bytecode image as a value: an object, its labels and its platform, joined and checked against each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bpfimg.bytecode import check_header
+from bpfimg.image._limits import DEFAULT, broken
+from bpfimg.image._machines import byte_order
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bpfimg.bytecode import BytecodeObject
+    from bpfimg.image._check import Finding
+    from bpfimg.image._labels import Labels
+    from bpfimg.image._limits import Limits
+    from bpfimg.image._pack import Packed
+    from bpfimg.oci import Descriptor, Platform, Source
+
+__all__ = ["BytecodeImage"]
+
+
+@dataclass(frozen=True, slots=True)
+class BytecodeImage:
+    """An eBPF object with what an image says about it.
+
+    `file_name` is the object's name in the layer; `created` is RFC 3339 text as in the config ("" when a foreign
+    image has none); `extra_labels` are the config's other labels, `annotations` the manifest's. `descriptor` is that
+    of the manifest which the image was read from, None for one that was made here.
+
+    Raises ImageError (BI-25) for an object whose byte order its platform cannot have, BytecodeError (BI-16) for
+    bytes that are no eBPF object.
+    """
+
+    bytecode: bytes = field(repr=False)
+    labels: Labels
+    platform: Platform
+    file_name: str
+    created: str = "1970-01-01T00:00:00Z"
+    extra_labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    descriptor: Descriptor | None = None
+
+    def __post_init__(self) -> None:
+        check_byte_order(self.bytecode, self.platform)
+
+    @property
+    def object(self) -> BytecodeObject:
+        """The object, parsed now and on every call; BytecodeError when it cannot be."""
+        from bpfimg.bytecode import parse
+
+        return parse(self.bytecode)
+
+    def check(self) -> tuple[Finding, ...]:
+        """What the image says that its object does not bear out (BI-22, BI-23), and what peers would refuse (BI-36).
+
+        Empty when all is well. The object decides what is loaded; these are for a person to read.
+        """
+        from bpfimg.image._check import findings
+
+        return findings(self)
+
+    def pack(self) -> Packed:
+        """The image as manifest and blobs; the same value gives the same bytes anywhere and at any time (BI-31)."""
+        from bpfimg.image._pack import packed
+
+        return packed(self)
+
+    @staticmethod
+    def fetch(
+        source: Source,
+        descriptor: Descriptor,
+        platform: Platform,
+        *,
+        limits: Limits = DEFAULT,
+        object_name: str | None = None,
+    ) -> BytecodeImage:
+        """The image that `descriptor` (a manifest, or an index with one for `platform`) names in `source`.
+
+        Everything is read by digest and within `limits`. Raises ImageError with the number of the rule that the
+        image breaks, DigestMismatch and NotFound as the source does, BytecodeError for an object that is none.
+        `object_name` chooses one of several objects in a layer.
+        """
+        from bpfimg.image._fetch import fetched
+
+        return fetched(source, descriptor, platform, limits, object_name)
+
+
+def check_byte_order(bytecode: bytes, platform: Platform) -> None:
+    """ImageError (BI-25) unless a machine of `platform` can load `bytecode`."""
+    have, want = check_header(bytecode), byte_order(platform)
+    if want is None:
+        raise broken(
+            "BI-24", f"{platform} is no platform that eBPF objects are for, expected linux/ARCH, ARCH as in Go"
+        )
+    if have != want:
+        raise broken("BI-25", f"the object is {have}-endian, {platform} is {want}-endian")

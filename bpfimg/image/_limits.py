@@ -1,0 +1,48 @@
+"""How much of a stranger's image this program is willing to look at, and how it says no."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bpfimg.errors import ImageError
+
+__all__ = ["DEFAULT", "KIB", "MIB", "Limits", "broken", "quoted"]
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on what is read (BI-27); sizes in bytes. What exceeds one is refused, never cut.
+
+    The defaults are those of the spec; a registry takes no manifest over 4 MiB, bpfman no object over 16 MiB.
+    """
+
+    manifest: int = 4 * MIB
+    config: int = 4 * MIB
+    label_value: int = 256 * KIB
+    json_depth: int = 64
+    layer: int = 64 * MIB
+    unpacked: int = 256 * MIB
+    ratio: int = 200
+    ratio_from: int = 1 * MIB
+    gzip_members: int = 1024
+    tar_members: int = 1024
+    tar_extensions: int = 1 * MIB
+    object: int = 64 * MIB
+
+
+DEFAULT = Limits()
+
+
+def broken(rule: str, message: str, *, hint: str = "") -> ImageError:
+    """The exception for an image that breaks `rule` of the spec: `broken("BI-4", "the layer ...")`."""
+    return ImageError(f"{message} ({rule})", rules=(rule,), hint=hint)
+
+
+def quoted(text: object, limit: int = 80) -> str:
+    """Untrusted text for a message: quoted, control characters and lone surrogates escaped, at most `limit` long."""
+    words = text.decode("utf-8", "backslashreplace") if isinstance(text, bytes) else str(text)
+    shown = repr(words) if words.isprintable() else ascii(words)
+    return shown if len(shown) <= limit else f"{shown[: limit - 3]}...{shown[0]}"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from bpfimg.inspect._views import MapView
     from bpfimg.kernel import Fd
-    from bpfimg.load import Host, LinkRecord, Load
+    from bpfimg.load import Host, LinkRecord, Load, Unfinished
 
 _DANGLING = ("xdp", "tcx", "netkit")  # kinds of link that say ifindex 0 once their device has gone
 
@@ -32,7 +32,7 @@ def host(host: Host, *, all: bool = False, maps: bool = False) -> Inventory:
     loads = host.loads()
     programs = [view for load in loads for view in _programs(load)]
     links = [view for load in loads for view in _links(host, load)]
-    unfinished = tuple(_unfinished(path) for path in host.unfinished())
+    unfinished = tuple(_unfinished(change) for change in host.unfinished())
     if all:
         from bpfimg.inspect import _everything
 
@@ -184,19 +184,7 @@ def _damaged_link(load: Load, number: int) -> LinkView:
     return LinkView(number, info.id, info.prog_id, hook, "link", info.target or "", state_of(info), load.id, None, pin)
 
 
-def _unfinished(path: str) -> str:
-    """The directory, and the programs that still run from it."""
-    running = []
-    for folder, _, names in os.walk(path):
-        for name in names:
-            if name != "link":
-                continue
-            try:
-                with _opened(f"{folder}/{name}", "link") as fd:
-                    running.append(bpf.link_info(fd).prog_id)
-            except KernelError:
-                continue
-    if not running:
-        return path
-    programs = ", ".join(str(number) for number in sorted(set(running)))
-    return f"{path}: program {programs} is still attached"
+def _unfinished(change: Unfinished) -> str:
+    if not change.running:
+        return change.path
+    return f"{change.path}: program {', '.join(map(str, change.running))} is still attached"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bpfimg.inspect._value import value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.load import LinkRecord, LoadRecord
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value(frozen=True, slots=True)
 class ProgramView:
     """A program in the kernel. `load` and `record` are those of our load that it belongs to, None for others' programs.
 
@@ -40,7 +40,7 @@ class ProgramView:
     damage: str = ""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value(frozen=True, slots=True)
 class LinkView:
     """A program on a hook. `id` is ours, None for what others attached; `kernel_id` that of the kernel's link.
 
@@ -60,7 +60,7 @@ class LinkView:
     pin: str = ""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value(frozen=True, slots=True)
 class MapView:
     """A map in the kernel; sizes are bytes, `type` is the kernel's word, `program_ids` those seen to use it."""
 
@@ -78,7 +78,7 @@ class MapView:
     pin: str = ""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value(frozen=True, slots=True)
 class Inventory:
     """What was found, ours first, then by id. `unfinished` names changes that are not done, in words."""
 

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from bpfimg.load._attach import check
     from bpfimg.load._hooks import Hook, Tc, Tcx, Tracepoint, Xdp
     from bpfimg.load._host import Host, Load
-    from bpfimg.load._object import Prepared, prepare
+    from bpfimg.load._object import prepare
     from bpfimg.load._origin import Origin
     from bpfimg.load._records import ImageRecord, LinkRecord, LoadRecord
+    from bpfimg.load._unfinished import Unfinished
     from bpfimg.load._writer import Writer
 
 __all__ = [
@@ -26,10 +27,10 @@ __all__ = [
     "Load",
     "LoadRecord",
     "Origin",
-    "Prepared",
     "Tc",
     "Tcx",
     "Tracepoint",
+    "Unfinished",
     "Writer",
     "Xdp",
     "check",
@@ -46,10 +47,10 @@ __getattr__ = opened(
         "Load": "_host",
         "LoadRecord": "_records",
         "Origin": "_origin",
-        "Prepared": "_object",
         "Tc": "_hooks",
         "Tcx": "_hooks",
         "Tracepoint": "_hooks",
+        "Unfinished": "_unfinished",
         "Writer": "_writer",
         "Xdp": "_hooks",
         "check": "_attach",

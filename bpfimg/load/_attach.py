@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bpfimg.load._hooks import Tc, Tcx, Tracepoint, Xdp, never
+from bpfimg.load._value import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

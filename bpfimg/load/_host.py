@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from bpfimg.errors import Error, KernelError, UsageError
 from bpfimg.kernel import bpffs
-from bpfimg.load._paths import DIRECTORY, LINK, LINKS, RECORD, UNFINISHED, WORK, is_id, listed, pin_names
+from bpfimg.load._paths import DIRECTORY, LINK, LINKS, RECORD, UNFINISHED, is_id, listed, pin_names
 from bpfimg.load._records import DamagedRecordError, LinkRecord, LoadRecord, decode
+from bpfimg.load._value import value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from bpfimg.load._unfinished import Unfinished
     from bpfimg.load._writer import Writer
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value(frozen=True, slots=True)
 class Load:
     """A loaded object as it was found in bpffs: what is here runs.
 
@@ -85,16 +86,12 @@ class Host:
         found = (read_load(f"{self.directory}/{name}") for name in self._names() if is_id(name))
         return tuple(sorted((load for load in found if load is not None), key=lambda load: load.id))
 
-    def unfinished(self) -> tuple[str, ...]:
-        """Directories of changes that are being made right now, or that a killed writer left for the next to sweep."""
-        found = []
-        for name in self._names():
-            path = f"{self.directory}/{name}"
-            if name.startswith(WORK):
-                found.append(path)
-            elif is_id(name):
-                found += _unfinished_below(path)
-        return tuple(found)
+    def unfinished(self) -> tuple[Unfinished, ...]:
+        """Changes that a killed writer left for the next one to sweep, and which programs still run from them."""
+        self._names()
+        from bpfimg.load import _unfinished
+
+        return _unfinished.found(self)
 
     def has_filter(self, link: LinkRecord) -> bool:
         """True while the clsact filter of a link is on its device: it has no kernel link that could say so."""
@@ -173,11 +170,3 @@ def _read_links(folder: str) -> tuple[tuple[LinkRecord, ...], tuple[int, ...]]:
 def read_link(path: str) -> LinkRecord:
     """The record in a link's directory; KernelError or DamagedRecordError when there is none."""
     return LinkRecord.from_dict(decode(bpffs.read_record(f"{path}/{RECORD}")), int(os.path.basename(path)))
-
-
-def _unfinished_below(path: str) -> list[str]:
-    links = [f"{path}/{LINKS}/{name}" for name in listed(f"{path}/{LINKS}") if is_id(name)]
-    open_ends = [link for link in links if not os.path.lexists(f"{link}/{LINK}")]
-    if os.path.lexists(f"{path}/{UNFINISHED}") and len(open_ends) == len(links):
-        return [path]
-    return open_ends

@@ -8,9 +8,9 @@ kmalloc bucket, 8 KiB; above `MAX_BYTES` it is refused.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 from bpfimg.errors import Error, UsageError
+from bpfimg.load._value import value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class DamagedRecordError(Error):
     """A record that this version cannot read; readers show its load or link as damaged."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value(frozen=True, slots=True)
 class ProgramRecord:
     """One program of a load: `id` is the kernel's, `type` the kernel's word, `name` in full length."""
 
@@ -36,7 +36,7 @@ class ProgramRecord:
     section: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value(frozen=True, slots=True)
 class ImageRecord:
     """Where the bytes came from and who vouched for them.
 
@@ -54,7 +54,7 @@ class ImageRecord:
     pull: str = ""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value(frozen=True, slots=True)
 class LoadRecord:
     """One object that we loaded: its programs and maps with their kernel ids, where it came from, what was asked."""
 
@@ -113,7 +113,7 @@ class LoadRecord:
             raise DamagedRecordError(f"the record of a load lacks or misuses {error}") from error
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value(frozen=True, slots=True)
 class LinkRecord:
     """One attachment: which program of the load, to which hook, how.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from bpfimg.errors import Busy, KernelError, NotSupported
 from bpfimg.kernel import libbpf, netns
 from bpfimg.load._attach import Attachment, now
@@ -11,6 +9,7 @@ from bpfimg.load._owner import describe
 from bpfimg.load._place import Place, again, at, is_there, refused
 from bpfimg.load._records import LinkRecord
 from bpfimg.load._tcx import link_at
+from bpfimg.load._value import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -18,6 +17,7 @@ from bpfimg.load._records import (
     decode,
     encode,
 )
+from bpfimg.load._value import replace
 
 IMAGE = ImageRecord(
     reference="registry.example/xdp_count:v1",

@@ -1,0 +1,72 @@
+"""Changes that are not done: what a killed writer left for the next one to sweep, and what still runs from it."""
+
+from __future__ import annotations
+
+import os
+
+from bpfimg.errors import KernelError
+from bpfimg.kernel import bpf
+from bpfimg.load._host import read_link
+from bpfimg.load._paths import LINK, LINKS, RECORD, UNFINISHED, WORK, is_id, listed
+from bpfimg.load._records import DamagedRecordError, LinkRecord
+from bpfimg.load._value import value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bpfimg.load._host import Host
+
+
+@value(frozen=True, slots=True)
+class Unfinished:
+    """A directory that readers do not count, and the kernel ids of programs that are on a hook because of it."""
+
+    path: str
+    running: tuple[int, ...]
+
+
+def found(host: Host) -> tuple[Unfinished, ...]:
+    """Returns what is unfinished; not the work of a writer that is at it right now, as far as its name tells."""
+    paths = []
+    for name in listed(host.directory):
+        path = f"{host.directory}/{name}"
+        if name.startswith(WORK):
+            paths += [] if _is_alive(name) else [path]
+        elif is_id(name):
+            paths += _below(path)
+    return tuple(Unfinished(path, _running(host, path)) for path in paths)
+
+
+def _is_alive(name: str) -> bool:
+    process = name.removeprefix(WORK).partition("-")[0]
+    return is_id(process) and os.path.exists(f"/proc/{process}")
+
+
+def _below(path: str) -> list[str]:
+    links = [f"{path}/{LINKS}/{name}" for name in listed(f"{path}/{LINKS}") if is_id(name)]
+    open_ends = [link for link in links if not os.path.lexists(f"{link}/{LINK}")]
+    if os.path.lexists(f"{path}/{UNFINISHED}") and len(open_ends) == len(links):
+        return [path]
+    return open_ends
+
+
+def _running(host: Host, path: str) -> tuple[int, ...]:
+    folders = [path, *(f"{path}/{LINKS}/{name}" for name in listed(f"{path}/{LINKS}"))]
+    return tuple(sorted({number for folder in folders for number in _running_from(host, folder)}))
+
+
+def _running_from(host: Host, folder: str) -> list[int]:
+    record = _record(folder)
+    if record is not None and record.how == "clsact":
+        return [record.program_id] if host.has_filter(record) else []
+    try:
+        with bpf.get(f"{folder}/{LINK}") as fd:
+            return [bpf.link_info(fd).prog_id] if bpf.kind(fd) == "link" else []
+    except KernelError:
+        return []
+
+
+def _record(folder: str) -> LinkRecord | None:
+    try:
+        return read_link(folder) if os.path.lexists(f"{folder}/{RECORD}") else None
+    except (KernelError, DamagedRecordError, ValueError):
+        return None

@@ -29,13 +29,13 @@ _OTHER_KINDS = (  # the AlgorithmIdentifier as it stands in other keys' SPKI: to
 class PublicKey:
     """A P-256 key to believe signatures with; `PublicKey.load(pem)` is the way to get one. Equal when the keys are.
 
-    `fingerprint` is "sha256:" and the hex digest of the DER SPKI, `pem` the key as a PEM block.
+    `fingerprint` is "sha256:" and the hex digest of the DER SPKI.
     """
 
-    __slots__ = ("_key", "fingerprint", "pem")
+    __slots__ = ("_key", "_point", "fingerprint")
 
     fingerprint: str
-    pem: bytes
+    _point: bytes
     _key: EllipticCurvePublicKey
 
     def __init__(self, point: bytes) -> None:
@@ -46,7 +46,7 @@ class PublicKey:
         except ValueError as error:
             raise KeyFileError("public key is not a point on the curve P-256") from error
         self.fingerprint = "sha256:" + hashlib.sha256(_P256 + point).hexdigest()
-        self.pem = to_pem("PUBLIC KEY", _P256 + point)
+        self._point = point
 
     @classmethod
     def load(cls, data: bytes) -> PublicKey:
@@ -62,6 +62,11 @@ class PublicKey:
             found = next((name for name, mark in _OTHER_KINDS if mark in der[:40]), "of an unknown kind")
             raise KeyFileError(f"public key is {found}, expected ECDSA P-256, the kind that this version supports")
         return cls(der[len(_P256) :])
+
+    @property
+    def pem(self) -> str:
+        """The key as a PEM block, as cosign writes it."""
+        return to_pem("PUBLIC KEY", _P256 + self._point).decode("ascii")
 
     def verify(self, data: bytes, signature: bytes) -> bool:
         """Says whether `signature` (ASN.1 DER) is this key's over the SHA-256 of `data`."""

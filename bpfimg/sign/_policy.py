@@ -61,12 +61,13 @@ class Policy:
 
     @classmethod
     def for_key(cls, key: PublicKey, description: str) -> Policy:
-        """Returns the policy "signed by `key`, whatever its repository is"; `description` becomes its origin.
+        """Returns the policy that any image must be signed by `key`, for its own repository if the signature names
+        one; `description` (`--key FILE`) becomes its origin and the name of its one authority.
 
         A log entry or timestamp beside the signature is not looked at: whoever gives one key trusts no log.
         """
         document = {"version": 1, "default": DENY, "key": key.fingerprint}
-        rule = Rule(None, VERIFY, (Authority("key", (key,), tlog=IGNORE, timestamp=IGNORE),))
+        rule = Rule(None, VERIFY, (Authority(description, (key,), tlog=IGNORE, timestamp=IGNORE),))
         return cls(description, f"sha256:{hashlib.sha256(to_json(document)).hexdigest()}", (), rule)
 
     def rule_for(self, reference: Reference) -> Rule:

@@ -24,7 +24,7 @@ def generate_key(password: bytes) -> tuple[bytes, bytes]:
     pkcs8 = key.private_bytes(
         serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    return seal(pkcs8, password), _public(key).pem
+    return seal(pkcs8, password), _public(key).pem.encode("ascii")
 
 
 class PrivateKey:

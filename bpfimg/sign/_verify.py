@@ -120,7 +120,9 @@ def _refuse(verdict: Verdict, rule: Rule, policy: Policy, name: str) -> NoReturn
     wanted = " or ".join(authority.name for authority in rule.authorities)
     if rule.threshold > 1:
         wanted = f"{rule.threshold} of {wanted}"
-    asked = f"expected one by {wanted} (rule {rule.name} of {policy.origin})"
+    asked = f"expected one by {wanted}"
+    if rule.scope is not None:
+        asked += f" (rule {rule.name} of {policy.origin})"
     if verdict.error is not None:
         text = f"{name} is not believed: its signatures could not be read ({verdict.error}), {asked}"
         raise VerificationError(text, reasons=verdict.reasons, hint=verdict.error.hint) from verdict.error

@@ -58,8 +58,10 @@ class Fd:
 
     def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
         if self._number >= 0:
-            _warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
-            self.close()
+            try:
+                _warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
+            finally:  # a warning may be an error
+                self.close()
 
 
 def number(fd: Fd | int) -> int:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import platform
 import shutil
+import struct
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -39,7 +41,7 @@ def compile_source(
     """
     for tool in ("clang", "llvm-strip"):
         if shutil.which(tool) is None:
-            pytest.skip(f"needs {tool} to compile eBPF objects")
+            pytest.skip(f"needs {tool} to compile eBPF objects", allow_module_level=True)
     include = f"/usr/include/{platform.machine()}-linux-gnu"  # asm/types.h on Debian
     command = ["clang", "-target", target, *flags, "-Wno-unknown-attributes", f"-I{include}", "-c", "-o", "-"]
     if isinstance(source, Path):
@@ -60,3 +62,57 @@ def _run(command: list[str], given: bytes = b"") -> bytes:
     if done.returncode:
         raise AssertionError(f"{' '.join(command)}: {done.stderr.decode(errors='replace')}")
     return done.stdout
+
+
+@dataclass(frozen=True)
+class Header:
+    """One entry of an object's section header table; `at` is where it is in the file."""
+
+    at: int
+    name: str
+    type: int
+    offset: int
+    size: int
+
+
+# Where the fields of a section header are, and their `struct` codes.
+SECTION_FIELDS = {
+    "name": (0, "I"),
+    "type": (4, "I"),
+    "flags": (8, "Q"),
+    "offset": (24, "Q"),
+    "size": (32, "Q"),
+    "link": (40, "I"),
+    "entsize": (56, "Q"),
+}
+
+
+def headers(data: bytes) -> dict[str, Header]:
+    """The section headers of a sound little-endian object by name."""
+    (table,) = struct.unpack_from("<Q", data, 40)
+    count, names = struct.unpack_from("<HH", data, 60)
+    rows = [struct.unpack_from("<IIQQQQ", data, table + 64 * i) for i in range(count)]
+    strings = data[rows[names][4] : rows[names][4] + rows[names][5]]
+    found = {}
+    for i, (name, kind, _flags, _addr, offset, size) in enumerate(rows):
+        text = strings[name : strings.index(b"\0", name)].decode()
+        found[text] = Header(table + 64 * i, text, kind, offset, size)
+    return found
+
+
+def patched(data: bytes, section: str, field: str, value: int) -> bytes:
+    """`data` with one field of the header of that section changed."""
+    at, code = SECTION_FIELDS[field]
+    return overwritten(data, headers(data)[section].at + at, struct.pack("<" + code, value))
+
+
+def overwritten(data: bytes, at: int, new: bytes) -> bytes:
+    """`data` with the bytes from `at` on replaced by `new`."""
+    return data[:at] + new + data[at + len(new) :]
+
+
+def with_section(data: bytes, section: str, content: bytes) -> bytes:
+    """`data` with other content in that section: appended to the file, and the section header pointed at it."""
+    at = headers(data)[section].at
+    moved = overwritten(data, at + 24, struct.pack("<QQ", len(data), len(content)))
+    return moved + content

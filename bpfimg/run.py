@@ -10,14 +10,18 @@ from dataclasses import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from bpfimg.kernel import bpf
     from bpfimg.load import Hook, Host, ImageRecord, LinkRecord, Load
-    from bpfimg.oci import Platform, Source
+    from bpfimg.oci import Descriptor, Platform, Reference, Source, Target
     from bpfimg.sign import VerifiedImage
 
-__all__ = ["Running", "attach", "detach", "image", "load", "unload"]
+__all__ = ["PULL_POLICIES", "Running", "attach", "detach", "fetch", "image", "load", "unload"]
+
+#: when the registry is asked: for every fetch; for what the store lacks; as `always` but content with the store when
+#: the registry cannot be reached; not at all
+PULL_POLICIES = ("always", "missing", "newer", "never")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,61 @@ class Running:
     def link(self) -> LinkRecord | None:
         """The attachment; None when it was only loaded."""
         return self.load.links[0] if self.load.links else None
+
+
+def fetch(
+    store: Target,
+    registry: Callable[[], Source],
+    reference: Reference,
+    *,
+    pull: str = "missing",
+    warn: Callable[[str], None] = lambda sentence: None,
+) -> Descriptor:
+    """Returns what `reference` names once it is in `store`, for this machine, with its signatures.
+
+    `pull` is one of `PULL_POLICIES`; `registry` is called only when the network is needed. With `missing`, an image of
+    which a part is altered or gone counts as missing. The tag is read one time: go on with the descriptor. Raises
+    `NotFound`, `RegistryError`, `DigestMismatch`, `StoreError`.
+    """
+    from bpfimg.errors import NotFound, RegistryError
+    from bpfimg.oci import Platform, copy
+
+    held = _held(store, reference)
+    if pull == "never":
+        if held is None:
+            hint = "`bpfimg pull` fetches it, `--pull missing` would have"
+            raise NotFound(
+                f"{reference} is not whole in the local store, expected it there with --pull never", hint=hint
+            )
+        return held
+    if pull == "missing" and held is not None:
+        return held
+    try:
+        return copy(registry(), reference.selector, store, reference.tag, platform=Platform.host())
+    except RegistryError as error:
+        if pull != "newer" or held is None or isinstance(error, NotFound):
+            raise
+        warn(f"{error}; going on with {held.digest} from the local store")
+        return held
+
+
+def _held(store: Target, reference: Reference) -> Descriptor | None:
+    """What the store holds under that name, if it holds it whole; every byte is hashed."""
+    from bpfimg.errors import DigestMismatch, NotFound
+    from bpfimg.oci import Index, Platform, parse_document
+
+    try:
+        found = child = store.resolve(reference.selector)
+        document = parse_document(store.fetch(child), child.media_type)
+        if isinstance(document, Index):
+            child = document.select(Platform.host())
+            document = parse_document(store.fetch(child), child.media_type)
+        if not isinstance(document, Index):
+            for part in (document.config, *document.layers):
+                store.fetch(part)
+    except (NotFound, DigestMismatch):
+        return None
+    return found
 
 
 def image(

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Asked", "add_asked", "asked"]
 
-_PULL = ("always", "missing", "newer", "never")
 #: peers' words for the same policies, read without regard to case
 _PULL_ALIASES = {"ifnotpresent": "missing"}
 
@@ -56,7 +55,7 @@ def add_asked(parser: argparse.ArgumentParser, *, behind_hook: bool = False) -> 
         metavar="PUB",
         help="believe images signed with this public key, whatever the policy file says",
     )
-    add("--pull", dest="pull", metavar="|".join(_PULL), help="when to ask the registry (default missing)")
+    add("--pull", dest="pull", metavar="always|missing|newer|never", help="when to ask the registry (default missing)")
     add("--dry-run", dest="dry_run", action="store_true", help="do everything but change this host")
 
 
@@ -64,18 +63,20 @@ def asked(arguments: argparse.Namespace) -> Asked:
     """Merges what stands before and behind HOOK; raises `UsageError`."""
     from bpfimg.cli._parser import key_values
     from bpfimg.errors import UsageError
+    from bpfimg.run import PULL_POLICIES
 
     def many(field: str) -> list[str]:
         return [*(getattr(arguments, field) or []), *(getattr(arguments, f"{field}_behind", None) or [])]
 
     def one(field: str) -> str | None:
-        behind = getattr(arguments, f"{field}_behind", None)
-        return getattr(arguments, field) if behind is None else behind
+        behind: str | None = getattr(arguments, f"{field}_behind", None)
+        before: str | None = getattr(arguments, field)
+        return before if behind is None else behind
 
     pull = (one("pull") or "missing").lower()
     pull = _PULL_ALIASES.get(pull, pull)
-    if pull not in _PULL:
-        raise UsageError(f"--pull is {pull!r}, expected {', '.join(_PULL)}")
+    if pull not in PULL_POLICIES:
+        raise UsageError(f"--pull is {pull!r}, expected {', '.join(PULL_POLICIES)}")
     return Asked(
         programs=tuple(many("programs")),
         globals=key_values(many("globals"), "--global"),

@@ -106,7 +106,7 @@ def _image(platform: Platform, path: str, arguments: argparse.Namespace) -> Byte
             raise UsageError(
                 f"{path!r} is not a C source, so -D and -I have no meaning, expected a file that ends in .c"
             )
-        data = _read(path)
+        data = read_object(path)
     return build.image(
         data,
         platform=platform,
@@ -117,7 +117,8 @@ def _image(platform: Platform, path: str, arguments: argparse.Namespace) -> Byte
     )
 
 
-def _read(path: str) -> bytes:
+def read_object(path: str) -> bytes:
+    """The bytes of an object file, bounded; raises `BytecodeError`."""
     try:
         with open(path, "rb") as file:
             return file.read(_READ_LIMIT)
@@ -133,15 +134,11 @@ def _epoch() -> int:
 
 
 def _push(options: Options, reference: Reference) -> None:
-    from bpfimg.cli._places import registry, selector, store
+    from bpfimg.cli._places import registry, store
     from bpfimg.oci import copy
 
-    copy(
-        store(options, reference.repository),
-        selector(reference),
-        registry(options, reference.repository),
-        reference.tag,
-    )
+    local, remote = store(options, reference.repository), registry(options, reference.repository)
+    copy(local, reference.selector, remote, reference.tag)
 
 
 def _write_digest(path: str, descriptor: Descriptor) -> None:

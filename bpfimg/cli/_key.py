@@ -69,7 +69,8 @@ def private_key(path: str) -> PrivateKey:
     """Reads a private key file; asks for its password where `COSIGN_PASSWORD` is not set."""
     from bpfimg import sign
 
-    return sign.PrivateKey.load(read_key(path), password)
+    data = read_key(path)
+    return sign.PrivateKey.load(data, password() if b"ENCRYPTED" in data else b"")
 
 
 def read_key(path: str) -> bytes:

@@ -7,9 +7,9 @@ from bpfimg.errors import NotFound
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.cli._options import Options
-    from bpfimg.oci import Descriptor, Digest, Layout, Reference, Registry, Repository, Target
+    from bpfimg.oci import Descriptor, Layout, Reference, Registry, Repository, Target
 
-__all__ = ["find", "registry", "selector", "store"]
+__all__ = ["find", "registry", "store"]
 
 
 def store(options: Options, repository: Repository) -> Layout:
@@ -28,9 +28,10 @@ def registry(options: Options, repository: Repository) -> Registry:
 
     return Registry(
         repository,
-        RegistryOptions.from_environment(
-            os.environ,
+        RegistryOptions(
             authfile=options.authfile,
+            auth_files=RegistryOptions.default_auth_files(os.environ, os.geteuid()),
+            proxies=RegistryOptions.default_proxies(os.environ),
             ca_file=options.ca_file,
             plain_http=options.plain_http,
             insecure_skip_tls_verify=options.insecure_skip_tls_verify,
@@ -39,19 +40,14 @@ def registry(options: Options, repository: Repository) -> Registry:
     )
 
 
-def selector(reference: Reference) -> str | Digest:
-    """What to resolve in the reference's repository: the digest wins over the tag."""
-    return reference.digest or reference.tag or "latest"
-
-
 def find(options: Options, reference: Reference) -> tuple[Target, Descriptor]:
     """A bare name means the local store first, then the registry; raises `NotFound` where neither has it."""
     from bpfimg.cli._parser import note
 
     local = store(options, reference.repository)
     try:
-        return local, local.resolve(selector(reference))
+        return local, local.resolve(reference.selector)
     except NotFound:
         note(options, f"{reference} is not in {options.store}, asking {reference.repository.host}")
     remote = registry(options, reference.repository)
-    return remote, remote.resolve(selector(reference))
+    return remote, remote.resolve(reference.selector)

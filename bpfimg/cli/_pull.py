@@ -24,13 +24,13 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, options: Options) -> int:
     """Copies, prints `REF@sha256:...`."""
-    from bpfimg.cli._places import registry, selector, store
+    from bpfimg.cli._places import registry, store
     from bpfimg.cli._render import print_image
     from bpfimg.oci import Platform, Reference, copy
 
     reference = Reference.parse(arguments.reference)
     local, remote = store(options, reference.repository), registry(options, reference.repository)
     platform = None if arguments.all_platforms else Platform.host()
-    descriptor = copy(remote, selector(reference), local, reference.tag, platform=platform)
+    descriptor = copy(remote, reference.selector, local, reference.tag, platform=platform)
     print_image(options, reference, descriptor)
     return 0

@@ -22,13 +22,13 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, options: Options) -> int:
     """Copies, prints `DEST@sha256:...`."""
-    from bpfimg.cli._places import registry, selector, store
+    from bpfimg.cli._places import registry, store
     from bpfimg.cli._render import print_image
     from bpfimg.oci import Reference, copy
 
     source = Reference.parse(arguments.reference)
     target = Reference.parse(arguments.destination or arguments.reference)
     local, remote = store(options, source.repository), registry(options, target.repository)
-    descriptor = copy(local, selector(source), remote, target.tag)
+    descriptor = copy(local, source.selector, remote, target.tag)
     print_image(options, target, descriptor)
     return 0

@@ -33,7 +33,7 @@ def block(title: str, pairs: Iterable[tuple[str, str]]) -> str:
     """A titled block of `key: value` lines, values aligned; empty values are shown as `-`."""
     shown = [(key, clean(value) if value else "-") for key, value in pairs]
     width = max((len(key) for key, _ in shown), default=0)
-    return "\n".join([title, *(f"  {key + ':':{width + 1}}  {value}" for key, value in shown)])
+    return "\n".join([title, *(f"  {key + ':' if key else '':{width + 1}}  {value}" for key, value in shown)])
 
 
 def json_text(document: object) -> str:

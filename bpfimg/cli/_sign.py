@@ -43,6 +43,9 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     place, descriptor = find(options, reference)
     formats = ("bundle", "legacy") if arguments.format == "both" else (arguments.format,)
     for signed in sign.image(place, descriptor, key, formats=formats):
-        note(options, f"{signed.digest}: {signed.format} signature {'added' if signed.added else 'was there already'}")
+        note(
+            options,
+            f"{signed.descriptor.digest}: {signed.format} signature {'added' if signed.new else 'was there already'}",
+        )
     print_image(options, reference, descriptor)
     return 0

@@ -33,4 +33,4 @@ def policy(options: Options, key: str | None) -> Policy:
 
 def signer_entry(believed: Believed) -> dict[str, str]:
     """One signature that was believed, as JSON."""
-    return {"authority": believed.authority, "key": believed.key, "format": believed.format}
+    return {"authority": believed.authority, "key": believed.fingerprint, "format": believed.format}

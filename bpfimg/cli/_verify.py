@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     reference = Reference.parse(arguments.reference)
     trust = policy(options, arguments.key)
     place, descriptor = find(options, reference)
-    verified = sign.verify(place, reference, descriptor, trust)
+    verified = sign.verify(place, reference, descriptor, trust, thorough=True)
     if options.json:
         entry = {
             "id": str(descriptor.digest),
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
         print(descriptor.digest)
     else:
         pairs = [("digest", str(descriptor.digest)), ("policy", verified.policy), ("rule", verified.rule)]
-        pairs += [("signed by", f"{s.authority}, key {s.key}, {s.format} signature") for s in verified.signers]
+        pairs += [("signed by", f"{s.authority}, key {s.fingerprint}, {s.format} signature") for s in verified.signers]
         if verified.unsafe:
             pairs.append(("warning", "the policy allows unsigned images here"))
         print(block(f"{reference} is believed", pairs))

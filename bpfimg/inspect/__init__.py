@@ -1,7 +1,7 @@
-"""Look, do not touch: at this host.
+"""Look, do not touch: at an object, at this host.
 
-`host` returns an `Inventory` of views. A view says what was seen and where; it is neither what was asked for nor what
-was written down.
+`report` says what an object file holds. `host` returns an `Inventory` of views: a view says what was seen and where; it
+is neither what was asked for nor what was written down.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from bpfimg._door import opened
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.inspect._host import host
+    from bpfimg.inspect._object import report
     from bpfimg.inspect._views import Inventory, LinkView, MapView, ProgramView
 
-__all__ = ["Inventory", "LinkView", "MapView", "ProgramView", "host"]
+__all__ = ["Inventory", "LinkView", "MapView", "ProgramView", "host", "report"]
 
 __getattr__ = opened(
     __name__,
@@ -23,5 +24,6 @@ __getattr__ = opened(
         "MapView": "_views",
         "ProgramView": "_views",
         "host": "_host",
+        "report": "_object",
     },
 )

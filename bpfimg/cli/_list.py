@@ -1,0 +1,85 @@
+"""`bpfimg list`: the programs that bpfimg loaded, or everything eBPF in this kernel."""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from bpfimg.cli._options import Options
+    from bpfimg.inspect import Inventory, ProgramView
+
+EPILOG = """\
+With --all, programs of other tools are shown too: where they are attached and what holds them (a pin, a process).
+
+examples:
+  bpfimg list
+  bpfimg list --all --type xdp
+  bpfimg list -l team=edge -o json"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Adds the words."""
+    parser.add_argument("--all", action="store_true", help="everything in the kernel, whoever loaded it")
+    parser.add_argument("--type", metavar="T", help="only programs of this type, such as xdp or sched_cls")
+    parser.add_argument("-l", dest="labels", metavar="K=V", action="append", help="only programs with this metadata")
+
+
+def run(arguments: argparse.Namespace, options: Options) -> int:
+    """Prints the list; an empty one is no error."""
+    from bpfimg.cli._entries import program_entry, short_image, where
+    from bpfimg.cli._render import json_text, table
+
+    inventory = seen(options, all=arguments.all, maps=options.json)
+    shown = [view for view in inventory.programs if _wanted(view, arguments)]
+    if options.json:
+        print(json_text({"programs": [program_entry(view, inventory) for view in shown]}))
+    elif options.quiet:
+        print("".join(f"{view.id}\n" for view in shown), end="")
+    else:
+        rows = []
+        for view in shown:
+            links = [link for link in inventory.links if link.program_id == view.id]
+            application = view.record.name if view.record else ("damaged" if view.damage else "-")
+            rows.append(
+                (str(view.id), application, view.name or "-", view.type or "-", where(links), short_image(view))
+            )
+        print(
+            table(
+                (
+                    "ID",
+                    "APPLICATION",
+                    "PROGRAM",
+                    "TYPE",
+                    "ATTACHED",
+                    "IMAGE" if not arguments.all else "IMAGE OR HOLDER",
+                ),
+                rows,
+            )
+        )
+    return 0
+
+
+def seen(options: Options, *, all: bool = False, maps: bool = False) -> Inventory:
+    """What is on this host; what is unfinished is said on stderr."""
+    from bpfimg import inspect
+    from bpfimg.cli._parser import warn
+    from bpfimg.load import Host
+
+    inventory = inspect.host(Host(options.bpffs), all=all, maps=maps)
+    if not options.quiet:
+        for what in inventory.unfinished:
+            warn(f"unfinished, the next change sweeps it: {what}")
+    sys.stderr.flush()
+    return inventory
+
+
+def _wanted(view: ProgramView, arguments: argparse.Namespace) -> bool:
+    from bpfimg.cli._parser import key_values
+
+    if arguments.type is not None and view.type != arguments.type:
+        return False
+    wanted = key_values(arguments.labels, "-l")
+    return not wanted or (view.record is not None and wanted.items() <= view.record.metadata.items())

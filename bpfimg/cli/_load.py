@@ -1,0 +1,48 @@
+"""`bpfimg load`: a believed image into the kernel, attached to nothing yet."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from bpfimg.cli._options import Options
+
+EPILOG = """\
+Loads every program of the image as one unit (they share maps and globals), or those named with --program.
+
+examples:
+  bpfimg load registry.example/xdp_counter:v1
+  bpfimg attach 42 xdp --iface eth0"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Adds the words."""
+    from bpfimg.cli._asked import add_asked
+
+    parser.add_argument("reference", metavar="REF", help="the image")
+    add_asked(parser)
+
+
+def run(arguments: argparse.Namespace, options: Options) -> int:
+    """Loads, and shows the programs as `bpfimg get` does."""
+    from bpfimg import run as running
+    from bpfimg.cli._asked import asked
+    from bpfimg.cli._believed import believed
+    from bpfimg.cli._loaded import host_of, report
+
+    wanted = asked(arguments)
+    store, verified = believed(arguments.reference, wanted, options)
+    done = running.load(
+        host_of(options),
+        store,
+        verified,
+        programs=wanted.programs,
+        globals=wanted.globals,
+        metadata=wanted.metadata,
+        name=wanted.name,
+        pull=wanted.pull,
+        dry_run=wanted.dry_run,
+    )
+    report(done, options)
+    return 0

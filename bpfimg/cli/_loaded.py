@@ -1,0 +1,48 @@
+"""The host as the options say it, and what a `run` or `load` did to it, in words."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bpfimg.cli._options import Options
+    from bpfimg.load import Host
+    from bpfimg.run import Running
+
+__all__ = ["host_of", "report"]
+
+
+def host_of(options: Options) -> Host:
+    """The host below `--bpffs`."""
+    from bpfimg.load import Host
+
+    if options.libbpf is not None:
+        from bpfimg.kernel import libbpf
+
+        libbpf.use(options.libbpf)
+    return Host(options.bpffs, lock_timeout=options.lock_timeout)
+
+
+def report(done: Running, options: Options) -> None:
+    """Shows what was loaded, as the host shows it now; after a dry run, what would have been."""
+    from bpfimg.cli._get import show
+
+    if done.dry_run:
+        _would(done, options)
+        return
+    from bpfimg import inspect
+
+    inventory = inspect.host(host_of(options), maps=True)
+    show([view for view in inventory.programs if view.load == done.load.id], inventory, options)
+
+
+def _would(done: Running, options: Options) -> None:
+    from bpfimg.cli._render import json_text
+
+    record = done.load.record
+    assert record is not None
+    programs = [{"id": 0, "name": program.name, "type": program.type} for program in record.programs]
+    if options.json:
+        print(json_text({"dry_run": True, "programs": programs}))
+    elif not options.quiet:
+        for program in programs:
+            print(f"would load {program['name']} ({program['type']}) as {record.name}; nothing was changed")

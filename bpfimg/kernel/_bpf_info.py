@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 _INFO_SIZE = 512
 _NAME_SIZE = 256
 _ENOENT, _EINVAL = 2, 22
-_KINDS = {"anon_inode:bpf-prog": "program", "anon_inode:bpf-map": "map", "anon_inode:bpf_link": "link"}
+_KINDS = {
+    "anon_inode:bpf-prog": "program",
+    "anon_inode:bpf-map": "map",
+    "anon_inode:bpf_link": "link",  # from LINK_CREATE
+    "anon_inode:bpf-link": "link",  # from OBJ_GET and LINK_GET_FD_BY_ID
+}
 
 
 @value(frozen=True, slots=True)

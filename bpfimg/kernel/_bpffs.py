@@ -79,13 +79,34 @@ def rename(old: str, new: str, *, replace: bool = False) -> None:
 
 
 def unlink(path: str) -> None:
-    """Removes one pin; what is gone already is fine. A link whose last reference this was is detached."""
+    """Removes one pin; what is gone already is fine. For a link see `unlink_link`."""
     try:
         os.unlink(path)
     except FileNotFoundError:
         return
     except OSError as error:
         raise translated("remove", path, error) from error
+
+
+def unlink_link(path: str) -> None:
+    """Removes the pin of a link and detaches it, so that the hook is free when this returns.
+
+    After a plain unlink the kernel detaches later, in a worker of its own: up to 50 ms were seen for XDP on veth,
+    and the next attach in that time says EBUSY. The unlink is the point of no return; what follows cannot fail.
+    """
+    from bpfimg.errors import KernelError
+
+    try:
+        link = _bpf_links.get(path)
+    except KernelError:  # gone, or not a link at all: then only the pin matters
+        unlink(path)
+        return
+    with link:
+        unlink(path)
+        try:
+            _bpf_links.link_detach(link)
+        except KernelError:  # perf and raw tracepoint links cannot be told (EOPNOTSUPP): closing does it
+            return
 
 
 def encode_name(text: str) -> str:

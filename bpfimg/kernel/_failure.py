@@ -45,6 +45,7 @@ _CAPABILITY_BITS = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21, "CAP_PERFMON": 38,
 
 # Not in `errno.errorcode`: the kernel's own ENOTSUPP, and libbpf's codes from 4000.
 _OTHER_ERRNOS = {
+    _errno.EOPNOTSUPP: ("EOPNOTSUPP", "Operation not supported"),  # Python calls it by its twin's name
     524: ("ENOTSUPP", "not supported by this kernel"),
     4000: ("LIBBPF_ERRNO__LIBELF", "something wrong in libelf"),
     4001: ("LIBBPF_ERRNO__FORMAT", "not a proper ELF object"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
+from bpfimg.kernel._bpffs import unlink_link
+
 LINK_NAME = "link"
 
 
@@ -14,7 +16,9 @@ def remove(path: str) -> None:
     links: list[str] = []
     others: list[str] = []
     _collect(path, directories, links, others)
-    for pin in links + others:
+    for pin in links:
+        unlink_link(pin)
+    for pin in others:
         with suppress(FileNotFoundError):
             os.unlink(pin)
     for directory in reversed(directories):

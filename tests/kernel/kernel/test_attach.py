@@ -12,6 +12,7 @@ import pytest
 
 from bpfimg.errors import AttachError, KernelError, NotSupported
 from bpfimg.kernel import OpenObject, abi, bpf, libbpf, netlink, netns
+from bpfimg.kernel import bpffs as store
 from tests.support.netns import Namespace, bpffs, namespace, skip_unless, tracefs
 from tests.support.objects import example
 
@@ -67,6 +68,10 @@ def test_xdp_link(ns: Namespace, index: int, xdp: OpenObject) -> None:
         assert ns.ping(5)
         assert packets(xdp) == 5
         info = bpf.link_info(link)
+        assert bpf.kind(link) == "link"
+        with bpf.link_by_id(info.id) as same:
+            assert bpf.kind(same) == "link", "the kernel calls it bpf-link here, and bpf_link above"
+        assert info.id in set(bpf.link_ids())
         assert (info.type, info.ifindex, info.prog_id) == (abi.LINK_XDP, index, bpf.program_info(program).id)
         state = netns.call(ns.name, libbpf.xdp_query, index)
         assert (state.prog_id, state.mode) == (info.prog_id, "native")
@@ -262,5 +267,5 @@ def test_pins_outlive_the_process(ns: Namespace, index: int, tmp_path_factory: p
             assert int.from_bytes(value[:8], sys.byteorder) == 6
             assert int.from_bytes(value[8:], sys.byteorder) == 6 * ECHO
             assert bpf.link_info(link).ifindex == index
-        os.unlink(f"{mount}/link")
+        store.unlink_link(f"{mount}/link")
         assert netns.call(ns.name, libbpf.xdp_query, index).prog_id == 0

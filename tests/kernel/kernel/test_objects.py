@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import threading
 
 import pytest
 
@@ -148,8 +149,11 @@ def test_failing_loads_leave_nothing_open() -> None:
     data = compile_source(NO_CHECK)
     before, maps = descriptors(), len(list(bpf.map_ids()))
     for _ in range(20):
+        opened = libbpf.open_object(data, name="object")
         with pytest.raises(VerifierError):
-            libbpf.open_object(data, name="object").load()
+            opened.load()
+        assert opened.state == "closed", "whoever keeps the object keeps nothing open with it"
+        assert descriptors() == before
     assert descriptors() == before
     # The kernel frees maps after a grace period, so ours may still be seen, but never all twenty.
     assert len(list(bpf.map_ids())) < maps + 20
@@ -302,17 +306,27 @@ def test_the_tools_own_words_never_reach_the_terminal(capfd: pytest.CaptureFixtu
 def test_messages_of_other_threads_stay_theirs() -> None:
     from concurrent.futures import ThreadPoolExecutor
 
-    def load(number: int) -> str:
-        source = (
-            LICENSE
-            + f'extern int CONFIG_N{number} SEC(".kconfig"); SEC("xdp") int p(void *c) {{ return CONFIG_N{number}; }}\n'
-        )
-        return str(refusal(source, f"object{number}"))
+    def compiled(number: int) -> bytes:
+        extern = f'extern int CONFIG_N{number} SEC(".kconfig");'
+        return compile_source(LICENSE + f'{extern} SEC("xdp") int p(void *c) {{ return CONFIG_N{number}; }}\n')
 
-    with ThreadPoolExecutor(8) as pool:
-        for number, said in enumerate(pool.map(load, range(8))):
-            assert f"CONFIG_N{number}'" in said
-            assert said.count("CONFIG_N") == 1
+    objects = [compiled(number) for number in range(8)]
+    ready = threading.Barrier(len(objects))
+
+    def load(number: int) -> set[str]:
+        ready.wait()
+        said = set()
+        for _ in range(30):
+            with libbpf.open_object(objects[number], name="object") as opened, pytest.raises(KernelError) as caught:
+                opened.load()
+            said.add(str(caught.value))
+        return said
+
+    with ThreadPoolExecutor(len(objects)) as pool:
+        for number, said in enumerate(pool.map(load, range(len(objects)))):
+            (only,) = said
+            assert f"extern 'CONFIG_N{number}' (strong): not resolved: " in only
+            assert only.count("CONFIG_N") == 1
 
 
 def test_version() -> None:

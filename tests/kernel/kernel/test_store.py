@@ -15,7 +15,7 @@ import pytest
 from bpfimg.errors import KernelError, LockTimeout
 from bpfimg.kernel import abi, bpf, libbpf, netlink, netns
 from bpfimg.kernel import bpffs as store
-from tests.support.netns import bpffs, namespace, skip_unless
+from tests.support.netns import bpffs, namespace, skip_unless, tracefs
 from tests.support.objects import example
 
 if TYPE_CHECKING:
@@ -164,15 +164,42 @@ def test_a_tree_goes_links_first(place: str) -> None:
 def test_the_order_of_removal(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     removed: list[str] = []
     unlink = os.unlink
-    monkeypatch.setattr(os, "unlink", lambda path: (removed.append(os.path.basename(path)), unlink(path)))
+
+    def watched(path: str) -> None:
+        removed.append(os.path.basename(path))
+        unlink(path)
+
+    monkeypatch.setattr(os, "unlink", watched)
     store.make_directory(f"{place}/sub")
     for name in ("aaa", "link", "zzz", "sub/link", "sub/bbb"):
         store.write_record(f"{place}/{name}", "x")
+    with tracefs(), libbpf.open_object(example("tracepoint_counter"), name="tracepoint_counter") as opened:
+        opened.load()
+        with bpf.tracepoint_event("syscalls", "sys_enter_getpid") as event:
+            attached = bpf.link_create(opened.programs[0].fd, event.fileno(), abi.ATTACH_PERF_EVENT)
+        with attached:
+            bpf.pin(attached, f"{place}/zzz_of_another_name")
     store.remove_tree(place)
-    assert removed[:2] == ["link", "link"]
-    assert sorted(removed[2:]) == ["aaa", "bbb", "zzz"]
+    assert sorted(removed[:3]) == ["link", "link", "zzz_of_another_name"]
+    assert sorted(removed[3:]) == ["aaa", "bbb", "zzz"]
     monkeypatch.undo()
     store.make_directory(place)
+
+
+def test_a_hook_is_free_as_soon_as_its_link_is_unlinked(place: str) -> None:
+    with namespace() as ns, libbpf.open_object(example("xdp_counter"), name="xdp_counter") as opened:
+        opened.load()
+        program = opened.programs[0].fd
+        index = netns.call(ns.name, netlink.interface_index, ns.interface)
+        for _ in range(20):
+            with netns.call(ns.name, bpf.link_create, program, index, abi.ATTACH_XDP) as link:
+                bpf.pin(link, f"{place}/link")
+            store.unlink_link(f"{place}/link")
+        assert not os.path.exists(f"{place}/link")
+        store.unlink_link(f"{place}/link")
+        store.write_record(f"{place}/link", "a pin of something else goes, too")
+        store.unlink_link(f"{place}/link")
+        assert not os.path.exists(f"{place}/link")
 
 
 def test_readers_and_a_sweeper_at_once(place: str) -> None:

@@ -18,9 +18,13 @@ def read(path: str, *, what: str, limit: int, owner: int | None, missing: str = 
     # NONBLOCK: opening a FIFO must not wait for its writer. NOFOLLOW: a link has no owner that counts.
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY | (os.O_NOFOLLOW if owner is not None else 0)
     try:
-        with open(os.open(path, flags), "rb") as file:
-            _check(os.fstat(file.fileno()), what, path, limit, owner)
-            data = file.read(limit + 1)
+        fd = os.open(path, flags)
+        try:
+            _check(os.fstat(fd), what, path, limit, owner)
+            with open(fd, "rb", closefd=False) as file:
+                data = file.read(limit + 1)
+        finally:
+            os.close(fd)
     except FileNotFoundError as error:
         raise PolicyError(f"{what} {path} does not exist", hint=missing) from error
     except OSError as error:

@@ -28,9 +28,13 @@ SIGN = "https://sigstore.dev/cosign/sign/v1"
 IN_TOTO = "application/vnd.in-toto+json"
 
 
-@cache
 def key(name: str = "alice") -> PrivateKey:
     """The same key for the same name, within one run."""
+    return _key(name)
+
+
+@cache
+def _key(name: str) -> PrivateKey:
     return PrivateKey(ec.generate_private_key(ec.SECP256R1()))
 
 

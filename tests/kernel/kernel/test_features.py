@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import errno
+import functools
 import os
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
 from bpfimg.errors import KernelError
-from bpfimg.kernel import abi, bpf, features
-from tests.support.netns import skip_unless
+from bpfimg.kernel import abi, bpf, features, netlink, netns
+from tests.support.netns import namespace, skip_unless, tracefs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bpfimg.kernel import Fd
 
 pytestmark = pytest.mark.kernel
 
@@ -34,6 +42,32 @@ def test_trampolines_agree_with_a_load() -> None:
     except KernelError as error:
         refused = error.errno == 1  # elsewhere: EINVAL, for want of a target
     assert features.has("trampolines") is not refused
+
+
+def worked(attach: Callable[[], Fd]) -> bool:
+    try:
+        attach().close()
+    except KernelError as error:
+        assert error.errno == errno.EINVAL, "what a kernel says that has no such links"
+        return False
+    return True
+
+
+def test_tcx_agrees_with_an_attach() -> None:
+    with namespace() as ns, bpf.prog_load_trivial(abi.PROG_TYPE_SCHED_CLS) as program:
+        index = netns.call(ns.name, netlink.interface_index, ns.interface)
+        attach = functools.partial(netns.call, ns.name, bpf.link_create, program, index, abi.ATTACH_TCX_INGRESS)
+        assert features.has("tcx") is worked(attach)
+
+
+def test_perf_links_agree_with_an_attach() -> None:
+    with (
+        tracefs(),
+        bpf.prog_load_trivial(abi.PROG_TYPE_TRACEPOINT) as program,
+        bpf.tracepoint_event("syscalls", "sys_enter_getpid") as event,
+    ):
+        attach = functools.partial(bpf.link_create, program, event.fileno(), abi.ATTACH_PERF_EVENT)
+        assert features.has("perf-link") is worked(attach)
 
 
 @pytest.mark.parametrize(

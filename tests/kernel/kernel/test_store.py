@@ -196,6 +196,10 @@ def test_a_hook_is_free_as_soon_as_its_link_is_unlinked(place: str) -> None:
                 bpf.pin(link, f"{place}/link")
             store.unlink_link(f"{place}/link")
         assert not os.path.exists(f"{place}/link")
+        with netns.call(ns.name, bpf.link_create, program, index, abi.ATTACH_XDP) as held:
+            bpf.pin(held, f"{place}/link")
+            store.unlink_link(f"{place}/link")
+            assert bpf.link_info(held).ifindex == 0, "whoever still has it open does not keep it attached"
         store.unlink_link(f"{place}/link")
         store.write_record(f"{place}/link", "a pin of something else goes, too")
         store.unlink_link(f"{place}/link")

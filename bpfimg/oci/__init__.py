@@ -11,6 +11,7 @@ from bpfimg._door import opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from bpfimg.oci import _transport as transport
     from bpfimg.oci._copy import copy
     from bpfimg.oci._descriptor import Descriptor, Platform
     from bpfimg.oci._digest import Digest
@@ -38,6 +39,7 @@ __all__ = [
     "Target",
     "copy",
     "parse_document",
+    "transport",
 ]
 
 __getattr__ = opened(
@@ -58,5 +60,6 @@ __getattr__ = opened(
         "Target": "_target",
         "copy": "_copy",
         "parse_document": "_model",
+        "transport": "_transport*",
     },
 )

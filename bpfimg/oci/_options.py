@@ -24,7 +24,7 @@ class RegistryOptions:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     ca_file: str | None = None
-    """PEM certificates to trust in place of the system's."""
+    """PEM certificates to trust beside the system's."""
     plain_http: bool = False
     """Speak HTTP without TLS. Loopback registries get it by themselves, unless a `ca_file` is given."""
     insecure_skip_tls_verify: bool = False

@@ -1,0 +1,130 @@
+"""What went wrong at a registry, as one sentence: from its answer, or from the lack of one."""
+
+from __future__ import annotations
+
+import json
+
+from bpfimg.errors import NotFound, RegistryError
+from bpfimg.oci._text import shown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from urllib3 import BaseHTTPResponse
+    from urllib3.exceptions import HTTPError
+
+_ERROR_BODY = 64 << 10
+_WORDS = {
+    401: "the registry wants credentials",
+    403: "access is denied",
+    404: "there is no such thing",
+    405: "the registry does not support it",
+    413: "it is too large for the registry",
+    429: "too many requests",
+    500: "the registry has an internal error",
+    502: "the gateway cannot reach the registry",
+    503: "the registry is not available",
+    504: "the gateway waited too long for the registry",
+}
+_MISSING = ("MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN", "NAME_UNKNOWN")
+
+
+class Interrupted(RegistryError):  # noqa: N818 - named as errors.py names its classes
+    """The registry gave no answer this time; another try may get one."""
+
+
+def read_limited(response: BaseHTTPResponse, limit: int) -> bytes:
+    """Returns at most `limit` + 1 bytes of a body, undecoded."""
+    content = bytearray()
+    for part in response.stream(min(limit + 1, 1 << 16), decode_content=False):
+        content += part
+        if len(content) > limit:
+            break
+    return bytes(content[: limit + 1])
+
+
+def finish(response: BaseHTTPResponse) -> None:
+    """Reads away what nobody needs, so that the connection can be used again, and lets go of the response."""
+    from urllib3.exceptions import HTTPError
+
+    try:
+        read_limited(response, _ERROR_BODY)
+    except HTTPError:
+        pass  # the answer is known; only the connection is lost
+    finally:
+        response.close()
+
+
+def refusal(response: BaseHTTPResponse, doing: str, host: str) -> RegistryError:
+    """Returns the error for an answer that is not the expected one: `cannot DOING: ...`."""
+    code, message = _oci_error(response)
+    status = response.status
+    reason = _WORDS.get(status, f"the registry answers with status {status}")
+    said = f" ({code}: {message})" if code and message else f" ({code or message})" if code or message else ""
+    sentence = f"cannot {doing}: {reason}{said}, HTTP {status} from {host}"
+    if status == 404 or code in _MISSING:
+        return NotFound(sentence, status=status, code=code)
+    return RegistryError(sentence, status=status, code=code, hint=_hint(status, host))
+
+
+def no_answer(error: HTTPError, doing: str, host: str) -> RegistryError:
+    """Returns the error for a registry that cannot be reached or that breaks off.
+
+    It is `Interrupted` unless trying again is pointless: a refused connection, an unknown name, a bad certificate.
+    """
+    from urllib3 import exceptions
+
+    cause = error.__cause__
+    sentence = f"cannot {doing}: {host}: "
+    if isinstance(error, exceptions.NameResolutionError):
+        hint = "check the spelling of the host, and this machine's name servers"
+        return RegistryError(f"{sentence}its name cannot be resolved", hint=hint)
+    if isinstance(cause, ConnectionRefusedError):
+        hint = "check that the registry runs there, and that the port is right"
+        return RegistryError(f"{sentence}connection refused", hint=hint)
+    if isinstance(error, exceptions.SSLError):
+        reason, hint = _tls(str(error))
+        return RegistryError(sentence + reason, hint=hint)
+    if isinstance(error, exceptions.NewConnectionError) and isinstance(cause, OSError):
+        return Interrupted(f"{sentence}{cause.strerror or 'no connection'}")
+    if isinstance(error, exceptions.TimeoutError):
+        return Interrupted(f"{sentence}it does not answer in time")
+    if isinstance(error, exceptions.ProxyError):
+        return Interrupted(f"{sentence}the proxy gives no connection ({shown(cause or error)})")
+    return Interrupted(f"{sentence}the connection broke ({shown(error)})")
+
+
+def _tls(text: str) -> tuple[str, str]:
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        why = text.partition("verify failed: ")[2].partition("(_ssl")[0].strip()
+        return f"its TLS certificate is not believed ({shown(why)})", "name the authority's certificate with --ca-file"
+    if "WRONG_VERSION_NUMBER" in text or "record layer" in text:
+        return "it does not speak TLS", "a registry without TLS needs --plain-http"
+    return f"TLS fails ({shown(text)})", ""
+
+
+def _hint(status: int, host: str) -> str:
+    if status in (401, 403):
+        return (
+            f"log in with `podman login {host}` or `docker login {host}`, "
+            "or name the file that holds the credentials with --authfile"
+        )
+    if status == 429:
+        return "wait, or log in: registries allow more to those they know"
+    return ""
+
+
+def _oci_error(response: BaseHTTPResponse) -> tuple[str, str]:
+    """Returns code and message of the first error in the body, "" where it has none: never a page of HTML."""
+    from urllib3.exceptions import HTTPError
+
+    try:
+        document = json.loads(read_limited(response, _ERROR_BODY))
+        first = document["errors"][0]
+        code, message = first.get("code"), first.get("message")
+    except (HTTPError, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
+        return "", ""
+    return _word(code), shown(message, 200) if isinstance(message, str) and message else ""
+
+
+def _word(code: object) -> str:
+    return code[:64] if isinstance(code, str) and code.replace("_", "").isalnum() and code.isascii() else ""

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _MAX_PINS = 10_000
 _MAX_DESCRIPTORS = 100_000
+# A link is "bpf_link" where it was created and "bpf-link" where it was opened later.
+_KINDS = ("anon_inode:bpf-prog", "anon_inode:bpf_link", "anon_inode:bpf-link")
 
 
 def holders(bpffs: str) -> dict[int, list[str]]:
@@ -48,7 +50,7 @@ def _program_at(path: str) -> int:
             kind = bpf.kind(fd)
             if kind == "program":
                 return bpf.program_info(fd, memlock=False).id
-            if kind == "link":
+            if kind != "map":
                 return bpf.link_info(fd).prog_id
     except KernelError:
         pass  # vanished, or one of the kernel's own files in the root of a bpffs
@@ -80,7 +82,7 @@ def _listed(path: str) -> list[str]:
 def _program_of(process: str, number: str) -> int:
     """The program behind a descriptor; that of a link stands in its fdinfo, too."""
     try:
-        if os.readlink(f"/proc/{process}/fd/{number}") not in ("anon_inode:bpf-prog", "anon_inode:bpf_link"):
+        if os.readlink(f"/proc/{process}/fd/{number}") not in _KINDS:
             return 0
         with open(f"/proc/{process}/fdinfo/{number}", encoding="ascii", errors="replace") as file:
             for line in file:

@@ -54,7 +54,7 @@ def release(path: str) -> None:
         return
     with link:
         bpffs.unlink(pin)  # COMMIT
-        if bpf.kind(link) == "link":
+        if bpf.kind(link) != "program":
             # Somebody else may hold the link open (EOPNOTSUPP: a kind that cannot be detached by force).
             with suppress(KernelError):
                 bpf.link_detach(link)

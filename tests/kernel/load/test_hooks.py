@@ -1,0 +1,299 @@
+"""Every hook keeps one contract: attach, run, be listed, detach, outlive its target, leave nothing."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bpfimg import inspect
+from bpfimg.errors import AttachError, Busy, NotSupported, UsageError
+from bpfimg.kernel import abi, bpf, libbpf, netlink, netns
+from bpfimg.load import Hook, Host, Tc, Tcx, Tracepoint, Xdp
+from tests.support import loads
+from tests.support.netns import Namespace, skip_unless, tracefs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.kernel
+
+KINDS = ("xdp", "tc", "tc by clsact", "tcx")
+
+
+def hook_of(kind: str, ns: Namespace) -> tuple[bytes, Hook]:
+    if kind == "xdp":
+        return loads.xdp(), Xdp(ns.interface, netns=ns.path)
+    if kind == "tcx":
+        skip_unless("tcx")
+        return loads.tc(), Tcx(ns.interface, "ingress", netns=ns.path)
+    return loads.tc(), Tc(ns.interface, "ingress", netns=ns.path)
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest, host: Host) -> str:
+    host.tc = "clsact" if request.param == "tc by clsact" else "auto"
+    return str(request.param)
+
+
+def test_run_counts_packets_until_it_is_detached(kind: str, host: Host, ns: Namespace) -> None:
+    data, hook = hook_of(kind, ns)
+    loaded = loads.run(host, data, hook)
+    assert ns.ping(3)
+    assert loads.hits(loaded) == 3
+    assert loads.attached(ns) == loads.listed(host) != set()
+    with host.writer() as writer:
+        was, link = writer.detach(loaded.links[0].id)
+    assert (was.id, link) == (loaded.id, loaded.links[0])
+    assert loads.attached(ns) == loads.listed(host) == set()
+    assert ns.ping(1)
+    assert loads.hits(loaded) == 3
+    assert [load.id for load in host.loads()] == [loaded.id], "detach does not unload"
+
+
+def test_unload_takes_the_links_along(kind: str, host: Host, ns: Namespace) -> None:
+    data, hook = hook_of(kind, ns)
+    loaded = loads.run(host, data, hook)
+    with host.writer() as writer:
+        assert writer.unload(loaded.id).name == "app"
+    assert loads.attached(ns) == set()
+    assert loads.tree(host) == []
+    assert loads.programs_left() == []
+
+
+def test_a_loaded_program_is_attached_later_and_twice(kind: str, host: Host, ns: Namespace) -> None:
+    data, first = hook_of(kind, ns)
+    second = hook_of(kind, Namespace(ns.peer, ns.name, ns.peer_interface, "", "", ""))[1]
+    loaded = loads.only_load(host, data)
+    with host.writer() as writer:
+        links = [writer.attach(loaded.id, hook, metadata={"n": str(n)})[1] for n, hook in enumerate((first, second))]
+    assert ns.ping(1)
+    assert loads.hits(loaded) == 2, "once at either end"
+    found = host.loads()[0].links
+    assert [link.id for link in found] == [link.id for link in links]
+    assert [link.metadata for link in found] == [{"n": "0"}, {"n": "1"}]
+
+
+def test_what_is_listed_of_it(kind: str, host: Host, ns: Namespace) -> None:
+    data, hook = hook_of(kind, ns)
+    loaded = loads.run(host, data, hook, name="counter")
+    inventory = inspect.host(host, maps=True)
+    (program,), (link,) = inventory.programs, inventory.links
+    assert (program.name, program.load, program.damage) == (loaded.record.programs[0].name, loaded.id, "")  # type: ignore[union-attr]
+    assert program.type == ("xdp" if kind == "xdp" else "sched_cls")
+    assert program.record is not None
+    assert program.record.name == "counter"
+    assert program.gpl is True
+    assert program.xlated_size
+    assert program.memlock
+    assert program.loaded_at.endswith("Z")
+    assert link.hook == kind.split(maxsplit=1)[0]
+    assert link.target == (ns.interface if kind == "xdp" else f"{ns.interface} ingress")
+    assert (link.state, link.program_id, link.load) == ("attached", program.id, loaded.id)
+    assert (link.kernel_id is None) == (kind == "tc by clsact")
+    assert link.record is not None
+    assert (link.record.netns, link.record.netns_inode) == (ns.path, os.stat(ns.path).st_ino)
+    assert {view.name for view in inventory.maps} == {"hits", ".rodata"}
+    assert {view.id for view in inventory.maps} == set(program.map_ids)
+    assert inventory.unfinished == ()
+
+
+@pytest.mark.parametrize("gone", ["interface", "namespace"])
+def test_detach_and_unload_succeed_when_the_target_has_gone(kind: str, gone: str, host: Host) -> None:
+    with loads.doomed_namespace() as ns:
+        data, hook = hook_of(kind, ns)
+        kept = loads.run(host, data, hook)
+        loads.sh("ip", "-n", ns.name, "link", "del", ns.interface)
+        if gone == "namespace":
+            loads.sh("ip", "netns", "del", ns.name)
+        (link,) = inspect.host(host).links
+        assert link.state == "stale"
+        with host.writer() as writer:
+            writer.detach(kept.links[0].id)
+            writer.unload(kept.id)
+    assert loads.tree(host) == []
+    assert loads.programs_left() == []
+
+
+def test_a_filter_in_a_namespace_that_lost_its_name_is_found_by_the_inode(host: Host) -> None:
+    host.tc = "clsact"
+    with loads.doomed_namespace() as ns:
+        data, hook = hook_of("tc", ns)
+        loaded = loads.run(host, data, hook)
+        with open(ns.path, "rb") as held, loads.process_in(ns):
+            loads.sh("ip", "netns", "del", ns.name)
+            (link,) = inspect.host(host).links
+            assert link.state == "attached"
+            with host.writer() as writer:
+                writer.detach(loaded.links[0].id)
+            inside = Namespace(f"/proc/self/fd/{held.fileno()}", "", ns.interface, "", "", "")
+            assert netns.call(inside.name, loads.attached_here, ns.interface) == set()
+
+
+def test_no_such_interface_and_no_such_namespace(kind: str, host: Host, ns: Namespace) -> None:
+    data, _ = hook_of(kind, ns)
+    build: Callable[[str, str], Hook] = (
+        (lambda name, place: Xdp(name, netns=place))
+        if kind == "xdp"
+        else (lambda name, place: (Tcx if kind == "tcx" else Tc)(name, "ingress", netns=place))
+    )
+    loads.clear(host)
+    with loads.nothing_left(host):
+        with pytest.raises(AttachError, match="no interface 'nowhere'") as caught:
+            loads.run(host, data, build("nowhere", ns.path))
+        assert ns.interface in caught.value.hint
+        with pytest.raises(AttachError, match="no network namespace"):
+            loads.run(host, data, build(ns.interface, ns.path + "-no"))
+
+
+def test_a_second_xdp_program_is_told_whose_the_first_is(host: Host, ns: Namespace) -> None:
+    first = loads.run(host, *hook_of("xdp", ns), name="first")
+    with loads.nothing_left(host), pytest.raises(Busy) as caught:
+        loads.run(host, *hook_of("xdp", ns), name="second")
+    assert f"program {first.id} of 'first', loaded by bpfimg" in caught.value.owner
+    assert f"bpfimg detach {first.links[0].id}" in caught.value.hint
+    assert "native mode" in str(caught.value)
+    assert loads.attached(ns) == {("xdp", first.id)}
+
+
+def test_a_foreign_xdp_program_is_left_alone(host: Host, ns: Namespace) -> None:
+    with bpf.prog_load_trivial(6) as foreign:
+        number = bpf.program_info(foreign).id
+        link = netns.call(ns.path, lambda: bpf.link_create(foreign, index_of(ns), abi.ATTACH_XDP))
+        with link, pytest.raises(Busy) as caught:
+            loads.run(host, *hook_of("xdp", ns))
+        assert caught.value.owner == f"program {number} 'bpfimg_probe', not loaded by bpfimg"
+
+
+def index_of(ns: Namespace) -> int:
+    return netns.call(ns.path, netlink.interface_index, ns.interface)
+
+
+@pytest.mark.parametrize(("asked", "used"), [("auto", "native"), ("native", "native"), ("generic", "generic")])
+def test_the_xdp_mode_is_recorded(asked: str, used: str, host: Host, ns: Namespace) -> None:
+    link = loads.run(host, loads.xdp(), Xdp(ns.interface, mode=asked, netns=ns.path)).links[0]
+    assert (link.mode, link.used_mode, link.note) == (asked, used, "")
+
+
+def test_auto_falls_back_to_generic_where_the_driver_refuses_and_says_why(host: Host, ns: Namespace) -> None:
+    ns.exec(["ip", "link", "set", ns.peer_interface, "mtu", "9000"], peer=True)
+    ns.exec(["ip", "link", "set", ns.interface, "mtu", "9000"])
+    with loads.nothing_left(host), pytest.raises(AttachError, match="refuses the program in native mode: ERANGE"):
+        loads.run(host, loads.xdp(), Xdp(ns.interface, mode="native", netns=ns.path))
+    link = loads.run(host, loads.xdp(), Xdp(ns.interface, netns=ns.path)).links[0]
+    assert (link.used_mode, link.note) == ("generic", "the driver refused native mode: ERANGE")
+    assert ns.ping(1)
+    assert loads.hits(host.loads()[0]) == 1
+
+
+def test_offload_is_refused_by_name(host: Host, ns: Namespace) -> None:
+    with pytest.raises(NotSupported) as caught:
+        loads.run(host, loads.xdp(), Xdp(ns.interface, mode="offload", netns=ns.path))
+    assert caught.value.feature == "xdp-offload"
+
+
+@pytest.mark.parametrize("how", ["tcx", "clsact"])
+def test_one_tc_program_for_each_interface_and_direction(how: str, host: Host, ns: Namespace) -> None:
+    host.tc = how
+    first = loads.run(host, *hook_of("tc", ns), name="first")
+    with loads.nothing_left(host), pytest.raises(Busy, match="already runs tc program") as caught:
+        loads.run(host, *hook_of("tc", ns))
+    assert "'first'" in caught.value.owner
+    loads.run(host, loads.tc(), Tc(ns.interface, "egress", netns=ns.path))
+    assert len(loads.attached(ns)) == 2
+    assert first.links[0].how == ("clsact" if how == "clsact" else "link")
+
+
+def test_a_clsact_filter_of_others_stays(host: Host, ns: Namespace) -> None:
+    host.tc = "clsact"
+    with bpf.prog_load_trivial(3) as other:
+        netns.call(ns.path, libbpf.tc_attach, index_of(ns), "ingress", other, priority=7)
+        loaded = loads.run(host, loads.tc(), Tc(ns.interface, "ingress", priority=3, netns=ns.path))
+        assert loaded.links[0].clsact_priority == 3
+        assert ns.ping(1)
+        assert loads.hits(loaded) == 1
+        assert len(loads.attached(ns)) == 2
+        loads.clear(host)
+        assert loads.attached(ns) == {("clsact ingress", bpf.program_info(other).id)}
+
+
+def test_a_filter_that_is_not_ours_any_more_is_not_touched(host: Host, ns: Namespace) -> None:
+    host.tc = "clsact"
+    loaded = loads.run(host, loads.tc(), Tc(ns.interface, "ingress", netns=ns.path))
+    link = loaded.links[0]
+    ns.exec(["tc", "filter", "del", "dev", ns.interface, "ingress"])
+    assert inspect.host(host).links[0].state == "stale"
+    with bpf.prog_load_trivial(3) as other:
+        netns.call(
+            ns.path, libbpf.tc_attach, index_of(ns), "ingress", other, priority=link.clsact_priority, handle=link.id
+        )
+        with host.writer() as writer:
+            writer.detach(link.id)
+        assert loads.attached(ns) == {("clsact ingress", bpf.program_info(other).id)}
+
+
+def test_tcx_links_stand_in_the_order_of_their_priorities(host: Host, ns: Namespace) -> None:
+    skip_unless("tcx")
+
+    def chain() -> list[int]:
+        return list(netns.call(ns.path, bpf.prog_query, index_of(ns), abi.ATTACH_TCX_INGRESS)[0])
+
+    def foreign() -> tuple[object, int]:
+        with bpf.prog_load_trivial(3) as program:
+            link = netns.call(ns.path, bpf.link_create, program, index_of(ns), abi.ATTACH_TCX_INGRESS)
+            return link, bpf.program_info(program).id
+
+    def ours(priority: int) -> int:
+        hook = Tcx(ns.interface, "ingress", priority=priority, netns=ns.path)
+        return loads.run(host, loads.tc(), hook).id
+
+    first, stranger = foreign()
+    fifty = ours(50)
+    assert chain() == [stranger, fifty], "with none of ours there: at the end"
+    ten, ninety, fifty_too = ours(10), ours(90), ours(50)
+    assert chain() == [stranger, ten, fifty, fifty_too, ninety]
+    second, late = foreign()
+    assert chain() == [stranger, ten, fifty, fifty_too, ninety, late]
+    hundred = ours(100)
+    assert chain() == [stranger, ten, fifty, fifty_too, ninety, hundred, late], "links of others keep their places"
+    tc = loads.run(host, loads.tc(), Tc(ns.interface, "ingress", priority=60, netns=ns.path)).id
+    assert chain() == [stranger, ten, fifty, fifty_too, tc, ninety, hundred, late], "a tc hook shares the chain"
+    for link in (first, second):
+        link.close()  # type: ignore[attr-defined]
+
+
+def test_tcx_takes_a_program_once(host: Host, ns: Namespace) -> None:
+    skip_unless("tcx")
+    hook = Tcx(ns.interface, "ingress", netns=ns.path)
+    loaded = loads.run(host, loads.tc(), hook)
+    with loads.nothing_left(host), pytest.raises(AttachError, match="TCX takes a program once"):
+        loads.attach(host, loaded.id, hook)
+
+
+def test_a_tracepoint_counts_and_keeps_its_target(host: Host) -> None:
+    skip_unless("perf-link")
+    with tracefs():
+        loaded = loads.run(host, loads.tracepoint(), Tracepoint("syscalls", "sys_enter_getpid"))
+        before = loads.hits(loaded)
+        for _ in range(5):
+            os.getpid()
+        assert loads.hits(loaded) >= before + 5
+        (link,) = inspect.host(host).links
+        assert (link.hook, link.target, link.state) == ("tracepoint", "syscalls/sys_enter_getpid", "attached")
+        with loads.nothing_left(host), pytest.raises(AttachError, match="no tracepoint syscalls/sys_enter_getpit"):
+            loads.run(host, loads.tracepoint(), Tracepoint("syscalls", "sys_enter_getpit"))
+    with host.writer() as writer:
+        writer.detach(link.id or 0)
+    after = loads.hits(loaded)
+    os.getpid()
+    assert loads.hits(loaded) == after
+
+
+def test_a_program_of_another_type_is_refused_before_anything_happens(host: Host, ns: Namespace) -> None:
+    loads.clear(host)
+    with loads.nothing_left(host):
+        with pytest.raises(UsageError, match="no program for hook tc"):
+            loads.run(host, loads.xdp(), Tc(ns.interface, "ingress", netns=ns.path))
+        with pytest.raises(UsageError, match="2 programs for hook xdp"):
+            loads.run(host, loads.several(), Xdp(ns.interface, netns=ns.path))

@@ -76,6 +76,20 @@ def test_a_library_that_is_named_must_load(tmp_path: Path) -> None:
     assert said.startswith(f"cannot load libbpf from {tmp_path}/libbpf.so: ")
 
 
+def test_a_library_that_is_not_installed() -> None:
+    said = run(
+        "from bpfimg.kernel import _library\n"
+        "from bpfimg.errors import NotSupported\n"
+        "_library.DEFAULT = 'libbpf.so.999'\n"
+        "try: _library.library()\n"
+        "except NotSupported as error: print(error, '|', error.hint, '|', error.feature)"
+    )
+    assert said == (
+        "libbpf is not installed: no shared library libbpf.so.1 | "
+        "install the package libbpf1 (Debian, Ubuntu) or libbpf (Fedora, Arch) | libbpf"
+    )
+
+
 def test_a_library_that_is_too_old() -> None:
     said = run(
         "from bpfimg.kernel import libbpf\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bpfimg.kernel._handles import MapHandle, ProgramHandle
 from bpfimg.kernel._libbpf_net import (
     XdpState,
     tc_attach,
@@ -12,7 +13,7 @@ from bpfimg.kernel._libbpf_net import (
     xdp_query,
 )
 from bpfimg.kernel._library import library, use
-from bpfimg.kernel._object import MapHandle, OpenObject, ProgramHandle, open_object
+from bpfimg.kernel._object import OpenObject, open_object
 
 __all__ = [
     "MapHandle",

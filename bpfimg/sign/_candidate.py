@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from bpfimg.oci import Descriptor
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
     """What a signature says of itself, whatever format it came in.
 

@@ -28,7 +28,7 @@ class Believed:
     where: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Verdict:
     """What came of the findings: who is believed, why others are not, the first error, and how many there were."""
 

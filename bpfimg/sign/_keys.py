@@ -71,11 +71,11 @@ class PublicKey:
     def verify(self, data: bytes, signature: bytes) -> bool:
         """Says whether `signature` (ASN.1 DER) is this key's over the SHA-256 of `data`."""
         from cryptography.exceptions import InvalidSignature
-        from cryptography.hazmat.primitives import hashes
-        from cryptography.hazmat.primitives.asymmetric import ec
+
+        from bpfimg.sign._ecdsa import EcdsaSha256
 
         try:
-            self._key.verify(signature, data, ec.ECDSA(hashes.SHA256()))
+            self._key.verify(signature, data, EcdsaSha256())
         except InvalidSignature:
             return False
         return True

@@ -26,7 +26,7 @@ _MISSING = """write {path}{care}, with the path of your public key in keyPaths a
 or name the key for this one command: --key cosign.pub"""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Policy:
     """Rules, most specific first, and what holds where none is.
 

@@ -24,7 +24,7 @@ _PROOF = object()
 _NESTING = 2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class VerifiedImage:
     """Proof that `policy` said yes to the image or index `descriptor` (the top one, as it was given to `verify`).
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bpfimg._value import value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ __all__ = ["Asked", "add_asked", "asked"]
 _PULL_ALIASES = {"ifnotpresent": "missing"}
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Asked:
     """The options of `run` and `load`, checked."""
 

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from bpfimg.oci import Descriptor, Digest, Reference, Target
 
 EPILOG = """\
-SRC and DST are [TRANSPORT:]NAME[:TAG][@DIGEST]: registry:NAME, store:NAME (the local store), oci:DIR[:REF] (an OCI image
-layout). Without a transport SRC is looked for in the local store first, then in its registry; DST is in a registry.
+SRC and DST are [TRANSPORT:]NAME[:TAG][@DIGEST]: registry:NAME, store:NAME (the local store), oci:DIR[:REF] (an OCI
+image layout). Without a transport SRC is looked for in the local store first, then in its registry; DST is in a
+registry.
 
 examples:
   bpfimg copy registry.example/xdp_counter:v1 oci:/media/usb/images:registry.example/xdp_counter:v1
@@ -43,23 +44,23 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
 
 def _source(text: str, options: Options) -> tuple[Target, str | Digest]:
     from bpfimg.cli import _places
-    from bpfimg.oci import Layout, Reference, split_layout, split_transport
+    from bpfimg.oci import Layout, Reference, transport
 
-    transport, rest = split_transport(text)
-    if transport == "oci":
-        path, repository, selector = split_layout(rest)
+    word, rest = transport.split_transport(text)
+    if word == "oci":
+        path, repository, selector = transport.split_layout(rest)
         return Layout(path, repository, lock_timeout=options.lock_timeout), selector
     reference = Reference.parse(rest)
-    if not transport:
+    if not word:
         return _places.find(options, reference)[0], reference.selector
-    return _named(transport, reference, options), reference.selector
+    return _named(word, reference, options), reference.selector
 
 
 def _target(text: str, options: Options) -> tuple[Target, str | None]:
-    from bpfimg.oci import Layout, Reference, split_transport
+    from bpfimg.oci import Layout, Reference, transport
 
-    transport, rest = split_transport(text)
-    if transport == "oci":
+    word, rest = transport.split_transport(text)
+    if word == "oci":
         path, _, name = rest.partition(":")
         if not name:
             hint = f"as in oci:{path}:registry.example/xdp_counter:v1"
@@ -67,7 +68,7 @@ def _target(text: str, options: Options) -> tuple[Target, str | None]:
         reference = Reference.parse(name)
         return Layout(path, reference.repository, lock_timeout=options.lock_timeout), reference.tag
     reference = Reference.parse(rest)
-    return _named(transport or "registry", reference, options), reference.tag
+    return _named(word or "registry", reference, options), reference.tag
 
 
 def _named(transport: str, reference: Reference, options: Options) -> Target:

@@ -12,8 +12,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bpfimg.cli._options import Options
-
 #: verb -> (module below bpfimg.cli, one line); a verb's parser and imports cost nothing until it is asked for
 VERBS: dict[str, tuple[str, str]] = {
     "build": ("_build", "make a bytecode image from an object file or a C source"),
@@ -77,14 +75,8 @@ def _dispatch(words: list[str]) -> int:
 
     module = __import__(f"bpfimg.cli.{VERBS[verb][0]}", fromlist=["*"])
     arguments, options = _parser.parse(verb, VERBS[verb][1], module, leading + rest)
-    return _run(module.run, arguments, options)
-
-
-def _run(run: object, arguments: object, options: Options) -> int:
-    assert callable(run)
-    code = run(arguments, options)
-    assert isinstance(code, int)
-    return code
+    with options.open:
+        return int(module.run(arguments, options))
 
 
 def _split(words: list[str]) -> tuple[list[str], str | None, list[str]]:

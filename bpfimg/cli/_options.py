@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from contextlib import ExitStack
 
+from bpfimg._value import value
 from bpfimg.errors import UsageError
 
 TYPE_CHECKING = False
@@ -32,9 +33,9 @@ _COMMON: tuple[tuple[tuple[str, ...], str | None, str], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Options:
-    """What every verb is told; the policy file need not exist."""
+    """What every verb is told; the policy file need not exist. `open` closes what the command opened, at its end."""
 
     store: str
     bpffs: str
@@ -48,6 +49,7 @@ class Options:
     insecure_skip_tls_verify: bool
     lock_timeout: float
     libbpf: str | None
+    open: ExitStack
 
     @property
     def json(self) -> bool:
@@ -107,6 +109,7 @@ def resolve(arguments: argparse.Namespace, environ: Mapping[str, str], uid: int)
         insecure_skip_tls_verify=bool(given.get("insecure_skip_tls_verify")),
         lock_timeout=_seconds(str(given.get("lock_timeout", "30"))),
         libbpf=environ.get("BPFIMG_LIBBPF") or None,
+        open=ExitStack(),
     )
 
 

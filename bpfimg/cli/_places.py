@@ -26,7 +26,7 @@ def registry(options: Options, repository: Repository) -> Registry:
     from bpfimg.cli._parser import warn
     from bpfimg.oci import Registry, RegistryOptions
 
-    return Registry(
+    remote = Registry(
         repository,
         RegistryOptions(
             authfile=options.authfile,
@@ -38,6 +38,7 @@ def registry(options: Options, repository: Repository) -> Registry:
             warn=warn,
         ),
     )
+    return options.open.enter_context(remote)
 
 
 def find(options: Options, reference: Reference) -> tuple[Target, Descriptor]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
+from bpfimg._value import value
 from bpfimg.kernel import _abi as abi
 from bpfimg.kernel._fd import Fd, number
 from bpfimg.kernel._syscall import ORDER, address, bpf, bpf_errno, failed, fill, take
-from bpfimg.kernel._value import value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

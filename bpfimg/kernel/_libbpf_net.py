@@ -5,12 +5,12 @@ from __future__ import annotations
 import ctypes
 import errno
 
+from bpfimg._value import value
 from bpfimg.errors import KernelError
 from bpfimg.kernel import _abi as abi
 from bpfimg.kernel._fd import Fd, number
 from bpfimg.kernel._library import library, useful
 from bpfimg.kernel._syscall import ORDER, address
-from bpfimg.kernel._value import value
 
 _WORD = ctypes.sizeof(ctypes.c_size_t)
 _MODES = {1: "native", 2: "generic", 3: "offload"}

@@ -152,4 +152,4 @@ def _refusal(name: str, code: int, said: str) -> BytecodeError:
         shown += "\n<asm/types.h> is in the package linux-libc-dev, for other machines in linux-libc-dev-ARCH-cross"
     elif "'bpf/" in said:
         shown += "\n<bpf/bpf_helpers.h> and its like are in the package libbpf-dev"
-    return BytecodeError(f"clang refuses {name!r}: {first}", hint=shown)
+    return BytecodeError(f"clang refuses {name!r}: {first[:300]}", hint=shown)

@@ -12,7 +12,7 @@ KIB = 1024
 MIB = 1024 * KIB
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)  # never compared or shown: half the time at start-up
 class Limits:
     """Bounds on what is read (BI-27); sizes in bytes. What exceeds one is refused, never cut.
 

@@ -1,0 +1,118 @@
+"""The spec against its tests, its worked example and its schemas."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from bpfimg import build
+from bpfimg.bytecode import MAP_TYPES, PROGRAM_TYPES
+from bpfimg.oci import Digest, Memory, Platform
+from tests.support.objects import EXAMPLES, example
+from tests.support.strangers import OBJECT, SPEC, repository
+
+HERE = Path(__file__).parent
+SCHEMAS = HERE.parents[1] / "schemas"
+RULE = re.compile(r"^\* \*\*BI-(\d+)\*\* \((writer|reader|both), (MUST|SHOULD)\) ", re.MULTILINE)
+
+
+def rules_in(file: str) -> set[int]:
+    names: list[str] = re.findall(r"^def (test_bi_\w+)", (HERE / file).read_text(), re.MULTILINE)
+    return {int(number) for name in names for number in re.findall(r"bi_(\d+)", name)}
+
+
+def test_every_must_has_a_test() -> None:
+    rules = [(int(number), whom) for number, whom, word in RULE.findall(SPEC.read_text()) if word == "MUST"]
+    writer = {number for number, whom in rules if whom in ("writer", "both")}
+    reader = {number for number, whom in rules if whom in ("reader", "both")}
+    assert writer - rules_in("test_writer.py") == set()
+    assert reader - rules_in("test_reader.py") == set()
+    assert rules_in("test_writer.py") - writer == set()
+    assert rules_in("test_reader.py") - reader == set()
+
+
+def test_rules_are_numbered_in_order_and_all_are_seen() -> None:
+    text = SPEC.read_text()
+    numbers = [int(number) for number, _, _ in RULE.findall(text)]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert len(numbers) == len(re.findall(r"\*\*BI-\d+\*\*", text))
+
+
+def test_every_rule_that_the_code_names_is_in_the_spec() -> None:
+    numbers = {int(number) for number, _, _ in RULE.findall(SPEC.read_text())}
+    for file in [*Path("bpfimg/image").glob("*.py"), *Path("bpfimg/build").glob("*.py")]:
+        named = {int(number) for number in re.findall(r"BI-(\d+)", file.read_text())}
+        assert named <= numbers, file
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)\n```", SPEC.read_text(), re.DOTALL)
+
+
+def test_the_worked_example() -> None:
+    platforms = [Platform("linux", name) for name in ("amd64", "arm64")]
+    images = [build.image(OBJECT, file_name="xdp_pass.bpf.o", platform=platform) for platform in platforms]
+    memory = Memory(repository())
+    made = {"object": (len(OBJECT), Digest.of(OBJECT)), "index of both": _line(build.store(images, memory))}
+    for platform, image in zip(platforms, images, strict=True):
+        packed = image.pack()
+        (config, raw_config), (layer, raw_layer) = packed.blobs
+        made |= {f"config, `{platform}`": _line(config), f"manifest, `{platform}`": _line(packed.manifest.descriptor)}
+        made["layer"] = _line(layer)
+        diff_id = json.loads(raw_config)["rootfs"]["diff_ids"][0]
+        made["archive (`diff_ids`)"] = (len(raw_layer) - 23, Digest.parse(diff_id))
+    rows = re.findall(r"^\| (.+?) \| (\d+) \| `(sha256:[0-9a-f]{64})` \|$", SPEC.read_text(), re.MULTILINE)
+    assert {name: (int(size), Digest.parse(digest)) for name, size, digest in rows} == made
+    packed = images[0].pack()
+    assert blocks("json") == [packed.blobs[0][1].decode(), packed.manifest.raw.decode()]
+
+
+def _line(descriptor: Any) -> tuple[int, Digest]:
+    return descriptor.size, descriptor.digest
+
+
+@pytest.mark.parametrize("path", sorted(SCHEMAS.glob("*.json")), ids=lambda path: path.name)
+def test_schemas_are_schemas(path: Path) -> None:
+    schema = json.loads(path.read_text())
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert path.name.endswith(".schema.json")
+    jsonschema.Draft202012Validator.check_schema(schema)
+
+
+LABELS = json.loads((SCHEMAS / "labels.schema.json").read_text())
+
+
+def valid(labels: Any) -> bool:
+    """The labels by the schema, and what the two strings hold by the schemas named there."""
+    if not jsonschema.Draft202012Validator(LABELS).is_valid(labels):
+        return False
+    for name in ("programs", "maps"):
+        inner = {**LABELS["$defs"][name], "$defs": LABELS["$defs"]}
+        if not jsonschema.Draft202012Validator(inner).is_valid(json.loads(labels[f"io.ebpf.{name}"])):
+            return False
+    return True
+
+
+@pytest.mark.parametrize("name", sorted(path.name.removesuffix(".bpf.c") for path in EXAMPLES.glob("*.bpf.c")))
+def test_labels_of_real_images_follow_their_schema(name: str) -> None:
+    image = build.image(example(name), file_name=f"{name}.bpf.o", labels={"org.opencontainers.image.title": name})
+    labels = json.loads(image.pack().blobs[0][1])["config"]["Labels"]
+    assert valid(labels)
+    assert not valid({**labels, "io.ebpf.program_name": name})
+    assert not valid({**labels, "other": 1})
+    assert not valid({**labels, "io.ebpf.maps": '{"m":"no_such_type"}'})
+    assert not valid({**labels, "io.ebpf.programs": '{"p":{"type":"xdp"}}'})
+    del labels["io.ebpf.maps"]
+    assert not valid(labels)
+
+
+def test_the_words_of_the_schema_are_those_of_the_code() -> None:
+    words = set(LABELS["$defs"]["program_type"]["enum"])
+    bpfman = {"xdp", "tc", "tcx", "tracepoint", "kprobe", "kretprobe", "uprobe", "uretprobe", "fentry", "fexit", "lsm"}
+    assert words == bpfman | set(PROGRAM_TYPES)
+    assert set(LABELS["$defs"]["map_type"]["then"]["enum"]) == set(MAP_TYPES)

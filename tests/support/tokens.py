@@ -75,6 +75,8 @@ def tokens(folder: Path, user: str, password: str) -> Iterator[Tokens]:
     login = "Basic " + b64encode(f"{user}:{password}".encode()).decode()
 
     class Handler(BaseHTTPRequestHandler):
+        wbufsize = -1
+
         def do_GET(self) -> None:
             given = self.headers.get("Authorization")
             if given not in (None, login):

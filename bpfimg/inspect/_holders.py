@@ -50,7 +50,7 @@ def _program_at(path: str) -> int:
             kind = bpf.kind(fd)
             if kind == "program":
                 return bpf.program_info(fd, memlock=False).id
-            if kind != "map":
+            if kind == "link":
                 return bpf.link_info(fd).prog_id
     except KernelError:
         pass  # vanished, or one of the kernel's own files in the root of a bpffs

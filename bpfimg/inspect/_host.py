@@ -86,7 +86,7 @@ def _absent(load: Load, number: int, name: str, kind: str, damage: str) -> Progr
 def _opened(pin: str, kind: str) -> Fd:
     """What is pinned there; KernelError when that is something else."""
     fd = bpf.get(pin)
-    if bpf.kind(fd) not in (kind, None):
+    if bpf.kind(fd) != kind:
         fd.close()
         raise KernelError(f"{pin} is not a {kind}", errno=22)
     return fd

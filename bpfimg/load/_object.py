@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 class Prepared:
     """An object whose chosen programs, types and globals are set; `load()` gives it to the kernel. Use it in `with`.
 
-    `programs` are the chosen ones, in the order of the names or else of the object; after the load `loaded` are the same with descriptor and
-    kernel id, and `maps` (name, descriptor) of its maps. Descriptors are valid until it is closed.
+    `programs` are the chosen ones, in the order of the names or else of the object. After the load `loaded` are the
+    same with descriptor and kernel id, and `maps` are (name, descriptor); descriptors are valid until it is closed.
     """
 
     def __init__(self, opened: OpenObject, programs: tuple[Candidate, ...], globals: Mapping[str, str]) -> None:

@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 
 from bpfimg.errors import KernelError
-from bpfimg.kernel import bpf, bpffs
+from bpfimg.kernel import bpffs
 from bpfimg.load import _paths
 from bpfimg.load._host import read_link
 from bpfimg.load._records import DamagedRecordError, LinkRecord
@@ -36,28 +36,13 @@ def discard(work: str) -> None:
 
 
 def release(path: str) -> None:
-    """Takes what the link directory at `path` stands for off its hook, and its pin away.
-
-    The link is held open meanwhile: the kernel puts off the release of what loses its last reference by unlink, but
-    does it at once when a descriptor is closed. So when this returns the program is off its hook.
-    """
+    """Takes what the link directory at `path` stands for off its hook, and its pin away; then the hook is free."""
     record = _record(path)
     if record is not None and record.how == "clsact":
         from bpfimg.load._tc import detach_filter
 
         detach_filter(record)
-    pin = f"{path}/{_paths.LINK}"
-    try:
-        link = bpf.get(pin)
-    except KernelError:
-        bpffs.unlink(pin)
-        return
-    with link:
-        bpffs.unlink(pin)  # COMMIT
-        if bpf.kind(link) != "program":
-            # Somebody else may hold the link open (EOPNOTSUPP: a kind that cannot be detached by force).
-            with suppress(KernelError):
-                bpf.link_detach(link)
+    bpffs.unlink_link(f"{path}/{_paths.LINK}")  # COMMIT
 
 
 def _record(path: str) -> LinkRecord | None:

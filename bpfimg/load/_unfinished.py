@@ -60,7 +60,7 @@ def _running_from(host: Host, folder: str) -> list[int]:
         return [record.program_id] if host.has_filter(record) else []
     try:
         with bpf.get(f"{folder}/{LINK}") as fd:
-            return [bpf.link_info(fd).prog_id] if bpf.kind(fd) != "program" else []
+            return [bpf.link_info(fd).prog_id] if bpf.kind(fd) == "link" else []
     except KernelError:
         return []
 

@@ -58,15 +58,7 @@ class Stranger:
         self.memory = Memory(repository())
         unpacked = archive(entry("xdp_pass.bpf.o", OBJECT)) if tar is None else tar
         packed = gzipped(unpacked) if layer is None else layer
-        document: dict[str, Any] = {
-            "created": "2024-02-03T04:05:06Z",
-            "architecture": "amd64",
-            "os": "linux",
-            "config": {"Labels": LABELS if labels is None else labels},
-            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(unpacked).hexdigest()}"]},
-        }
-        document.update(config or {})
-        raw = json.dumps(document).encode() if raw_config is None else raw_config
+        raw = self.config(unpacked, labels, config) if raw_config is None else raw_config
         parts = {
             "schemaVersion": 2,
             "mediaType": media_type,
@@ -77,6 +69,17 @@ class Stranger:
         content = json.dumps(parts).encode()
         self.descriptor = Descriptor(media_type, Digest.of(content), len(content))
         self.memory.push(self.descriptor, content)
+
+    @staticmethod
+    def config(tar: bytes = b"", labels: Any = None, changed: dict[str, Any] | None = None) -> bytes:
+        document: dict[str, Any] = {
+            "created": "2024-02-03T04:05:06Z",
+            "architecture": "amd64",
+            "os": "linux",
+            "config": {"Labels": LABELS if labels is None else labels},
+            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(tar).hexdigest()}"]},
+        }
+        return json.dumps(document | (changed or {})).encode()
 
     def _push(self, content: bytes, media_type: str) -> dict[str, object]:
         descriptor = Descriptor(media_type, Digest.of(content), len(content))

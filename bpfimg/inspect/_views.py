@@ -44,8 +44,8 @@ class ProgramView:
 class LinkView:
     """A program on a hook. `id` is ours, None for what others attached; `kernel_id` that of the kernel's link.
 
-    `hook` is our word for ours, else the kernel's; `how` is link, clsact or netlink. `state` is attached, stale (its
-    interface has gone, or somebody took the program off) or unfinished (a killed writer left it; the next sweeps it).
+    `hook` is our word for ours, else the kernel's; `how` is link, clsact or netlink. `state` is attached, or stale: its
+    interface has gone, or somebody took the program off.
     """
 
     id: int | None

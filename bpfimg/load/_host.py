@@ -67,8 +67,8 @@ class Host:
     def __init__(self, bpffs: str = "/sys/fs/bpf", *, lock_timeout: float = 30.0, tc: str = "auto") -> None:
         if tc not in ("auto", "tcx", "clsact"):
             raise UsageError(f"tc is {tc!r}, expected auto, tcx or clsact")
-        self.bpffs = bpffs
-        self.directory = f"{bpffs.rstrip('/')}/{DIRECTORY}"
+        self.bpffs = os.path.abspath(bpffs)
+        self.directory = f"{self.bpffs}/{DIRECTORY}"
         self.lock_timeout = lock_timeout
         self.tc = tc
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bpfimg.errors import Busy, KernelError, NotSupported
-from bpfimg.kernel import libbpf, netns
+from bpfimg.kernel import bpf, libbpf, netns
 from bpfimg.load._attach import Attachment, now
 from bpfimg.load._owner import describe
 from bpfimg.load._place import Place, again, at, is_there, refused
@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.load._attach import Loaded, Scene
     from bpfimg.load._hooks import Tc
+    from bpfimg.load._host import Load
 
 _MAX_FILTER_PRIORITY = 0xFFFF  # the kernel keeps a filter's priority in 16 bits; 0 would let it choose
 
@@ -59,13 +60,24 @@ def _check_free(where: Place, direction: str, scene: Scene) -> None:
     for load in scene.loads:
         for link in load.links:
             key = (link.hook, link.ifindex, link.netns_inode, link.direction)
-            if key == ("tc", where.ifindex, where.inode, direction):
+            if key == ("tc", where.ifindex, where.inode, direction) and _is_live(load, link):
                 who, remedy = describe(link.program_id, scene.loads)
                 raise Busy(
                     f"{where.interface} {direction} already runs tc {who}",
                     owner=who,
                     hint=f"{remedy}, or use the tcx hook, which takes many",
                 )
+
+
+def _is_live(load: Load, link: LinkRecord) -> bool:
+    """False for a link whose device has gone: the kernel gives numbers of interfaces and namespaces out again."""
+    if link.how == "clsact":
+        return has_filter(link)
+    try:
+        with bpf.get(load.link_pin(link.id)) as fd:
+            return bpf.link_info(fd).ifindex != 0
+    except KernelError:
+        return False
 
 
 def _filter_priority(priority: int) -> int:

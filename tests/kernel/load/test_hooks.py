@@ -205,6 +205,21 @@ def test_one_tc_program_for_each_interface_and_direction(how: str, host: Host, n
     assert first.links[0].how == ("clsact" if how == "clsact" else "link")
 
 
+@pytest.mark.parametrize("how", ["tcx", "clsact"])
+def test_a_stale_link_does_not_hold_the_place_of_a_new_interface(how: str, host: Host) -> None:
+    host.tc = how
+    with loads.doomed_namespace() as ns:
+        hook = Tc(ns.interface, "ingress", netns=ns.path)
+        first = loads.run(host, loads.tc(), hook)
+        number = str(index_of(ns))
+        loads.sh("ip", "-n", ns.name, "link", "del", ns.interface)
+        loads.sh("ip", "-n", ns.name, "link", "add", ns.interface, "index", number, "type", "veth")
+        second = loads.run(host, loads.tc(), hook)
+        assert first.links[0].ifindex == second.links[0].ifindex
+        states = {link.load: link.state for link in inspect.host(host).links}
+        assert states == {first.id: "stale", second.id: "attached"}
+
+
 def test_a_clsact_filter_of_others_stays(host: Host, ns: Namespace) -> None:
     host.tc = "clsact"
     with bpf.prog_load_trivial(3) as other:

@@ -1,0 +1,39 @@
+"""The loader takes nothing but what was verified."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from bpfimg import run
+from bpfimg.load import Host, Xdp
+from tests.support import believed
+from tests.support.objects import example
+
+
+@pytest.mark.parametrize("other", [None, b"bytes", "registry.example/x:v1", object()])
+def test_nothing_else_is_a_proof(other: object) -> None:
+    with pytest.raises(TypeError, match="expected a VerifiedImage"):
+        run.image(Host("/nowhere"), None, other, hook=Xdp("eth0"))  # type: ignore[arg-type]
+
+
+def test_the_record_says_who_vouched_for_it() -> None:
+    _, verified = believed.image(example("xdp_pass"))
+    record = run._record(verified, "sha256:x", "never")
+    assert record.reference == "registry.example/team/counter:v1"
+    assert record.digest == str(verified.descriptor.digest)
+    assert record.manifest == "sha256:x"
+    assert record.signers == (f"{verified.signers[0].authority} {believed.key().public.fingerprint}",)
+    assert not record.unsafe
+
+
+def test_no_other_module_prepares_an_object() -> None:
+    """`load.prepare` is where bytes enter the kernel; only `run` calls it, with the bytes of a verified image."""
+    house = Path(run.__file__).parent
+    for path in house.rglob("*.py"):
+        calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        names = {ast.unparse(node.func).split(".")[-1] for node in calls}
+        if path.parent.name != "load" and path != house / "run.py":
+            assert not names & {"prepare", "open_object"}, path

@@ -6,10 +6,10 @@ interfaces of the network namespace that we are in.
 
 from __future__ import annotations
 
+from bpfimg._value import replace
 from bpfimg.errors import KernelError
 from bpfimg.inspect._holders import holders
 from bpfimg.inspect._host import seen, state_of, word
-from bpfimg.inspect._value import replace
 from bpfimg.inspect._views import LinkView, ProgramView
 from bpfimg.kernel import abi, bpf, libbpf, netlink
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bpfimg.inspect._value import value
+from bpfimg._value import value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

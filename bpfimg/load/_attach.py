@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from bpfimg._value import replace
 from bpfimg.load._hooks import Tc, Tcx, Tracepoint, Xdp, never
-from bpfimg.load._value import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
+from bpfimg._value import value
 from bpfimg.errors import Error, KernelError, UsageError
 from bpfimg.kernel import bpffs
 from bpfimg.load._paths import DIRECTORY, LINK, LINKS, RECORD, UNFINISHED, is_id, listed, pin_names
 from bpfimg.load._records import DamagedRecordError, LinkRecord, LoadRecord, decode
-from bpfimg.load._value import value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

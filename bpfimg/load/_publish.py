@@ -21,12 +21,12 @@ from __future__ import annotations
 
 from contextlib import ExitStack, suppress
 
+from bpfimg._value import replace
 from bpfimg.errors import KernelError
 from bpfimg.kernel import bpf, bpffs
 from bpfimg.load import _paths
 from bpfimg.load._records import LinkRecord, LoadRecord, encode
 from bpfimg.load._remove import discard, release
-from bpfimg.load._value import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

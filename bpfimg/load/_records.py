@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 
+from bpfimg._value import value
 from bpfimg.errors import Error, UsageError
-from bpfimg.load._value import value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

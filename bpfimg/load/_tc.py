@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bpfimg._value import replace
 from bpfimg.errors import Busy, KernelError, NotSupported
 from bpfimg.kernel import bpf, libbpf, netns
 from bpfimg.load._attach import Attachment, now
@@ -9,7 +10,6 @@ from bpfimg.load._owner import describe
 from bpfimg.load._place import Place, again, at, is_there, refused
 from bpfimg.load._records import LinkRecord
 from bpfimg.load._tcx import link_at
-from bpfimg.load._value import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 
+from bpfimg._value import value
 from bpfimg.errors import KernelError
 from bpfimg.kernel import bpf
 from bpfimg.load._host import read_link
 from bpfimg.load._paths import LINK, LINKS, RECORD, UNFINISHED, WORK, is_id, listed
 from bpfimg.load._records import DamagedRecordError, LinkRecord
-from bpfimg.load._value import value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from bpfimg._value import replace
 from bpfimg.errors import UsageError
 from bpfimg.load._origin import Origin, check_words
 from bpfimg.load._records import (
@@ -17,7 +18,6 @@ from bpfimg.load._records import (
     decode,
     encode,
 )
-from bpfimg.load._value import replace
 
 IMAGE = ImageRecord(
     reference="registry.example/xdp_count:v1",

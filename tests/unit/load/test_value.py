@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from bpfimg.load._value import replace, value
+from bpfimg._value import replace, value
 
 
 @value(frozen=True, slots=True)

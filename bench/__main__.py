@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.netns import namespace, private_bpffs
+from tests.support.netns import bpffs, namespace
 from tests.support.registry import registry
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -45,16 +45,16 @@ class Bench:
 
     def __init__(self, stack: contextlib.ExitStack, folder: Path) -> None:
         self.folder = folder
-        self.server = stack.enter_context(registry())
+        self.server = stack.enter_context(registry(folder))
         self.network = stack.enter_context(namespace())
-        self.bpffs = stack.enter_context(private_bpffs())
+        bpf = stack.enter_context(bpffs())
         self.environ = {
-            **os.environ,
+            **{key: text for key, text in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"},
             "COSIGN_PASSWORD": "",
             "BPFIMG_STORE": str(folder / "store"),
-            "BPFIMG_BPFFS": str(self.bpffs),
+            "BPFIMG_BPFFS": bpf,
         }
-        self.image = f"{self.server.address}/bench/xdp_counter:v1"
+        self.image = f"{self.server.host}/bench/xdp_counter:v1"
 
     def bpfimg(self, *words: str) -> str:
         """Runs a command that is not measured."""
@@ -81,7 +81,7 @@ class Bench:
 
     def cases(self) -> Iterator[Case]:
         """What is measured."""
-        hook = ["xdp", "--iface", self.network.inner, "--netns", self.network.name]
+        hook = ["xdp", "--iface", self.network.interface, "--netns", self.network.name]
         yield Case("python3 -c pass", [sys.executable, "-c", "pass"])
         yield Case("bpfimg --help", [BPFIMG, "--help"])
         yield Case("bpfimg list", [BPFIMG, "list"], "<= 4x")

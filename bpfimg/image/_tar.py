@@ -149,7 +149,7 @@ def _number(field: bytes) -> int:
     if field[0] == 0x80:
         return int.from_bytes(field[1:], "big")
     digits = field.strip(b" \0")
-    if field[0] > 0x80 or any(digit not in b"01234567" for digit in digits):
+    if any(digit not in b"01234567" for digit in digits):  # base-256 below zero begins with ff
         raise broken("BI-11", f"a tar header holds {quoted(bytes(field))} as a number, expected octal digits")
     return int(digits or b"0", 8)
 

@@ -37,7 +37,7 @@ struct { __uint(type, 1); __type(key, __u32); __type(value, __u64); __uint(max_e
 volatile const __u32 answer = ANSWER;
 volatile const __u64 extra = EXTRA;
 volatile const char file[] = __FILE__;
-SEC("xdp") int pass(void *ctx) { return answer + extra + file[0]; }
+SEC("xdp") int pass(void *ctx) { return twice(answer) + extra + file[0]; }
 char LICENSE[] SEC("license") = "GPL";
 """
 )
@@ -94,6 +94,7 @@ def test_the_same_bytes_in_other_folders_and_from_other_folders(
     want = build.compile_c(first, arch="amd64", includes=includes(first))
     assert b"one" not in want.replace(b".rodata", b"")
     assert str(tmp_path).encode() not in want
+    assert b"inner/deeper.h" in want
     os.utime(second, (1, 1))
     assert build.compile_c(second, arch="amd64", includes=includes(second)) == want
     monkeypatch.chdir(tmp_path / "one" / "src")
@@ -182,6 +183,12 @@ def test_names_that_look_like_options_are_files(tmp_path: Path, monkeypatch: pyt
     for name in ("-o evil.c", "@file.c"):
         assert check_header(build.compile_c(name, arch="amd64")) == "little"
     assert sorted(os.listdir(tmp_path)) == ["-o evil.c", "@file.c"]
+
+
+def test_an_include_folder_that_clang_cannot_be_told_about(tmp_path: Path) -> None:
+    (tmp_path / "a=b").mkdir()
+    with pytest.raises(UsageError, match="has a = in its path"):
+        build.compile_c(project(tmp_path / "p"), arch="amd64", includes=[str(tmp_path / "a=b")])
 
 
 @pytest.mark.parametrize("path", ["no/such.c", ".", ""])

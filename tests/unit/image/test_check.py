@@ -41,6 +41,11 @@ def test_older_labels_and_none() -> None:
     assert said(dataclasses.replace(IMAGE, labels=v1)) == [
         "the image has the labels of the old kind: one program, no maps (BI-23)"
     ]
+    with_a_map = compile_source("""
+struct { __uint(type, 1); __type(key, int); __type(value, int); __uint(max_entries, 1); } m SEC(".maps");
+SEC("xdp") int pass(void *c) { return 2; }""")
+    # those labels had no maps, so none is missing
+    assert len(dataclasses.replace(IMAGE, bytecode=with_a_map, labels=v1).check()) == 1
     first, second = Stranger(labels={}).fetch().check()
     assert (first.rule, second.rule) == ("BI-23", "BI-22")
 

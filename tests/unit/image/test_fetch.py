@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bpfimg.errors import BytecodeError, DigestMismatch, ImageError, NotFound
-from bpfimg.image import BytecodeImage, Labels
+from bpfimg.image import BytecodeImage, Labels, Limits
 from bpfimg.oci import Layout, Platform, copy
 from tests.support.strangers import AMD64, BIG_ENDIAN, HOST_ELF, LABELS, OBJECT, SMALL, Stranger, repository
 from tests.support.tars import archive, entry, gzipped
@@ -223,9 +223,13 @@ def test_bounds() -> None:
     refused(Stranger(labels={"io.ebpf.programs": "{" + " " * 256 + "}"}), "BI-27", "label", limits=SMALL)
     refused(Stranger(archive(entry("a.o", OBJECT + bytes(3000)))), "BI-27", "object 'a.o' has", limits=SMALL)
     refused(Stranger(archive(entry("a", bytes(16384)), entry("a.o", OBJECT))), "BI-27", "over 16384", limits=SMALL)
-    plain = archive(entry("a", bytes(16384)), entry("a.o", OBJECT))
-    options: dict[str, Any] = {"layer": plain, "layer_type": "application/vnd.oci.image.layer.v1.tar"}
-    refused(Stranger(plain, **options), "BI-27", "the layer has", limits=SMALL)
+
+
+def test_a_layer_without_compression_is_bounded_as_what_it_is() -> None:
+    tar = archive(entry("a", bytes(16384)), entry("a.o", OBJECT))
+    plain = Stranger(tar, layer=tar, layer_type="application/vnd.oci.image.layer.v1.tar")
+    assert plain.fetch(limits=Limits(unpacked=len(tar))).bytecode == OBJECT
+    refused(plain, "BI-27", f"the layer has {len(tar)} bytes", limits=Limits(unpacked=len(tar) - 1))
 
 
 def test_what_is_not_there_or_was_altered_is_said_by_the_source() -> None:

@@ -144,8 +144,9 @@ def test_not_now_has_an_end(fake: FakeRegistry, stored: Registry) -> None:
     assert len(fake.requests) == 1 + len(OPTIONS.waits)
 
 
-def test_nobody_waits_for_an_hour(fake: FakeRegistry, stored: Registry) -> None:
-    fake.fail("GET", status(429, Retry_After="3600"))
+@pytest.mark.parametrize("seconds", ["31", "3600", "999999999999"])
+def test_nobody_waits_for_an_hour(fake: FakeRegistry, stored: Registry, seconds: str) -> None:
+    fake.fail("GET", status(429, Retry_After=seconds))
     with pytest.raises(RegistryError, match="too many requests"):
         stored.resolve("v1")
     assert len(fake.requests) == 1

@@ -131,12 +131,16 @@ def test_junk_among_the_referrers_hides_nothing(target: Target) -> None:
     other.push(source)
     evidence = referrer(one.descriptor)
     evidence.push(source)
+    astray = referrer(other.descriptor, "about another image")
+    astray.push(source)
     strange = b"not a manifest"
     source.push(Descriptor.of(strange, "text/plain"), strange)
     lying = Descriptor(evidence.descriptor.media_type, Descriptor.of(strange, "text/plain").digest, len(strange))
-    source.junk = (referrer(other.descriptor, "gone").descriptor, other.descriptor, lying)
+    source.junk = (referrer(other.descriptor, "gone").descriptor, other.descriptor, astray.descriptor, lying)
     copy(source, "v1", target, "v1")
     assert [entry.digest for entry in target.referrers(one.descriptor.digest)] == [evidence.descriptor.digest]
+    assert not target.exists(astray.descriptor)
+    assert not target.exists(other.descriptor)
 
 
 def test_too_many_referrers_are_refused(source: Memory, target: Target) -> None:

@@ -238,6 +238,19 @@ class TestForeignEntries:
         image("two").push(Layout(str(path), REPOSITORY), "v1")
         assert layout.resolve("v1") == image("two").descriptor
 
+    def test_an_index_as_young_as_its_stamp_is_read_again(self, layout: Layout, path: Path) -> None:
+        """Two writes within one tick of the file system's clock look the same: same inode, size and time."""
+        image("one").push(layout, "v1")
+        image("two").push(layout)
+        index = path / "index.json"
+        tick = time.time_ns() + 60_000_000_000
+        os.utime(index, ns=(tick, tick))
+        assert layout.resolve("v1") == image("one").descriptor
+        swapped = index.read_text().replace(image("one").descriptor.digest.hex, image("two").descriptor.digest.hex)
+        index.write_text(swapped)
+        os.utime(index, ns=(tick, tick))
+        assert layout.resolve("v1") == image("two").descriptor
+
 
 class TestImages:
     def test_listing(self, layout: Layout, path: Path) -> None:
@@ -322,6 +335,34 @@ class TestLock:
         with pytest.raises(ZeroDivisionError), layout.lock():
             _ = 1 / 0
         image().push(Layout(str(path), REPOSITORY, lock_timeout=0.0), "v1")
+
+
+def test_content_is_on_disk_before_its_name(layout: Layout, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The order of fsync and rename is all that a power cut leaves to rely on."""
+    image("one").push(layout, "v1")
+    done: list[str] = []
+    fsync, replace = os.fsync, os.replace
+
+    def synced(descriptor: int) -> None:
+        done.append("fsync " + os.readlink(f"/proc/self/fd/{descriptor}").removeprefix(f"{path}/").partition("/")[0])
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            done[-1] = f"fsync directory {os.path.basename(os.readlink(f'/proc/self/fd/{descriptor}'))}"
+        fsync(descriptor)
+
+    def replaced(old: str, new: str) -> None:
+        done.append(f"rename to {os.path.basename(os.path.dirname(new))}")
+        replace(old, new)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", replaced)
+    image("two").push(layout, "v2")
+    assert done == [
+        *("fsync ingest", "rename to sha256") * 2,  # layer and manifest; the config is there from the first image
+        "fsync directory sha256",
+        "fsync ingest",
+        "rename to store",
+        "fsync directory store",
+    ]
 
 
 class TestFullDisk:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Finding = Candidate | Junk | Error
 
 MOST = 64
-"""Signature layers of one manifest, and referrers of one image, that are looked at."""
+"""How much of each is looked at for one image: layers under its tag, referrers, layers of those."""
 
 
 def signatures(source: Source, digest: Digest, formats: tuple[str, ...]) -> Iterator[Finding]:
@@ -53,10 +53,12 @@ def _tagged(source: Source, digest: Digest) -> Iterator[Finding]:
         yield manifest
 
 
-def _layers(source: Source, digest: Digest, manifest: Manifest, holder: Descriptor, where: str) -> Iterator[Finding]:
+def _layers(
+    source: Source, digest: Digest, manifest: Manifest, holder: Descriptor, where: str, *, most: int = MOST
+) -> Iterator[Finding]:
     """Yields the `.sig` signatures of a manifest."""
     layers = manifest.layers
-    for number, layer in enumerate(layers[:MOST]):
+    for number, layer in enumerate(layers[:most]):
         place = f"{where} layer {number}" if len(layers) > 1 else where
         if layer.media_type != _simplesigning.MEDIA_TYPE:
             yield Junk(f"{place} is no signature: its media type is {layer.media_type}")
@@ -68,8 +70,8 @@ def _layers(source: Source, digest: Digest, manifest: Manifest, holder: Descript
             yield Junk(f"{place} is no signature: {junk}")
         except Error as error:
             yield error
-    if len(layers) > MOST:
-        yield Junk(f"{where} has {len(layers)} layers, of which only the first {MOST} are looked at")
+    if len(layers) > most:
+        yield Junk(f"{where} has {len(layers)} layers, of which only the first {most} are looked at")
 
 
 def _referring(source: Source, digest: Digest, formats: tuple[str, ...]) -> Iterator[Finding]:
@@ -80,6 +82,7 @@ def _referring(source: Source, digest: Digest, formats: tuple[str, ...]) -> Iter
     except Error as error:
         yield error
         return
+    most = MOST
     for referrer in referrers[:MOST]:
         manifest = _manifest(source, referrer)
         if not isinstance(manifest, Manifest):
@@ -88,7 +91,8 @@ def _referring(source: Source, digest: Digest, formats: tuple[str, ...]) -> Iter
             yield Junk(f"referrer {referrer.digest} is about another image")
         elif any(layer.media_type == _simplesigning.MEDIA_TYPE for layer in manifest.layers):
             if "legacy" in formats:
-                yield from _layers(source, digest, manifest, referrer, f"referrer {referrer.digest}")
+                yield from _layers(source, digest, manifest, referrer, f"referrer {referrer.digest}", most=most)
+                most = max(0, most - len(manifest.layers))
         elif "bundle" in formats:
             yield _bundled(source, digest, manifest, referrer)
     if len(referrers) > MOST:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bpfimg.sign._candidate import Candidate
 from bpfimg.sign._names import claimed
-from bpfimg.sign._rules import ALLOW_UNSIGNED, IDENTITIES, IGNORE
+from bpfimg.sign._rules import IDENTITIES, IGNORE
 from bpfimg.sign._strict import Junk, shown
 
 TYPE_CHECKING = False
@@ -56,7 +56,7 @@ def weigh(findings: Iterable[Finding], rule: Rule, repository: str, *, thorough:
             signers, why = _judge(finding, rule, repository)
             believed += signers
             reasons += why
-            satisfied = rule.action != ALLOW_UNSIGNED and independent(believed) >= rule.threshold
+            satisfied = independent(believed) >= rule.threshold
             if satisfied and not thorough:
                 break
         elif isinstance(finding, Junk):

@@ -127,9 +127,8 @@ def _refuse(verdict: Verdict, rule: Rule, policy: Policy, name: str) -> NoReturn
         text = f"{name} is not believed: its signatures could not be read ({verdict.error}), {asked}"
         raise VerificationError(text, reasons=verdict.reasons, hint=verdict.error.hint) from verdict.error
     if not verdict.candidates:
-        raise VerificationError(
-            f"{name} is not signed, {asked}", reasons=verdict.reasons, hint="who built it can sign it: bpfimg sign"
-        )
+        hint = f"whoever builds it can sign it: bpfimg sign --key KEY {name}"
+        raise VerificationError(f"{name} is not signed, {asked}", reasons=verdict.reasons, hint=hint)
     text = f"{name} is not believed: none of its signatures counts, {asked}"
     if verdict.believed:
         text = f"{name} is not believed: too few of its signatures count, {asked}"

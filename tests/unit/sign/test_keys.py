@@ -113,6 +113,13 @@ def test_other_kinds_are_refused_by_name(kind: str) -> None:
         PrivateKey.load(pkcs8(OTHERS[kind]), b"")
 
 
+def test_a_key_with_something_behind_it_is_refused() -> None:
+    der = b"".join(key().public.pem.encode().splitlines()[1:-1])
+    for changed in (base64.b64decode(der) + b"\0", base64.b64decode(der)[:-1]):
+        with pytest.raises(KeyFileError, match="of an unknown kind"):
+            PublicKey.load(to_pem("PUBLIC KEY", changed))
+
+
 def test_a_point_beside_the_curve_is_refused() -> None:
     good = key().public._point
     for point in (b"\x04" + b"\x01" * 64, bytes([good[0]]) + good[1:-1] + bytes([good[-1] ^ 1]), b"\x04" + bytes(64)):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bpfimg.errors import VerificationError
-from bpfimg.oci import Digest
+from bpfimg.oci import Digest, Memory
 from bpfimg.sign import verify
 from tests.support.targets import image
 from tests.unit.sign.craft import (
@@ -36,7 +36,7 @@ from tests.unit.sign.craft import (
 )
 
 if TYPE_CHECKING:
-    from bpfimg.oci import Descriptor, Memory
+    from bpfimg.oci import Descriptor
 
 ONE = image("one").descriptor
 TWO = image("two").descriptor
@@ -336,6 +336,34 @@ def test_a_referrer_in_the_experimental_format(target: Memory) -> None:
     assert verify(target, reference(), ONE, trusting()).signers[0].format == "legacy"
     with pytest.raises(VerificationError):
         verify(target, reference(), ONE, trusting(formats=["bundle"]))
+
+
+class Lying(Memory):
+    """Says of every referrer that it is one of every image."""
+
+    def referrers(self, digest: Digest) -> tuple[Descriptor, ...]:
+        return tuple(each for known in self._referrers.values() for each in known.values())
+
+
+def test_a_referrer_of_another_image_is_passed_over() -> None:
+    """Even with a statement about this one: a source that mixes them up gets nothing believed."""
+    target = Lying(place().repository)
+    pushed(target)
+    image("two").push(target)
+    put_bundle(target, TWO, bundle(STATEMENT))
+    assert refused(target).reasons[0].endswith("is about another image")
+    put_bundle(target, ONE, bundle(STATEMENT))
+    assert verify(target, reference(), ONE, trusting())
+
+
+def test_layers_of_referrers_are_counted_together(target: Memory) -> None:
+    """Each candidate costs a signature check by each key: a stranger must not choose how many."""
+    for number in range(3):
+        junk = [by_alice(dumps({"critical": [number, layer_number]})) for layer_number in range(30)]
+        put_legacy(target, ONE.digest, *junk, subject=ONE)
+    error = refused(target)
+    assert sum("is no signature" in reason for reason in error.reasons) == 64
+    assert error.reasons[-1].endswith("has 30 layers, of which only the first 4 are looked at")
 
 
 def test_an_index_under_the_signature_tag(target: Memory) -> None:

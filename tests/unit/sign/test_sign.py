@@ -23,6 +23,7 @@ from tests.unit.sign.craft import (
     pushed,
     put_bundle,
     put_legacy,
+    raw_sign,
     reference,
     signed_layer,
     trusting,
@@ -204,7 +205,15 @@ def test_a_signature_that_is_not_ours_does_not_count_as_ours() -> None:
     target = place()
     found = pushed(target)
     data, _, _ = signed_layer(found.digest)
-    put_legacy(target, found.digest, signed_layer(found.digest, "bob"), layer(data, b""), (data, {}, "text/plain"))
+    good = raw_sign(key(), data)
+    put_legacy(
+        target,
+        found.digest,
+        signed_layer(found.digest, "bob"),
+        layer(data, b""),
+        (data, {}, "text/plain"),
+        layer(b"another payload", good),
+    )
     assert [one.new for one in sign.image(target, found, key())] == [True, True]
 
 

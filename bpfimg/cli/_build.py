@@ -95,26 +95,29 @@ def _inputs(words: Sequence[str]) -> list[tuple[Platform, str]]:
 
 def _image(platform: Platform, path: str, arguments: argparse.Namespace) -> BytecodeImage:
     from bpfimg import build
-    from bpfimg.cli._parser import key_values
+    from bpfimg.cli._parser import key_values, warn
 
-    name = os.path.basename(path)
     if path.endswith(".c"):
-        data = build.compile_c(path, defines=arguments.defines, includes=arguments.includes, arch=platform.architecture)
-        name = name[: -len(".c")] + ".o"
+        data = build.compile_c(
+            path, defines=arguments.defines, includes=arguments.includes, arch=platform.architecture, warn=warn
+        )
     else:
         if arguments.defines or arguments.includes:
             raise UsageError(
                 f"{path!r} is not a C source, so -D and -I have no meaning, expected a file that ends in .c"
             )
         data = read_object(path)
-    return build.image(
+    image = build.image(
         data,
         platform=platform,
-        file_name=name,
+        file_name=build.object_name(path),
         created=_epoch(),
         labels=key_values(arguments.label, "--label"),
         annotations=key_values(arguments.annotation, "--annotation"),
     )
+    for finding in image.check():
+        warn(f"{path}: {finding.message} ({finding.rule})")
+    return image
 
 
 def read_object(path: str) -> bytes:

@@ -47,6 +47,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
 
 def _image(text: str, options: Options) -> tuple[dict[str, object], dict[str, object]]:
     from bpfimg import inspect
+    from bpfimg.cli._parser import warn
     from bpfimg.cli._places import find
     from bpfimg.image import BytecodeImage
     from bpfimg.oci import Platform, Reference
@@ -54,6 +55,8 @@ def _image(text: str, options: Options) -> tuple[dict[str, object], dict[str, ob
     reference = Reference.parse(text)
     place, descriptor = find(options, reference)
     image = BytecodeImage.fetch(place, descriptor, Platform.host())
+    for finding in image.check():
+        warn(f"{finding.message} ({finding.rule})")
     head: dict[str, object] = {
         "id": str(descriptor.digest),
         "reference": str(reference),

@@ -1,6 +1,6 @@
 """`python -m bpfimg` is the `bpfimg` command."""
 
-from bpfimg.cli import main
+from bpfimg.cli import command
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    command()

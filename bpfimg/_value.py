@@ -1,9 +1,9 @@
 """Frozen, slotted classes without the start-up price of `dataclasses`.
 
-Importing `dataclasses` costs 3.5 ms, and each class 0.3 to 0.6 ms, because its methods are compiled anew in every
+Importing `dataclasses` costs 4 ms, and each class 0.3 to 0.6 ms, because its methods are compiled anew in every
 process: that would be a third of what `bpfimg list` may take. Here a class costs 0.02 ms. Type checkers are told that
-it is `dataclass`; positional and named arguments, defaults, `__post_init__`, methods and equality are as there. Only
-for values that `bpfimg list` needs (ADR 0009); everything else uses `dataclass` itself.
+it is `dataclass`; positional and named arguments, defaults, `field`, `__post_init__`, methods and equality are as
+there. For values that `bpfimg list` and `run` touch (ADR 0009); everything else uses `dataclass` itself.
 """
 
 from __future__ import annotations
@@ -11,8 +11,18 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dataclasses import dataclass as value
-    from dataclasses import replace
+    from dataclasses import field, replace
 else:
+
+    class _Field:
+        __slots__ = ("factory", "hash", "repr")
+
+        def __init__(self, *, default_factory=None, repr=True, hash=True):  # as in dataclasses
+            self.factory = default_factory
+            self.repr = repr
+            self.hash = hash
+
+    field = _Field
 
     class _Value:
         __slots__ = ()
@@ -24,10 +34,16 @@ else:
             fields = dict(zip(names, given, strict=False))
             if fields.keys() & named.keys() or not named.keys() <= set(names):
                 raise TypeError(f"{type(self).__name__} takes each of {', '.join(names)} once")
-            fields = {**self._defaults, **fields, **named}
-            if len(fields) != len(names):
-                raise TypeError(f"{type(self).__name__} lacks {', '.join(n for n in names if n not in fields)}")
-            for name, content in fields.items():
+            fields.update(named)
+            for name in names:
+                if name in fields:
+                    content = fields[name]
+                elif name in self._defaults:
+                    content = self._defaults[name]
+                elif name in self._fields and self._fields[name].factory is not None:
+                    content = self._fields[name].factory()
+                else:
+                    raise TypeError(f"{type(self).__name__} lacks {', '.join(n for n in names if n not in fields)}")
                 object.__setattr__(self, name, content)
             self.__post_init__()
 
@@ -44,25 +60,31 @@ else:
             return _contents(self) == _contents(other) if type(other) is type(self) else NotImplemented
 
         def __hash__(self):
-            return hash(_contents(self))
+            counted = (name for name in self.__slots__ if name not in self._fields or self._fields[name].hash)
+            return hash(tuple(getattr(self, name) for name in counted))
 
         def __repr__(self):
-            fields = zip(self.__slots__, _contents(self), strict=True)
-            return f"{type(self).__name__}({', '.join(f'{name}={content!r}' for name, content in fields)})"
+            shown = (n for n in self.__slots__ if n not in self._fields or self._fields[n].repr)
+            return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
 
     def _contents(instance):
         return tuple(getattr(instance, name) for name in instance.__slots__)
 
-    def value(*, frozen, slots):
-        """Makes a class of annotated fields a value; both arguments are there to be read, and must be true."""
+    def value(*, frozen, slots, eq=True):
+        """Makes a class of annotated fields a value; `frozen` and `slots` are there to be read, and must be true."""
         assert frozen
         assert slots
 
         def made(plain):
+            own = vars(plain)
             names = tuple(plain.__annotations__)
-            kept = {key: entry for key, entry in vars(plain).items() if key not in ("__dict__", "__weakref__", *names)}
-            defaults = {name: vars(plain)[name] for name in names if name in vars(plain)}
-            return type(plain.__name__, (_Value,), {**kept, "__slots__": names, "_defaults": defaults})
+            kept = {key: entry for key, entry in own.items() if key not in ("__dict__", "__weakref__", *names)}
+            fields = {name: own[name] for name in names if isinstance(own.get(name), _Field)}
+            defaults = {name: own[name] for name in names if name in own and name not in fields}
+            if not eq:
+                kept |= {"__eq__": object.__eq__, "__hash__": object.__hash__}
+            body = {**kept, "__slots__": names, "_defaults": defaults, "_fields": fields}
+            return type(plain.__name__, (_Value,), body)
 
         return made
 
@@ -72,4 +94,4 @@ else:
         return type(instance)(**{**fields, **changes})
 
 
-__all__ = ["replace", "value"]
+__all__ = ["field", "replace", "value"]

@@ -6,7 +6,7 @@ digest, from the same source. It is the only place that hands bytes to the loade
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bpfimg._value import value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ __all__ = ["PULL_POLICIES", "Running", "attach", "detach", "fetch", "image", "lo
 PULL_POLICIES = ("always", "missing", "newer", "never")
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Running:
     """What was loaded, with its link if it was attached; `kernel` is what the kernel says of its programs, in order.
 

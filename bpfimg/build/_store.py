@@ -67,8 +67,7 @@ def _push(image: BytecodeImage, target: Target) -> Descriptor:
 def _push_index(
     pushed: Sequence[tuple[Platform, Descriptor]], target: Target, annotations: Mapping[str, str]
 ) -> Descriptor:
-    from dataclasses import replace
-
+    from bpfimg._value import replace
     from bpfimg.oci import Index
 
     entries = [replace(descriptor, platform=platform) for platform, descriptor in pushed]

@@ -6,8 +6,7 @@ those are in the symbol table. (Offsets of static ones are there. libbpf complet
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from bpfimg._value import replace
 from bpfimg.bytecode import _btf
 from bpfimg.bytecode._text import shown
 from bpfimg.bytecode._variables import KCONFIG, describe, is_global_section

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from bpfimg._value import value
 from bpfimg.bytecode._text import shown
 from bpfimg.errors import BytecodeError
 
@@ -12,7 +11,7 @@ if TYPE_CHECKING:
     from bpfimg.bytecode._variables import GlobalSpec
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ProgramSpec:
     """One program. `type` and `attach_type` are the kernel's words; an unknown section has type "unspec" and id 0.
 
@@ -34,7 +33,7 @@ class ProgramSpec:
     autoload: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class MapSpec:
     """One map; sizes in bytes. `internal`: libbpf makes it for a section of global data, `name` is that section.
 
@@ -55,7 +54,7 @@ class MapSpec:
     internal: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class BytecodeObject:
     """One object file. Programs are in the order of the file, maps in that of their declaration, internal ones last.
 

@@ -7,7 +7,7 @@ Names, types and the rules of matching are those of libbpf 1.x (`section_defs` i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bpfimg._value import value
 
 # In the order of the kernel's enums (`include/uapi/linux/bpf.h`), in the words of libbpf and bpftool.
 _PROGRAM_WORDS = (
@@ -154,7 +154,7 @@ socket/                 socket_filter            -
 _ROWS = tuple(tuple(line.split()) for line in (_TABLE + _HISTORIC).splitlines() if line)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class SectionRule:
     """What the name of a section says about the program in it.
 

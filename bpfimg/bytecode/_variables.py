@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from bpfimg._value import replace, value
 from bpfimg.bytecode import _btf
 from bpfimg.bytecode._btf import Btf
 from bpfimg.bytecode._limits import Limits
@@ -32,7 +32,7 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class GlobalSpec:
     """One global variable: `size` bytes at `offset` of the map that `section` becomes.
 

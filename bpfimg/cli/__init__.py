@@ -1,7 +1,7 @@
-"""Words in, words out: the `bpfimg` command. `main()` runs one command and returns its exit code."""
+"""Words in, words out. `main()` runs one command and returns its exit code; `command()` is the `bpfimg` command."""
 
 from __future__ import annotations
 
-from bpfimg.cli._main import main
+from bpfimg.cli._main import command, main
 
-__all__ = ["main"]
+__all__ = ["command", "main"]

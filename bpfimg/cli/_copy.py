@@ -44,12 +44,11 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
 
 def _source(text: str, options: Options) -> tuple[Target, str | Digest]:
     from bpfimg.cli import _places
-    from bpfimg.oci import Layout, Reference, transport
+    from bpfimg.oci import Layout, Reference
 
-    word, rest = transport.split_transport(text)
+    word, rest = Reference.split_transport(text)
     if word == "oci":
-        path, repository, selector = transport.split_layout(rest)
-        return Layout(path, repository, lock_timeout=options.lock_timeout), selector
+        return Layout.named(rest, lock_timeout=options.lock_timeout)
     reference = Reference.parse(rest)
     if not word:
         return _places.find(options, reference)[0], reference.selector
@@ -57,9 +56,9 @@ def _source(text: str, options: Options) -> tuple[Target, str | Digest]:
 
 
 def _target(text: str, options: Options) -> tuple[Target, str | None]:
-    from bpfimg.oci import Layout, Reference, transport
+    from bpfimg.oci import Layout, Reference
 
-    word, rest = transport.split_transport(text)
+    word, rest = Reference.split_transport(text)
     if word == "oci":
         path, _, name = rest.partition(":")
         if not name:

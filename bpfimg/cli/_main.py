@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import sys
@@ -11,6 +12,7 @@ from bpfimg import errors
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import NoReturn
 
 #: verb -> (module below bpfimg.cli, one line); a verb's parser and imports cost nothing until it is asked for
 VERBS: dict[str, tuple[str, str]] = {
@@ -41,6 +43,27 @@ EXIT_CODES: tuple[tuple[type[errors.Error], int], ...] = (
 )
 
 
+def command() -> NoReturn:
+    """The `bpfimg` command: `main`, then the process ends at once.
+
+    Taking an interpreter down object by object costs 4 to 7 ms, and collecting garbage while modules are imported 5:
+    more than a third of `bpfimg list`. What has to be closed is closed by `with` before this.
+    """
+    import gc
+
+    gc.set_threshold(100_000)
+    try:
+        code = main()
+    except SystemExit as stop:  # argparse, after it has printed a help text
+        code = stop.code if isinstance(stop.code, int) else 0
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            code = code or 1
+    os._exit(code)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command line (without the program's name); returns 0, 1, 2, 3 or 4, or 130 after Ctrl-C."""
     words = list(sys.argv[1:] if argv is None else argv)
@@ -55,6 +78,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         # the reader (head, less) went away: what it wanted, it has; keep the interpreter from complaining at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        # the rooms translate their own; what is left is the answer that could not be written
+        if error.errno not in (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EFBIG):
+            raise
+        return _report(errors.Error(f"the answer could not be written: {error.strerror}"), words)
     return code
 
 

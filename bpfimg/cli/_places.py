@@ -16,7 +16,7 @@ def store(options: Options, repository: Repository) -> Layout:
     """The local store, as seen from one repository."""
     from bpfimg.oci import Layout
 
-    return Layout(options.store, repository, lock_timeout=options.lock_timeout)
+    return Layout(options.store, repository, lock_timeout=options.lock_timeout, short_names=False)
 
 
 def registry(options: Options, repository: Repository) -> Registry:

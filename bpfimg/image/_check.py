@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from bpfimg._value import value
 from bpfimg.image._labels import LABEL_MAPS, LABEL_PROGRAMS, Labels
 from bpfimg.image._limits import MIB, quoted
 
@@ -44,7 +43,7 @@ MAP_WORDS: dict[str, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Finding:
     """One thing that is not as the spec wants it: the rule, what it is about, and a sentence."""
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
+from bpfimg._value import field, value
 from bpfimg.bytecode import check_header
 from bpfimg.image._limits import DEFAULT, broken
 from bpfimg.image._machines import byte_order
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["BytecodeImage"]
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class BytecodeImage:
     """An eBPF object with what an image says about it.
 

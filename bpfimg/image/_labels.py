@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
+from bpfimg._value import field, value
 from bpfimg.image._json import canonical, read_object
 from bpfimg.image._limits import DEFAULT, broken, quoted
 
@@ -23,7 +22,7 @@ V1_FUNCTION = "io.ebpf.bpf_function_name"
 V1_TYPE = "io.ebpf.program_type"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Labels:
     """Program name to type and map name to type, as an image config has them.
 
@@ -82,9 +81,9 @@ def config_labels(config: Mapping[str, object]) -> dict[str, str]:
         raise broken(
             "BI-21", f"the image config has {type(labels).__name__} as its labels, expected an object of strings"
         )
-    for name, value in labels.items():
-        if not isinstance(value, str):
-            raise broken("BI-21", f"label {quoted(name)} is a {type(value).__name__}, expected a string")
+    for name, text in labels.items():
+        if not isinstance(text, str):
+            raise broken("BI-21", f"label {quoted(name)} is a {type(text).__name__}, expected a string")
     return labels
 
 

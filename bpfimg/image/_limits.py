@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from bpfimg._value import value
 from bpfimg.errors import ImageError
 
 __all__ = ["DEFAULT", "KIB", "MIB", "Limits", "broken", "quoted"]
@@ -12,7 +11,7 @@ KIB = 1024
 MIB = 1024 * KIB
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)  # never compared or shown: half the time at start-up
+@value(frozen=True, slots=True, eq=False)  # never compared or shown: half the time at start-up
 class Limits:
     """Bounds on what is read (BI-27); sizes in bytes. What exceeds one is refused, never cut.
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from bpfimg._value import value
 from bpfimg.errors import UsageError
 from bpfimg.image import _media
 from bpfimg.image._json import canonical
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Packed", "packed", "rfc3339"]
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Packed:
     """What goes into a registry: `blobs` (config, then layer) first, then the manifest."""
 

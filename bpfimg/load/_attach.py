@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
-from bpfimg._value import replace
+from bpfimg._value import replace, value
 from bpfimg.load._hooks import Tc, Tcx, Tracepoint, Xdp, never
 
 TYPE_CHECKING = False
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from bpfimg.load._records import LinkRecord
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Loaded:
     """A program in the kernel: a descriptor that somebody else closes, its kernel id and its full name."""
 
@@ -28,7 +27,7 @@ class Loaded:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Scene:
     """What an attach may look at: how this host attaches Tc hooks, and what is loaded already."""
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from bpfimg._value import value
 from bpfimg.errors import BytecodeError, UsageError
 from bpfimg.load._hooks import Hook, kind, program_type, quoted
 
@@ -12,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Candidate:
     """A program of an object: `type` is the kernel's word for it, empty when its section is not in our table.
 
@@ -34,7 +33,7 @@ class Candidate:
         return f"{quoted(self.name)[1:-1]} ({self.type or 'section ' + quoted(self.section)})"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Anchor:
     """A place in a chain: before or after the link with that kernel id; neither means at the end."""
 

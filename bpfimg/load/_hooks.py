@@ -8,8 +8,7 @@ would end there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
+from bpfimg._value import replace, value
 from bpfimg.errors import UsageError
 
 TYPE_CHECKING = False
@@ -37,7 +36,7 @@ DIRECTIONS = ("ingress", "egress")
 MAX_PRIORITY = 2**31 - 1
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Xdp:
     """The receive path of an interface, before the kernel's network stack.
 
@@ -59,7 +58,7 @@ class Xdp:
         object.__setattr__(self, "proceed_on", _actions(self.proceed_on, XDP_ACTIONS))
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Tc:
     """Traffic control of an interface, in one direction: a TCX link where the kernel has it, a clsact filter otherwise.
 
@@ -80,7 +79,7 @@ class Tc:
         object.__setattr__(self, "proceed_on", _actions(self.proceed_on, TC_ACTIONS))
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Tcx:
     """A TCX link on an interface, in one direction: any number, ordered by priority among ours. `netns` as for Xdp."""
 
@@ -96,7 +95,7 @@ class Tcx:
         _netns(self.netns)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Tracepoint:
     """A kernel tracepoint: `group` and `name` as below /sys/kernel/tracing/events, for every process and CPU."""
 

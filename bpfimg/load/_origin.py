@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from bpfimg._value import value
 from bpfimg.errors import UsageError
 from bpfimg.load._hooks import quoted
 from bpfimg.load._paths import is_id
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from bpfimg.load._records import ImageRecord
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Origin:
     """What is written down about a load beside what the kernel says: its name, image and the user's words."""
 
@@ -35,8 +34,8 @@ class Origin:
 def check_words(what: str, words: Mapping[str, str]) -> dict[str, str]:
     """Metadata as it may be recorded: printable, keys of 1 to 128 and values of at most 1024 characters."""
     checked = dict(words)
-    for key, value in checked.items():
-        if not 1 <= len(key) <= 128 or len(value) > 1024 or not (key.isprintable() and value.isprintable()):
+    for key, text in checked.items():
+        if not 1 <= len(key) <= 128 or len(text) > 1024 or not (key.isprintable() and text.isprintable()):
             raise UsageError(
                 f"{what} {ascii(key)[:80]} cannot be recorded, expected a printable name of at most 128 characters"
                 " with a printable value of at most 1024"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
+from bpfimg._value import value
 from bpfimg.errors import AttachError, KernelError
 from bpfimg.kernel import netlink, netns
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _MAX_PROCESSES = 4096  # looked at when a namespace is searched
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Place:
     """An interface of the namespace with that inode; `netns` is the path that led there, None for the caller's own."""
 

@@ -11,7 +11,6 @@ from bpfimg._door import opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from bpfimg.oci import _transport as transport
     from bpfimg.oci._copy import copy
     from bpfimg.oci._descriptor import Descriptor, Platform
     from bpfimg.oci._digest import Digest
@@ -39,7 +38,6 @@ __all__ = [
     "Target",
     "copy",
     "parse_document",
-    "transport",
 ]
 
 __getattr__ = opened(
@@ -60,6 +58,5 @@ __getattr__ = opened(
         "Target": "_target",
         "copy": "_copy",
         "parse_document": "_model",
-        "transport": "_transport*",
     },
 )

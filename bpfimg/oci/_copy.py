@@ -10,6 +10,7 @@ from bpfimg.errors import ImageError, NotFound
 from bpfimg.oci._cosign import TAG_ENDINGS, merge
 from bpfimg.oci._descriptor import Descriptor, Platform
 from bpfimg.oci._digest import Digest
+from bpfimg.oci._media import EMPTY, EMPTY_CONTENT, SIGSTORE_BUNDLE
 from bpfimg.oci._model import Index, Manifest, parse_document
 
 TYPE_CHECKING = False
@@ -87,7 +88,8 @@ class _Errand:
             if child.is_document:
                 yield from self.parts(child, nesting - 1)
             elif not self._target.exists(child):
-                yield child, self._source.fetch(child)
+                empty = child.media_type == EMPTY and child.size == len(EMPTY_CONTENT)
+                yield child, EMPTY_CONTENT if empty else self._source.fetch(child)
         yield descriptor, raw
 
     def _fetch(self, descriptor: Descriptor, nesting: int) -> bytes:
@@ -134,7 +136,7 @@ class _Errand:
             return
         for part, content in parts:
             self.push(part, content)
-        if nesting > 1:
+        if nesting > 1 and not _is_signature(document):
             for about, entry, name in self.evidence(descriptor.digest):
                 if entry.digest not in self._pushed:
                     self.bring(about, entry, name, nesting - 1)
@@ -163,3 +165,11 @@ class _Errand:
             return parse_document(self._target.fetch(found), found.media_type)
         except NotFound:
             return None
+
+
+def _is_signature(document: Manifest | Index) -> bool:
+    """A Sigstore bundle. Nobody signs those, so nobody needs to ask the registry who did."""
+    if not isinstance(document, Manifest):
+        return False
+    types = (document.artifact_type or "", *(layer.media_type for layer in document.layers))
+    return any(each.startswith(SIGSTORE_BUNDLE) for each in types)

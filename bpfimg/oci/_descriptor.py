@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from dataclasses import dataclass, field
 
+from bpfimg._value import field, value
 from bpfimg.errors import ImageError, UsageError
 from bpfimg.oci import _media
 from bpfimg.oci._digest import Digest
@@ -26,7 +26,7 @@ _MACHINES = {
 _VARIANTS = {"armv8l": "v7", "armv7l": "v7", "armv6l": "v6"}
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Platform:
     """An operating system, a CPU architecture in Go's words, and perhaps a variant (`v7`)."""
 
@@ -54,7 +54,7 @@ class Platform:
         return Platform("linux", _MACHINES.get(machine, machine), _VARIANTS.get(machine, ""))
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Descriptor:
     """Names content by digest and says its media type and size in bytes."""
 

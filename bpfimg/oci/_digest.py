@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from bpfimg._value import value
 from bpfimg.errors import UsageError
 from bpfimg.oci._text import shown
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _HEX = {"sha256": re.compile("[0-9a-f]{64}"), "sha512": re.compile("[0-9a-f]{128}")}
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Digest:
     """`algorithm:hex`, valid from birth: sha256 or sha512 in lower case, safe in a path or URL."""
 

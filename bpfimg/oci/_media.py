@@ -8,6 +8,12 @@ DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1"
 
+EMPTY = "application/vnd.oci.empty.v1+json"
+EMPTY_CONTENT = b"{}"
+"""The content of every empty descriptor (image-spec 1.1, 'Guidance for an Empty Descriptor')."""
+SIGSTORE_BUNDLE = "application/vnd.dev.sigstore.bundle."
+"""What the type of every version of a Sigstore bundle begins with: a signature, which is not itself signed."""
+
 MANIFESTS = (OCI_MANIFEST, DOCKER_MANIFEST)
 INDEXES = (OCI_INDEX, DOCKER_INDEX)
 DOCUMENTS = MANIFESTS + INDEXES

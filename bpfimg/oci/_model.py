@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from bpfimg._value import value
 from bpfimg.errors import ImageError, NotFound
 from bpfimg.oci import _media
 from bpfimg.oci._descriptor import Descriptor, Platform, check_media_type, read_annotations, read_artifact_type
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Manifest:
     """One image or artifact: a config and layers, perhaps about a `subject`."""
 
@@ -66,7 +65,7 @@ class Manifest:
         return Descriptor(plain.media_type, plain.digest, plain.size, self.annotations, artifact_type=kind)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Index:
     """Manifests side by side, usually one for each platform."""
 

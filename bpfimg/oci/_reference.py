@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from bpfimg._value import value
 from bpfimg.errors import UsageError
 from bpfimg.oci._digest import Digest
 from bpfimg.oci._text import shown
@@ -18,7 +18,7 @@ _DOCKER_HUB = ("docker.io", "index.docker.io", "registry-1.docker.io")
 _EXPECTED = "expected [HOST[:PORT]/]PATH[:TAG][@sha256:DIGEST] in lower case"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Repository:
     """Where the images of one name live: `host` (with its port) and `path`, both normalised."""
 
@@ -61,7 +61,7 @@ class Repository:
         return "registry-1.docker.io" if self.host == "docker.io" else self.host
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Reference:
     """A repository and a tag, a digest, or both: then the digest decides and the tag is what people call it."""
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bpfimg._value import value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.oci import Descriptor
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value(frozen=True, slots=True, eq=False)
 class Candidate:
     """What a signature says of itself, whatever format it came in.
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from bpfimg._value import value
 from bpfimg.sign._candidate import Candidate
 from bpfimg.sign._names import claimed
 from bpfimg.sign._rules import IDENTITIES, IGNORE
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from bpfimg.sign._rules import Authority, Rule
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Believed:
     """A signature that counts: whose it is by the policy, by which key, in which format, and where it was found."""
 
@@ -28,7 +27,7 @@ class Believed:
     where: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value(frozen=True, slots=True, eq=False)
 class Verdict:
     """What came of the findings: who is believed, why others are not, the first error, and how many there were."""
 

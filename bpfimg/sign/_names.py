@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from bpfimg._value import value
 from bpfimg.sign._strict import Junk, shown
 
 _DOCKER_HUB = ("docker.io", "index.docker.io", "registry-1.docker.io")  # three names of one host
@@ -55,7 +55,7 @@ def is_name(text: str, *, host_only: bool = False) -> bool:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Scope:
     """Which references a rule is for. `kind` orders scopes by how specific they are, `literal` is the canonical
     host or host/path (of `DOMAIN`: what a host ends with), `tag` is "" but for `TAG`."""

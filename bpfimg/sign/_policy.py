@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 
+from bpfimg._value import value
 from bpfimg.errors import PolicyError
 from bpfimg.sign._names import canonical
 from bpfimg.sign._rules import DENY, IGNORE, VERIFY, Authority, Rule
@@ -26,7 +26,7 @@ _MISSING = """write {path}{care}, with the path of your public key in keyPaths a
 or name the key for this one command: --key cosign.pub"""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value(frozen=True, slots=True, eq=False)
 class Policy:
     """Rules, most specific first, and what holds where none is.
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from bpfimg._value import value
 from bpfimg.sign._names import Scope, remapped
 
 TYPE_CHECKING = False
@@ -16,7 +15,7 @@ IDENTITIES = ("repository", "repository-if-present", "none")
 IF_PRESENT, IGNORE = "if-present", "ignore"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value(frozen=True, slots=True, eq=False)
 class Authority:
     """Whose signatures count: any one of `keys`. `tlog` and `timestamp` say what becomes of a signature that
     carries such evidence, which this version cannot check: `if-present` refuses it, `ignore` looks away."""
@@ -27,7 +26,7 @@ class Authority:
     timestamp: str = IF_PRESENT
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value(frozen=True, slots=True, eq=False)
 class Rule:
     """What must hold for the images in `scope` (None: the policy's default).
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import InitVar, dataclass
-
 from bpfimg.errors import DigestMismatch, VerificationError
 from bpfimg.oci import Index
 from bpfimg.sign._collect import signatures
@@ -24,15 +22,17 @@ _PROOF = object()
 _NESTING = 2
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class VerifiedImage:
     """Proof that `policy` said yes to the image or index `descriptor` (the top one, as it was given to `verify`).
 
     An image that is chosen out of a verified index is believed through it: the index's bytes are under its digest,
     and they name the image by digest. `rule` is the scope of the rule that decided; `signers` are those who were
     looked at until it was satisfied. `unsafe` says that the rule demands no signature; `notes` is what was seen and
-    did not count. Cannot be made, copied, changed or unpickled by anybody but `verify`.
+    did not count. Cannot be made, copied, changed or unpickled by anybody but `verify`: no dataclass, because a
+    dataclass can be made again with some fields exchanged.
     """
+
+    __slots__ = ("descriptor", "notes", "policy", "policy_digest", "reference", "rule", "signers", "unsafe")
 
     reference: Reference
     descriptor: Descriptor
@@ -42,11 +42,21 @@ class VerifiedImage:
     rule: str
     unsafe: bool
     notes: tuple[str, ...]
-    proof: InitVar[object]
 
-    def __post_init__(self, proof: object) -> None:
-        if proof is not _PROOF:
+    def __init__(self, proof: object, **fields: object) -> None:
+        if proof is not _PROOF or fields.keys() != set(self.__slots__):
             raise TypeError("a VerifiedImage comes from sign.verify")
+        for name, content in fields.items():
+            object.__setattr__(self, name, content)
+
+    def __setattr__(self, name: str, content: object) -> NoReturn:
+        raise AttributeError("a VerifiedImage is frozen")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError("a VerifiedImage is frozen")
+
+    def __repr__(self) -> str:
+        return f"<VerifiedImage {self.reference} {self.descriptor.digest} by {self.policy}>"
 
     def __init_subclass__(cls) -> NoReturn:
         raise TypeError("VerifiedImage has no subclasses: one could skip the proof")
@@ -82,6 +92,7 @@ def verify(
     if not (verdict.satisfied or unsafe):
         _refuse(verdict, rule, policy, name)
     return VerifiedImage(
+        _PROOF,
         reference=reference,
         descriptor=descriptor,
         signers=verdict.believed,
@@ -90,7 +101,6 @@ def verify(
         rule=rule.name,
         unsafe=unsafe,
         notes=verdict.reasons,
-        proof=_PROOF,
     )
 
 

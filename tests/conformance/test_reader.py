@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import Any
 
 import pytest
 
+from bpfimg._value import replace
 from bpfimg.errors import BytecodeError, DigestMismatch, ImageError, NotFound
 from bpfimg.image import BytecodeImage, Labels, Limits
 from bpfimg.oci import Descriptor, Digest, Layout, Memory, Platform, copy
@@ -61,7 +61,7 @@ def test_bi_04_layer_types() -> None:
 
 def test_bi_05_one_flipped_byte_anywhere_is_found(tmp_path: Path) -> None:
     stranger = Stranger()
-    index = stranger.listed(dataclasses.replace(stranger.descriptor, platform=AMD64))
+    index = stranger.listed(replace(stranger.descriptor, platform=AMD64))
     layout = Layout(str(tmp_path), repository())
     top = copy(stranger.memory, index.digest, layout, "v1")
     assert BytecodeImage.fetch(layout, top, AMD64).bytecode == OBJECT
@@ -250,15 +250,15 @@ def test_bi_27_a_size_is_refused_before_a_byte_is_fetched() -> None:
 
 def test_bi_30_the_entry_for_the_platform() -> None:
     stranger = Stranger(config={"architecture": "arm", "variant": "v6"})
-    arm = dataclasses.replace(stranger.descriptor, platform=Platform("linux", "arm", "v6"))
-    attestation = dataclasses.replace(stranger.descriptor, platform=Platform("unknown", "unknown"))
+    arm = replace(stranger.descriptor, platform=Platform("linux", "arm", "v6"))
+    attestation = replace(stranger.descriptor, platform=Platform("unknown", "unknown"))
 
     def fetch(top: Descriptor, platform: Platform) -> BytecodeImage:
         return BytecodeImage.fetch(stranger.memory, top, platform)
 
     assert fetch(stranger.listed(attestation, arm), Platform("linux", "arm", "v7")).bytecode == OBJECT
-    nested = dataclasses.replace(stranger.listed(arm), platform=AMD64)
-    lying = dataclasses.replace(stranger.descriptor, platform=AMD64)
+    nested = replace(stranger.listed(arm), platform=AMD64)
+    lying = replace(stranger.descriptor, platform=AMD64)
     for top in (stranger.listed(attestation), stranger.listed(), stranger.listed(nested), stranger.listed(lying)):
         with pytest.raises(ImageError) as caught:
             fetch(top, AMD64)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import gzip
 import hashlib
 import json
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 
 from bpfimg import build
+from bpfimg._value import replace
 from bpfimg.bytecode import check_header
 from bpfimg.errors import BytecodeError, ImageError, UsageError
 from bpfimg.image import MACHINES, BytecodeImage, Limits
@@ -73,7 +73,7 @@ def test_bi_06_the_config_is_an_image_config() -> None:
 
 def test_bi_09_the_layer_is_gzip_with_stored_blocks() -> None:
     for size in (0, 70_000, 200_000):
-        made = dataclasses.replace(image(), bytecode=OBJECT + bytes(size))
+        made = replace(image(), bytecode=OBJECT + bytes(size))
         layer = parts(made)[2]
         assert layer[:10] == bytes.fromhex("1f8b08000000000000ff")
         position, archive, last = 10, b"", False
@@ -233,7 +233,7 @@ def test_bi_27_nothing_beyond_the_limits_is_written() -> None:
     with pytest.raises(ImageError, match="BI-27"):
         image(labels={"a": "a" * (4 << 20)}).pack()
     with pytest.raises(ImageError, match="BI-27"):
-        dataclasses.replace(image(), bytecode=OBJECT + bytes(64 << 20)).pack()
+        replace(image(), bytecode=OBJECT + bytes(64 << 20)).pack()
 
 
 def test_bi_28_one_is_a_manifest_several_are_an_index() -> None:

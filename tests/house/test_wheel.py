@@ -30,7 +30,7 @@ def test_the_wheel_is_pure_python_and_brings_the_command(wheel: Path) -> None:
     assert wheel.name.endswith("-py3-none-any.whl")
     with zipfile.ZipFile(wheel) as archive:
         points = next(name for name in archive.namelist() if name.endswith("entry_points.txt"))
-        assert "bpfimg = bpfimg.cli:main" in archive.read(points).decode()
+        assert "bpfimg = bpfimg.cli:command" in archive.read(points).decode()
 
 
 def test_no_test_folder_is_skipped_in_silence() -> None:

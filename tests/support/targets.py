@@ -47,12 +47,12 @@ def image(word: str = "one", architecture: str = "amd64") -> Image:
     return Image(Manifest.build(config=blobs[0][0], layers=[blobs[1][0]]), blobs)
 
 
-def referrer(subject: Descriptor, word: str = "evidence") -> Image:
+def referrer(subject: Descriptor, word: str = "evidence", kind: str = BUNDLE) -> Image:
     """An artifact about `subject`."""
     content = word.encode()
-    blobs = ((EMPTY, b"{}"), (Descriptor.of(content, BUNDLE), content))
+    blobs = ((EMPTY, b"{}"), (Descriptor.of(content, kind), content))
     manifest = Manifest.build(
-        config=EMPTY, layers=[blobs[1][0]], subject=subject, artifact_type=BUNDLE, annotations={"word": word}
+        config=EMPTY, layers=[blobs[1][0]], subject=subject, artifact_type=kind, annotations={"word": word}
     )
     return Image(manifest, blobs)
 

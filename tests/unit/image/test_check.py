@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 
+from bpfimg._value import replace
 from bpfimg.errors import BytecodeError
 from bpfimg.image import BytecodeImage, Labels
 from tests.support.objects import compile_source
@@ -25,27 +24,25 @@ def test_nothing_to_say() -> None:
 
 
 def test_programs_that_differ() -> None:
-    lies = dataclasses.replace(IMAGE, labels=Labels({"pass": "tc", "gone\u202e": "xdp"}, {"m": "hash"}))
+    lies = replace(IMAGE, labels=Labels({"pass": "tc", "gone\u202e": "xdp"}, {"m": "hash"}))
     assert said(lies) == [
         "label io.ebpf.programs names 'gone\\u202e', which the object does not have (BI-22)",
         "label io.ebpf.programs calls 'pass' 'tc', the object says xdp (BI-22)",
         "label io.ebpf.maps names 'm', which the object does not have (BI-22)",
     ]
-    (missing,) = dataclasses.replace(IMAGE, labels=Labels({}, {})).check()
+    (missing,) = replace(IMAGE, labels=Labels({}, {})).check()
     assert (missing.rule, missing.about) == ("BI-22", "io.ebpf.programs: pass")
     assert missing.message == "label io.ebpf.programs does not name 'pass' (xdp)"
 
 
 def test_older_labels_and_none() -> None:
     v1 = Labels({"pass": "xdp"}, {}, "v1")
-    assert said(dataclasses.replace(IMAGE, labels=v1)) == [
-        "the image has the labels of the old kind: one program, no maps (BI-23)"
-    ]
+    assert said(replace(IMAGE, labels=v1)) == ["the image has the labels of the old kind: one program, no maps (BI-23)"]
     with_a_map = compile_source("""
 struct { __uint(type, 1); __type(key, int); __type(value, int); __uint(max_entries, 1); } m SEC(".maps");
 SEC("xdp") int pass(void *c) { return 2; }""")
     # those labels had no maps, so none is missing
-    assert len(dataclasses.replace(IMAGE, bytecode=with_a_map, labels=v1).check()) == 1
+    assert len(replace(IMAGE, bytecode=with_a_map, labels=v1).check()) == 1
     first, second = Stranger(labels={}).fetch().check()
     assert (first.rule, second.rule) == ("BI-23", "BI-22")
 
@@ -69,14 +66,12 @@ def test_the_spellings_of_peers_are_no_difference() -> None:
     )
     image = BytecodeImage(obj, labels, AMD64, "a.o")
     assert said(image) == []
-    swapped = dataclasses.replace(
-        image, labels=Labels({**labels.programs, "p0": "tracing"}, {**labels.maps, "m5": "hash"})
-    )
+    swapped = replace(image, labels=Labels({**labels.programs, "p0": "tracing"}, {**labels.maps, "m5": "hash"}))
     assert len(said(swapped)) == 2
 
 
 def test_an_object_that_bpfman_would_refuse() -> None:
-    grown = dataclasses.replace(IMAGE, bytecode=OBJECT + bytes(16 << 20))
+    grown = replace(IMAGE, bytecode=OBJECT + bytes(16 << 20))
     assert said(grown) == [f"the object has {len(OBJECT) + (16 << 20)} bytes, bpfman takes at most 16777216 (BI-36)"]
 
 

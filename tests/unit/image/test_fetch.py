@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import subprocess
 import sys
 from typing import Any
 
 import pytest
 
+from bpfimg._value import replace
 from bpfimg.errors import BytecodeError, DigestMismatch, ImageError, NotFound
 from bpfimg.image import BytecodeImage, Labels, Limits
 from bpfimg.oci import Layout, Platform, copy
@@ -188,29 +188,29 @@ def test_byte_order_is_that_of_the_machine() -> None:
 class TestIndexes:
     def test_the_child_for_the_platform_is_read(self) -> None:
         stranger = Stranger()
-        unknown = dataclasses.replace(stranger.descriptor, platform=Platform("unknown", "unknown"))
-        mine = dataclasses.replace(stranger.descriptor, platform=AMD64)
+        unknown = replace(stranger.descriptor, platform=Platform("unknown", "unknown"))
+        mine = replace(stranger.descriptor, platform=AMD64)
         image = BytecodeImage.fetch(stranger.memory, stranger.listed(unknown, mine), AMD64)
         assert image.descriptor == stranger.descriptor
 
     def test_no_child_for_the_platform(self) -> None:
         stranger = Stranger()
-        mine = dataclasses.replace(stranger.descriptor, platform=AMD64)
+        mine = replace(stranger.descriptor, platform=AMD64)
         with pytest.raises(ImageError, match="no image for linux/arm64, only for") as caught:
             BytecodeImage.fetch(stranger.memory, stranger.listed(mine), Platform("linux", "arm64"))
         assert caught.value.rules == ("BI-30",)
 
     def test_a_child_that_is_for_something_else(self) -> None:
         stranger = Stranger()
-        lie = dataclasses.replace(stranger.descriptor, platform=Platform("linux", "arm64"))
+        lie = replace(stranger.descriptor, platform=Platform("linux", "arm64"))
         with pytest.raises(ImageError, match="calls this image linux/arm64, its config says linux/amd64") as caught:
             BytecodeImage.fetch(stranger.memory, stranger.listed(lie), Platform("linux", "arm64"))
         assert caught.value.rules == ("BI-30",)
 
     def test_an_index_in_an_index(self) -> None:
         stranger = Stranger()
-        inner = stranger.listed(dataclasses.replace(stranger.descriptor, platform=AMD64))
-        outer = stranger.listed(dataclasses.replace(inner, platform=AMD64))
+        inner = stranger.listed(replace(stranger.descriptor, platform=AMD64))
+        outer = stranger.listed(replace(inner, platform=AMD64))
         with pytest.raises(ImageError, match="is an index again") as caught:
             BytecodeImage.fetch(stranger.memory, outer, AMD64)
         assert caught.value.rules == ("BI-30",)
@@ -234,7 +234,7 @@ def test_a_layer_without_compression_is_bounded_as_what_it_is() -> None:
 
 def test_what_is_not_there_or_was_altered_is_said_by_the_source() -> None:
     stranger = Stranger()
-    wrong = dataclasses.replace(stranger.descriptor, size=stranger.descriptor.size + 1)
+    wrong = replace(stranger.descriptor, size=stranger.descriptor.size + 1)
     with pytest.raises(DigestMismatch):
         BytecodeImage.fetch(stranger.memory, wrong, AMD64)
     with pytest.raises(NotFound):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import gzip
 import json
 
 import pytest
 
+from bpfimg._value import replace
 from bpfimg.errors import BytecodeError, ImageError, UsageError
 from bpfimg.image import BytecodeImage, Labels, Packed, check_file_name, rfc3339
 from bpfimg.image._layer import gzip_stored, tar_of
@@ -29,8 +29,8 @@ def stored(packed: Packed) -> Memory:
     "image",
     [
         IMAGE,
-        dataclasses.replace(IMAGE, platform=Platform("linux", "arm", "v7"), created="2024-02-29T23:59:59Z"),
-        dataclasses.replace(
+        replace(IMAGE, platform=Platform("linux", "arm", "v7"), created="2024-02-29T23:59:59Z"),
+        replace(
             IMAGE,
             labels=Labels({}, {"m": "hash"}),
             extra_labels={"org.opencontainers.image.title": "größer"},
@@ -43,18 +43,18 @@ def test_what_was_packed_is_fetched(image: BytecodeImage) -> None:
     packed = image.pack()
     descriptor = packed.manifest.descriptor
     fetched = BytecodeImage.fetch(stored(packed), descriptor, image.platform)
-    assert fetched == dataclasses.replace(image, descriptor=descriptor)
+    assert fetched == replace(image, descriptor=descriptor)
     assert fetched.pack().manifest.descriptor == descriptor
 
 
 def test_the_order_in_which_things_are_given_does_not_matter() -> None:
-    one = dataclasses.replace(
+    one = replace(
         IMAGE,
         labels=Labels({"a": "xdp", "b": "tc"}),
         extra_labels={"x": "1", "y": "2"},
         annotations={"p": "1", "q": "2"},
     )
-    other = dataclasses.replace(
+    other = replace(
         IMAGE,
         labels=Labels({"b": "tc", "a": "xdp"}),
         extra_labels={"y": "2", "x": "1"},
@@ -72,16 +72,16 @@ def test_stored_blocks_are_gzip(size: int) -> None:
 def test_a_label_of_ours_cannot_be_given() -> None:
     for name in ("io.ebpf.programs", "io.ebpf.maps", "io.ebpf.program_type"):
         with pytest.raises(UsageError, match="BI-20"):
-            dataclasses.replace(IMAGE, extra_labels={name: "{}"}).pack()
+            replace(IMAGE, extra_labels={name: "{}"}).pack()
 
 
 def test_an_image_is_valid_from_birth() -> None:
     with pytest.raises(ImageError, match="big-endian, linux/amd64 is little-endian"):
-        dataclasses.replace(IMAGE, bytecode=BIG_ENDIAN)
+        replace(IMAGE, bytecode=BIG_ENDIAN)
     with pytest.raises(ImageError, match="BI-24"):
-        dataclasses.replace(IMAGE, platform=Platform("linux", "bpf"))
+        replace(IMAGE, platform=Platform("linux", "bpf"))
     with pytest.raises(BytecodeError, match="not an ELF file"):
-        dataclasses.replace(IMAGE, bytecode=b"text")
+        replace(IMAGE, bytecode=b"text")
 
 
 @pytest.mark.parametrize("name", ["a.o", "xdp_pass.bpf.o", "0-.o", "A" * 96 + ".o", "..o".replace(".", "_", 1)])
@@ -97,7 +97,7 @@ def test_file_names_that_are_not(name: str) -> None:
     with pytest.raises(UsageError, match="BI-14"):
         check_file_name(name)
     with pytest.raises(UsageError, match="BI-14"):
-        dataclasses.replace(IMAGE, file_name=name).pack()
+        replace(IMAGE, file_name=name).pack()
 
 
 def test_times() -> None:
@@ -109,20 +109,20 @@ def test_times() -> None:
         with pytest.raises(UsageError, match="out of range"):
             rfc3339(wrong)
     with pytest.raises(UsageError, match="not a time"):
-        dataclasses.replace(IMAGE, created="").pack()
+        replace(IMAGE, created="").pack()
     with pytest.raises(UsageError, match="tar header"):
-        dataclasses.replace(IMAGE, created=rfc3339(-1)).pack()
+        replace(IMAGE, created=rfc3339(-1)).pack()
 
 
 def test_what_no_reader_would_take_is_not_written() -> None:
     many = Labels({f"program_{n:07}": "xdp" for n in range(12_000)})
     with pytest.raises(ImageError, match="programs would have") as caught:
-        dataclasses.replace(IMAGE, labels=many).pack()
+        replace(IMAGE, labels=many).pack()
     assert caught.value.rules == ("BI-27",)
     with pytest.raises(ImageError, match="the layer would have"):
-        dataclasses.replace(IMAGE, bytecode=OBJECT + bytes(64 << 20)).pack()
+        replace(IMAGE, bytecode=OBJECT + bytes(64 << 20)).pack()
     with pytest.raises(ImageError, match="the image config would have"):
-        dataclasses.replace(IMAGE, extra_labels={"a": "a" * (4 << 20)}).pack()
+        replace(IMAGE, extra_labels={"a": "a" * (4 << 20)}).pack()
 
 
 def test_the_config_names_nobody() -> None:

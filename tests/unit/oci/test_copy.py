@@ -38,7 +38,7 @@ def signed(source: Target) -> Index:
     both = index(*images)
     source.push(both.descriptor, both.raw, tag="multi")
     for subject in (both.descriptor, images[0].descriptor):
-        evidence = referrer(subject, f"bundle of {subject.digest}")
+        evidence = referrer(subject, f"packages of {subject.digest}", "application/spdx+json")
         evidence.push(source)
         referrer(evidence.descriptor, f"about {evidence.descriptor.digest}").push(source)
         legacy_signature(f"payload of {subject.digest}").push(source, subject.digest.tag + ".sig")
@@ -63,12 +63,23 @@ def test_signatures_of_index_and_children_come_along(source: Memory, target: Tar
     both = signed(source)
     assert copy(source, "multi", target, "multi") == both.descriptor
     for subject in (both.descriptor, image("one", "amd64").descriptor):
-        (bundle,) = target.referrers(subject.digest)
-        assert target.fetch(bundle) == source.fetch(bundle)
-        assert len(target.referrers(bundle.digest)) == 1
+        (packages,) = target.referrers(subject.digest)
+        assert target.fetch(packages) == source.fetch(packages)
+        assert len(target.referrers(packages.digest)) == 1
         tag = subject.digest.tag + ".sig"
         assert target.fetch(target.resolve(tag)) == source.fetch(source.resolve(tag))
     assert target.referrers(image("two", "arm64").descriptor.digest) == ()
+
+
+def test_nobody_signs_signatures(source: Memory, target: Target) -> None:
+    """So nobody asks the registry who did: it would cost every pull four requests for each bundle."""
+    image().push(source, "v1")
+    bundle = referrer(image().descriptor)
+    bundle.push(source)
+    referrer(bundle.descriptor, "about a signature").push(source)
+    copy(source, "v1", target, "v1")
+    assert [entry.digest for entry in target.referrers(image().descriptor.digest)] == [bundle.descriptor.digest]
+    assert target.referrers(bundle.descriptor.digest) == ()
 
 
 def test_signatures_stay_behind_when_asked_to(source: Memory, target: Target) -> None:

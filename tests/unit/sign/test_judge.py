@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
+from bpfimg._value import replace
 from bpfimg.errors import NotFound
 from bpfimg.oci import Descriptor
 from bpfimg.sign._candidate import Candidate

@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from dataclasses import dataclass as value
     from dataclasses import field, replace
 else:
+    _MISSING = object()
 
     class _Field:
         __slots__ = ("factory", "hash", "repr")
 
-        def __init__(self, *, default_factory=None, repr=True, hash=True):  # as in dataclasses
-            self.factory = default_factory
+        def __init__(self, *, default=_MISSING, default_factory=None, repr=True, hash=True):
+            self.factory = default_factory if default is _MISSING else lambda: default
             self.repr = repr
             self.hash = hash
 

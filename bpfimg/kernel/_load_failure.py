@@ -6,8 +6,8 @@ libbpf says what failed in words, the kernel says why in the verifier's log; pro
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
 
+from bpfimg._value import value
 from bpfimg.errors import KernelError, NotSupported, VerifierError
 from bpfimg.kernel import _abi as abi
 from bpfimg.kernel import _features as features
@@ -23,7 +23,7 @@ _NET_TYPES = ("xdp", "sched_cls", "sched_act", "netfilter", "sk_lookup", "cgroup
 _TRACING_TYPES = ("kprobe", "tracepoint", "perf_event", "raw_tracepoint", "raw_tracepoint_writable", "tracing", "lsm")
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Attempt:
     """A load that failed: what libbpf printed, and what was to be loaded."""
 

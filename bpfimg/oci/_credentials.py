@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode
-from dataclasses import dataclass, field
 
+from bpfimg._value import field, value
 from bpfimg.errors import ImageError, RegistryError, StoreError
 from bpfimg.oci._files import read_file
 from bpfimg.oci._json import parse_object
@@ -21,7 +21,7 @@ _FILE_LIMIT = 1 << 20
 _DOCKER_HUB = ("https://index.docker.io/v1/", "index.docker.io", "registry-1.docker.io")
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Credentials:
     """Who we are at a registry: a user and password, or a token; `origin` says where this was found."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from bpfimg._value import field, value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ def _silent(sentence: str) -> None:
     """Nobody listens."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class RegistryOptions:
     """Options of `Registry`; nothing is read from the environment behind the caller's back."""
 

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from bpfimg._value import replace, value
+from bpfimg._value import field, replace, value
 
 
 @value(frozen=True, slots=True)
@@ -68,3 +68,34 @@ def test_replace() -> None:
     assert replace(Point(1, 5), x=7) == Point(7, 5)
     with pytest.raises(TypeError):
         replace(Point(1), z=1)
+
+
+def test_fields() -> None:
+    @value(frozen=True, slots=True)
+    class Login:
+        user: str
+        password: str | None = field(default=None, repr=False)
+        notes: dict[str, str] = field(default_factory=dict, hash=False)
+
+    one, other = Login("a", password="secret"), Login("a")
+    assert repr(one).endswith("Login(user='a', notes={})")
+    assert other.password is None
+    assert one.notes is not other.notes
+    assert hash(Login("a", notes={"x": "y"})) == hash(other)
+    with pytest.raises(TypeError):
+        Login(password="secret")  # type: ignore[call-arg]
+
+
+def test_post_init_and_identity() -> None:
+    @value(frozen=True, slots=True, eq=False)
+    class Even:
+        number: int
+
+        def __post_init__(self) -> None:
+            if self.number % 2:
+                raise ValueError(self.number)
+
+    with pytest.raises(ValueError, match="3"):
+        Even(3)
+    assert Even(2) != Even(2)
+    assert len({Even(2), Even(2)}) == 2

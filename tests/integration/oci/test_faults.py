@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from bpfimg._value import replace
 from bpfimg.errors import DigestMismatch, Error, ImageError, NotFound, RegistryError
 from bpfimg.oci import Descriptor, Digest, Index, Registry, RegistryOptions, Repository
 from tests.support.fake_registry import FakeRegistry, Reply, fake_registry

@@ -6,13 +6,13 @@ import os
 import subprocess
 import sys
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bpfimg import inspect, run
+from bpfimg._value import replace
 from bpfimg.errors import AttachError, DigestMismatch, UsageError
 from bpfimg.load import Host, Tc, Tracepoint, Xdp
 from bpfimg.oci import Digest, Memory

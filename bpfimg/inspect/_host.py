@@ -140,6 +140,8 @@ def _links(host: Host, load: Load) -> list[LinkView]:
             if not os.path.lexists(pin):
                 continue  # detached meanwhile
             state, number = "stale", None
+        if state == "stale" and not os.path.lexists(pin):
+            continue  # detached between opening it and asking about it
         found.append(
             LinkView(
                 id=record.id,

@@ -61,7 +61,9 @@ def find_global(specs: Sequence[GlobalSpec], name: str) -> GlobalSpec:
     for spec in settable:
         if spec.name == name:
             return spec
-    known = [f"{spec.name} ({spec.type})" for spec in sorted(settable, key=lambda spec: spec.name)]
+    # a dot is what compilers put into the names of function-level statics: format strings, nobody's setting
+    plain = sorted((spec for spec in settable if "." not in spec.name), key=lambda spec: spec.name)
+    known = [f"{spec.name} ({spec.type})" for spec in plain]
     listed = ", ".join(known[:30]) + (f" and {len(known) - 30} more" if len(known) > 30 else "")
     raise UsageError(
         f"the object has no global {quoted(name)}, expected one of its {len(known)} globals",

@@ -1,0 +1,111 @@
+"""The README's commands, run as written: what they print is what it says, but for ids, digests and the port.
+
+`BPFIMG_WRITE_README=1` writes today's output into the README instead of comparing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.netns import bpffs, namespace, skip_unless
+from tests.support.registry import registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.kernel
+
+ROOT = Path(__file__).resolve().parents[2]
+BLOCK = re.compile(r"(?<=```console\n).*?(?=```)", re.S)
+
+
+class Reader:
+    """Somebody who types what the README says, on a host with an interface eth1 and a registry on port 5000."""
+
+    def __init__(self, stack: ExitStack, folder: Path) -> None:
+        self.network = stack.enter_context(namespace())
+        self.mount = stack.enter_context(bpffs())
+        self.host = stack.enter_context(registry(folder)).host
+        self.folder = folder / "home"
+        self.folder.mkdir()
+        (self.folder / "examples").symlink_to(ROOT / "examples")
+        for state in ("down", "name eth1 up"):
+            self.network.exec(["ip", "link", "set", "dev", self.network.interface, *state.split()])
+            if state == "down":
+                self.network.exec(["ip", "link", "set", "dev", self.network.interface, "name", "eth1"])
+                self.network = type(self.network)(
+                    self.network.name, self.network.peer, "eth1", "10.77.0.1", self.network.peer_interface, "10.77.0.2"
+                )
+
+    def types(self, line: str) -> str:
+        """What the terminal shows after a command."""
+        # the registry listens on the host's loopback, the interface is in the namespace
+        place = [] if line.startswith("bpfimg push") else ["nsenter", f"--net={self.network.path}"]
+        path = f"{Path(sys.executable).parent}:/usr/sbin:/usr/bin:/sbin:/bin"
+        done = subprocess.run(
+            [*place, "sh", "-c", line.replace("127.0.0.1:5000", self.host)],
+            cwd=self.folder,
+            env={
+                "PATH": path,
+                "HOME": str(self.folder),
+                "COSIGN_PASSWORD": "",
+                "BPFIMG_STORE": str(self.folder / "store"),
+                "BPFIMG_BPFFS": self.mount,
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        return done.stdout.replace(self.host, "127.0.0.1:5000").replace(self.mount, "/sys/fs/bpf")
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Iterator[Reader]:
+    skip_unless()
+    if os.path.exists("/etc/bpfimg/policy.json"):
+        pytest.skip("needs a host without a trust policy of its own")
+    with ExitStack() as stack:
+        yield Reader(stack, tmp_path)
+
+
+def commands(block: str) -> list[tuple[str, str]]:
+    """The commands of a block, each with what the README says that it prints."""
+    parts = re.split(r"^\$ (.*)\n", block, flags=re.M)
+    assert parts[0] == ""
+    return list(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def shape(text: str) -> list[str]:
+    """The text without what differs from run to run: digests, ids, times, widths of columns."""
+    text = re.sub(r"sha256:[0-9a-f]{12,64}", "sha256:H", text)
+    text = re.sub(r"\d{4}-\d\d-\d\dT[\d:]+Z", "TIME", text)
+    text = re.sub(r"(?<=tag:)\s+[0-9a-f]{16}", " TAG", text)
+    return [re.sub(r"\s+", " ", re.sub(r"\d+", "N", line)).strip() for line in text.splitlines()]
+
+
+def test_every_command_prints_what_the_readme_says(reader: Reader) -> None:
+    text = (ROOT / "README.md").read_text()
+    writing = bool(os.environ.get("BPFIMG_WRITE_README"))
+
+    def replay(match: re.Match[str]) -> str:
+        written = ""
+        for line, said in commands(match[0]):
+            printed = reader.types(line)
+            written += f"$ {line}\n{printed}"
+            if not writing:
+                assert shape(printed) == shape(said), f"$ {line}\n{printed}"
+        return written
+
+    replayed = BLOCK.sub(replay, text)
+    if writing:
+        (ROOT / "README.md").write_text(replayed)

@@ -19,12 +19,30 @@ if TYPE_CHECKING:
 __all__ = ["Parser", "key_values", "parse"]
 
 
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Help at the terminal's width. argparse makes a formatter for every option, only to check its metavar, and
+    each would import shutil (with bz2 and lzma) to ask how wide the terminal is."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=30, width=_width())
+
+
+def _width() -> int:
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isascii() and columns.isdigit():
+        return max(int(columns) - 2, 40)
+    try:
+        return max(min(os.get_terminal_size(sys.__stdout__.fileno()).columns - 2, 118), 40)  # type: ignore[union-attr]
+    except (OSError, ValueError, AttributeError):
+        return 98
+
+
 class Parser(argparse.ArgumentParser):
     """argparse, with errors as `UsageError`, no abbreviations, and help that keeps its line breaks."""
 
     def __init__(self, **settings: object) -> None:
         settings.setdefault("allow_abbrev", False)
-        settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        settings.setdefault("formatter_class", _Formatter)
         super().__init__(**settings)  # type: ignore[arg-type]
 
     def error(self, message: str) -> NoReturn:

@@ -182,6 +182,8 @@ def _report(error: errors.Error, words: list[str]) -> int:
         print(f"  - {reason}", file=sys.stderr)
     if log and {"-v", "--verbose"} & set(words):
         print(clean(log, keep_lines=True), file=sys.stderr)
+    elif log:
+        error.hint = f"{error.hint} (-v shows it)"
     if error.hint:
         print(f"hint: {clean(error.hint, keep_lines=True)}", file=sys.stderr)
     return code

@@ -40,6 +40,9 @@ SLOW = (
     "ssl",
 )
 
+#: what a `run` or `load` of a stored image may have beside those of `list`: believing needs cryptography
+GUESTS = ("cryptography",)
+
 PROBE = """
 import json, os, sys
 before = set(sys.modules)
@@ -94,3 +97,23 @@ def test_list_imports_no_guest_and_nothing_slow(tmp_path: Path) -> None:
     assert "bpfimg.inspect._host" in modules
     assert among(modules, HEAVY) == []
     assert among(modules, SLOW) == []
+
+
+def test_a_stored_image_is_loaded_without_network_or_elf_tools(tmp_path: Path) -> None:
+    """What `run` does up to the kernel: fetch, verify, open. The kernel's part imports nothing more of others."""
+    from tests.support.cli import Cli
+    from tests.support.objects import EXAMPLES
+
+    cli = Cli(tmp_path, {"BPFIMG_STORE": str(tmp_path / "store")})
+    cli("key", "generate", "k")
+    cli("build", "-t", "x/xdp_pass:v1", str(EXAMPLES / "xdp_pass.bpf.c"))
+    cli("sign", "--key", "k.key", "x/xdp_pass:v1")
+    words = ("load", "--dry-run", "-g", "GLOBAL_u8=1", "--key", str(tmp_path / "k.pub"), "x/xdp_pass:v1")
+    code, modules = loaded(*words, environ=cli.environ)
+    assert code == 0
+    assert {"bpfimg.run", "bpfimg.sign._verify", "bpfimg.kernel._object"} <= modules
+    assert among(modules, tuple(name for name in HEAVY if name not in GUESTS)) == []
+    assert (
+        among(modules, ("pathlib", "subprocess", "tempfile", "logging", "asyncio", "email", "http", "urllib", "ssl"))
+        == []
+    )

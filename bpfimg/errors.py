@@ -46,7 +46,17 @@ __all__ = [
     "UsageError",
     "VerificationError",
     "VerifierError",
+    "quoted",
 ]
+
+
+def quoted(text: object, limit: int = 96) -> str:
+    """Untrusted text as it may stand in a message: in quotes, cut at `limit` characters, on one line.
+
+    Everything but printable ASCII is escaped: a terminal obeys nothing in it, and nothing looks like something else.
+    """
+    words = text.decode("utf-8", "backslashreplace") if isinstance(text, bytes) else str(text)
+    return ascii(words if len(words) <= limit else f"{words[:limit]}...")
 
 
 class Error(Exception):

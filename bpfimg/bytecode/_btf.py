@@ -9,8 +9,7 @@ from __future__ import annotations
 import struct
 
 from bpfimg.bytecode._header import prefix
-from bpfimg.bytecode._text import shown
-from bpfimg.errors import BytecodeError
+from bpfimg.errors import BytecodeError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,7 +116,7 @@ class Btf:
             if self.kind(type_id) == DATASEC:
                 name = self.name(type_id)
                 if name in found:
-                    raise BytecodeError(f"section .BTF describes section {shown(name)} twice")
+                    raise BytecodeError(f"section .BTF describes section {quoted(name)} twice")
                 found[name] = type_id
         return found
 

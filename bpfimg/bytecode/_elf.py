@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from bpfimg.bytecode import _tables
 from bpfimg.bytecode._header import check_header
-from bpfimg.bytecode._text import checked, shown
-from bpfimg.errors import BytecodeError
+from bpfimg.bytecode._text import checked
+from bpfimg.errors import BytecodeError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class ElfObject:
         """The section of that name, None if there is none; `BytecodeError` if there are several."""
         found = [section for section in self.sections if section.name == name]
         if len(found) > 1:
-            raise BytecodeError(f"the object has {len(found)} sections named {shown(name)}, expected one")
+            raise BytecodeError(f"the object has {len(found)} sections named {quoted(name)}, expected one")
         return found[0] if found else None
 
     def content(self, name: str) -> bytes:
@@ -80,7 +80,7 @@ def read(data: bytes, limits: Limits) -> ElfObject:
         sections = tuple(_section(index, section, data) for index, section in zip(wanted, found, strict=False))
         symbols = tuple(_symbol(symbol) for symbol in table.iter_symbols() if _defined(symbol))
     except (ELFError, ConstructError, struct.error, LookupError, ValueError, TypeError, AttributeError) as error:
-        raise BytecodeError(f"the ELF file cannot be read: {shown(str(error))}") from error
+        raise BytecodeError(f"the ELF file cannot be read: {quoted(str(error))}") from error
     return ElfObject(byte_order, sections, symbols)
 
 

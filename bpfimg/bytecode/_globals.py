@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from bpfimg._value import replace
 from bpfimg.bytecode import _btf
-from bpfimg.bytecode._text import shown
 from bpfimg.bytecode._variables import KCONFIG, describe, is_global_section
-from bpfimg.errors import BytecodeError
+from bpfimg.errors import BytecodeError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def globals_of(elf: ElfObject, btf: Btf, budget: Budget) -> tuple[GlobalSpec, ..
         elif is_global_section(name):
             section = elf.section(name)
             if section is None:
-                raise BytecodeError(f"section .BTF describes section {shown(name)}, which the object does not have")
+                raise BytecodeError(f"section .BTF describes section {quoted(name)}, which the object does not have")
             found += _stored(btf, section, type_id, budget, offsets)
     return tuple(found)
 
@@ -45,11 +44,11 @@ def _stored(
         if linkage == _LINKAGE_GLOBAL:
             known = offsets.get((section.index, name))
             if known is None:
-                raise BytecodeError(f"the global {shown(name)} of section {section.name} has no symbol")
+                raise BytecodeError(f"the global {quoted(name)} of section {section.name} has no symbol")
             offset = known
         if offset + size > section.size:
             raise BytecodeError(
-                f"the global {shown(name)} is said to reach from byte {offset} to {offset + size} "
+                f"the global {quoted(name)} is said to reach from byte {offset} to {offset + size} "
                 f"of section {section.name}, which has {section.size}"
             )
         return offset, size

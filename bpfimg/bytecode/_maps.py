@@ -5,9 +5,9 @@ from __future__ import annotations
 from bpfimg.bytecode import _btf
 from bpfimg.bytecode._model import MapSpec
 from bpfimg.bytecode._render import render
-from bpfimg.bytecode._text import checked, shown
+from bpfimg.bytecode._text import checked
 from bpfimg.bytecode._variables import KCONFIG, is_global_section, is_read_only
-from bpfimg.errors import BytecodeError
+from bpfimg.errors import BytecodeError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,10 +66,10 @@ def _declared(btf: Btf, elf: ElfObject, sections: dict[str, int], budget: Budget
     for variable, _offset, _size in btf.variables(sections[_DECLARED]):
         name = checked(btf.name(variable), "a map in section '.maps'")
         if name in found:
-            raise BytecodeError(f"section '.maps' declares the map {shown(name)} twice")
+            raise BytecodeError(f"section '.maps' declares the map {quoted(name)} twice")
         definition = btf.bare(btf.target(variable)) if btf.kind(variable) == _btf.VAR else variable
         if btf.kind(definition) != _btf.STRUCT or btf.length(definition) > _FIELDS_MAX:
-            raise BytecodeError(f"map {shown(name)} is not declared as a struct of up to {_FIELDS_MAX} fields")
+            raise BytecodeError(f"map {quoted(name)} is not declared as a struct of up to {_FIELDS_MAX} fields")
         found[name] = _definition(btf, name, definition, budget.limits.btf_depth)
     return list(found.values())
 
@@ -88,14 +88,14 @@ def _definition(btf: Btf, name: str, definition: int, depth: int) -> MapSpec:
         type_id = _pointed(btf, name, field, fields[field])
         own = btf.size(type_id)
         if size not in (0, own):
-            raise BytecodeError(f"map {shown(name)} has a {field}_size of {size}, but its {field} has {own} bytes")
-        return own, checked(render(btf, type_id, depth=depth), f"the {field} of map {shown(name)}")
+            raise BytecodeError(f"map {quoted(name)} has a {field}_size of {size}, but its {field} has {own} bytes")
+        return own, checked(render(btf, type_id, depth=depth), f"the {field} of map {quoted(name)}")
 
     type_id, pinning = number("type"), number("pinning")
     if not type_id:
-        raise BytecodeError(f"map {shown(name)} has no type, expected __uint(type, BPF_MAP_TYPE_…)")
+        raise BytecodeError(f"map {quoted(name)} has no type, expected __uint(type, BPF_MAP_TYPE_…)")
     if pinning >= len(_PINNING):
-        raise BytecodeError(f"map {shown(name)} has the pinning {pinning}, expected 0 (none) or 1 (by name)")
+        raise BytecodeError(f"map {quoted(name)} has the pinning {pinning}, expected 0 (none) or 1 (by name)")
     (key_size, key_type), (value_size, value_type) = typed("key"), typed("value")
     return MapSpec(
         name=name,
@@ -117,14 +117,14 @@ def _number(btf: Btf, name: str, field: str, member: int) -> int:
     """A number written as `int (*field)[N]`."""
     array = btf.bare(_pointed(btf, name, field, member))
     if btf.kind(array) != _btf.ARRAY:
-        raise BytecodeError(f"field {shown(field)} of map {shown(name)} is no number, expected __uint({field}, …)")
+        raise BytecodeError(f"field {quoted(field)} of map {quoted(name)} is no number, expected __uint({field}, …)")
     return btf.array(array)[1]
 
 
 def _pointed(btf: Btf, name: str, field: str, member: int) -> int:
     pointer = btf.bare(member)
     if btf.kind(pointer) != _btf.PTR:
-        raise BytecodeError(f"field {shown(field)} of map {shown(name)} is no pointer, expected __uint or __type")
+        raise BytecodeError(f"field {quoted(field)} of map {quoted(name)} is no pointer, expected __uint or __type")
     return btf.target(pointer)
 
 
@@ -169,7 +169,7 @@ def _struct_ops(btf: Btf, section: str, type_id: int, flags: int, budget: Budget
     for variable, _offset, size in btf.variables(type_id):
         name = checked(btf.name(variable), f"a variable of section {section}")
         if btf.kind(variable) != _btf.VAR:
-            raise BytecodeError(f"{shown(name)} in section {section} is no variable")
+            raise BytecodeError(f"{quoted(name)} in section {section} is no variable")
         spelled = render(btf, btf.target(variable), depth=budget.limits.btf_depth)
         found.append(
             MapSpec(
@@ -179,7 +179,7 @@ def _struct_ops(btf: Btf, section: str, type_id: int, flags: int, budget: Budget
                 key_size=4,
                 value_size=size,
                 key_type=None,
-                value_type=checked(spelled, f"the type of {shown(name)}"),
+                value_type=checked(spelled, f"the type of {quoted(name)}"),
                 max_entries=1,
                 flags=flags,
                 pinning="none",

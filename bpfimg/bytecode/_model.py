@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from bpfimg._value import value
-from bpfimg.bytecode._text import shown
-from bpfimg.errors import BytecodeError
+from bpfimg.errors import BytecodeError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,4 +75,4 @@ class BytecodeObject:
             if program.name == name:
                 return program
         names = ", ".join(program.name for program in self.programs)
-        raise BytecodeError(f"the object has no program {shown(name)}", hint=f"it has: {names or 'no program at all'}")
+        raise BytecodeError(f"the object has no program {quoted(name)}", hint=f"it has: {names or 'no program at all'}")

@@ -10,9 +10,8 @@ from bpfimg.bytecode._limits import Limits
 from bpfimg.bytecode._maps import maps
 from bpfimg.bytecode._model import BytecodeObject
 from bpfimg.bytecode._programs import programs
-from bpfimg.bytecode._text import shown
 from bpfimg.bytecode._variables import Budget
-from bpfimg.errors import BytecodeError
+from bpfimg.errors import BytecodeError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,5 +47,7 @@ def parse(data: bytes, *, limits: Limits | None = None) -> BytecodeObject:
 def _license(elf: ElfObject) -> str:
     text, _, _ = elf.content(_LICENSE)[:_LICENSE_MAX].partition(b"\0")
     if not text.isascii() or not text.decode().isprintable():
-        raise BytecodeError(f"section 'license' holds {shown(text.decode(errors='replace'))}, expected printable ASCII")
+        raise BytecodeError(
+            f"section 'license' holds {quoted(text.decode(errors='replace'))}, expected printable ASCII"
+        )
     return text.decode()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bpfimg.bytecode._model import ProgramSpec
 from bpfimg.bytecode._sections import section_rule
-from bpfimg.bytecode._text import checked, shown
-from bpfimg.errors import BytecodeError
+from bpfimg.bytecode._text import checked
+from bpfimg.errors import BytecodeError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,21 +26,21 @@ def programs(elf: ElfObject) -> tuple[ProgramSpec, ...]:
     found: dict[str, ProgramSpec] = {}
     for symbol in functions:
         if symbol.name in found:
-            raise BytecodeError(f"the object has two programs named {shown(symbol.name)}")
+            raise BytecodeError(f"the object has two programs named {quoted(symbol.name)}")
         found[symbol.name] = _program(symbol, sections[symbol.section])
     return tuple(found.values())
 
 
 def _program(symbol: Symbol, section: Section) -> ProgramSpec:
-    name = checked(symbol.name, f"a program in section {shown(section.name)}")
+    name = checked(symbol.name, f"a program in section {quoted(section.name)}")
     if symbol.value + symbol.size > section.size:
         raise BytecodeError(
-            f"program {shown(name)} is said to reach from byte {symbol.value} to {symbol.value + symbol.size} "
-            f"of section {shown(section.name)}, which has {section.size}"
+            f"program {quoted(name)} is said to reach from byte {symbol.value} to {symbol.value + symbol.size} "
+            f"of section {quoted(section.name)}, which has {section.size}"
         )
     if symbol.value % _INSTRUCTION_SIZE or symbol.size % _INSTRUCTION_SIZE or not symbol.size:
         raise BytecodeError(
-            f"program {shown(name)} has {symbol.size} bytes at {symbol.value} of section {shown(section.name)}, "
+            f"program {quoted(name)} has {symbol.size} bytes at {symbol.value} of section {quoted(section.name)}, "
             f"expected whole instructions of {_INSTRUCTION_SIZE} bytes"
         )
     plain = section.name.removeprefix("?")

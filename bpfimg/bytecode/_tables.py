@@ -11,8 +11,7 @@ import struct
 from itertools import pairwise
 
 from bpfimg.bytecode._header import HEADER_SIZE, prefix
-from bpfimg.bytecode._text import shown
-from bpfimg.errors import BytecodeError
+from bpfimg.errors import BytecodeError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -128,7 +127,7 @@ class _Names:
     def of(self, index: int) -> str:
         start = self._rows[index][0]
         name = self._strings[start : self._strings.index(b"\0", start)]
-        return f"{index} ({shown(name.decode(errors='replace'))})"
+        return f"{index} ({quoted(name.decode(errors='replace'))})"
 
     def debug(self, index: int) -> bool:
         """DWARF: nothing that the kernel or libbpf looks at; it may be compressed."""

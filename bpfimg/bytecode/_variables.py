@@ -9,8 +9,8 @@ from bpfimg.bytecode import _btf
 from bpfimg.bytecode._btf import Btf
 from bpfimg.bytecode._limits import Limits
 from bpfimg.bytecode._render import render
-from bpfimg.bytecode._text import checked, shown
-from bpfimg.errors import BytecodeError
+from bpfimg.bytecode._text import checked
+from bpfimg.errors import BytecodeError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,17 +110,19 @@ def describe(btf: Btf, section: str, type_id: int, budget: Budget, place: Place)
     found = []
     for variable, offset, size in btf.variables(type_id):
         if btf.kind(variable) != _btf.VAR:
-            raise BytecodeError(f"type {variable} in section .BTF should be a variable of {shown(section)}, but is not")
-        name = checked(btf.name(variable), f"a variable of section {shown(section)}")
+            raise BytecodeError(
+                f"type {variable} in section .BTF should be a variable of {quoted(section)}, but is not"
+            )
+        name = checked(btf.name(variable), f"a variable of section {quoted(section)}")
         spec = _describe(btf, btf.target(variable), name, section, budget)
         start, room = place(name, btf.linkage(variable), offset, size)
         if room < spec.size:
-            raise BytecodeError(f"the global {shown(name)} of {section} has {room} bytes, its type {spec.size}")
+            raise BytecodeError(f"the global {quoted(name)} of {section} has {room} bytes, its type {spec.size}")
         found.append(replace(spec, offset=start, size=room))
     found.sort(key=lambda spec: spec.offset)
     for first, second in pairwise(found):
         if first.offset + first.size > second.offset:
-            raise BytecodeError(f"the globals {shown(first.name)} and {shown(second.name)} of {section} overlap")
+            raise BytecodeError(f"the globals {quoted(first.name)} and {quoted(second.name)} of {section} overlap")
     return found
 
 
@@ -133,7 +135,7 @@ def _describe(btf: Btf, type_id: int, name: str, section: str, budget: Budget) -
     return GlobalSpec(
         name=name,
         section=section,
-        type=checked(render(btf, type_id, depth=budget.limits.btf_depth), f"the type of the global {shown(name)}"),
+        type=checked(render(btf, type_id, depth=budget.limits.btf_depth), f"the type of the global {quoted(name)}"),
         kind=_integer_kind(btf.name(bare), encoding) if kind == _btf.INT else _KINDS.get(kind, "other"),
         offset=0,
         size=btf.size(type_id),

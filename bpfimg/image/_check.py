@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bpfimg._value import value
+from bpfimg.errors import quoted
 from bpfimg.image._labels import LABEL_MAPS, LABEL_PROGRAMS, Labels
-from bpfimg.image._limits import MIB, quoted
+from bpfimg.image._limits import MIB
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

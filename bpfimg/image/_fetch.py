@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bpfimg.errors import NotFound, UsageError
+from bpfimg.errors import NotFound, UsageError, quoted
 from bpfimg.image import _media
 from bpfimg.image._image import BytecodeImage, check_byte_order
 from bpfimg.image._json import read_object
 from bpfimg.image._labels import LABEL_MAPS, LABEL_PROGRAMS, Labels, config_labels
-from bpfimg.image._limits import broken, quoted
+from bpfimg.image._limits import broken
 from bpfimg.image._unpack import object_in
 from bpfimg.oci import Digest, Index, Manifest, Platform, parse_document
 

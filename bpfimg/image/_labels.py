@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bpfimg._value import field, value
+from bpfimg.errors import quoted
 from bpfimg.image._json import canonical, read_object
-from bpfimg.image._limits import DEFAULT, broken, quoted
+from bpfimg.image._limits import DEFAULT, broken
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 import zlib
 
-from bpfimg.errors import UsageError
-from bpfimg.image._limits import quoted
+from bpfimg.errors import UsageError, quoted
 
 __all__ = ["check_file_name", "gzip_stored", "tar_of"]
 

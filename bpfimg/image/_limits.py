@@ -5,7 +5,7 @@ from __future__ import annotations
 from bpfimg._value import value
 from bpfimg.errors import ImageError
 
-__all__ = ["DEFAULT", "KIB", "MIB", "Limits", "broken", "quoted"]
+__all__ = ["DEFAULT", "KIB", "MIB", "Limits", "broken"]
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -38,10 +38,3 @@ DEFAULT = Limits()
 def broken(rule: str, message: str, *, hint: str = "") -> ImageError:
     """The exception for an image that breaks `rule` of the spec: `broken("BI-4", "the layer ...")`."""
     return ImageError(f"{message} ({rule})", rules=(rule,), hint=hint)
-
-
-def quoted(text: object, limit: int = 80) -> str:
-    """Untrusted text for a message: quoted, control characters and lone surrogates escaped, at most `limit` long."""
-    words = text.decode("utf-8", "backslashreplace") if isinstance(text, bytes) else str(text)
-    shown = repr(words) if words.isprintable() else ascii(words)
-    return shown if len(shown) <= limit else f"{shown[: limit - 3]}...{shown[0]}"

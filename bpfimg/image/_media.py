@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bpfimg.image._limits import broken, quoted
+from bpfimg.errors import quoted
+from bpfimg.image._limits import broken
 
 __all__ = ["CONFIG", "LAYER", "check_config", "check_layer", "is_gzip"]
 

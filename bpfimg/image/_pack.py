@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from bpfimg._value import value
-from bpfimg.errors import UsageError
+from bpfimg.errors import UsageError, quoted
 from bpfimg.image import _media
 from bpfimg.image._json import canonical
 from bpfimg.image._labels import LABEL_MAPS, LABEL_PROGRAMS
 from bpfimg.image._layer import gzip_stored, tar_of
-from bpfimg.image._limits import DEFAULT, broken, quoted
+from bpfimg.image._limits import DEFAULT, broken
 from bpfimg.oci import Descriptor, Digest, Manifest
 
 TYPE_CHECKING = False

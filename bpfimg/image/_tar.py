@@ -7,7 +7,8 @@ could take in two ways.
 
 from __future__ import annotations
 
-from bpfimg.image._limits import DEFAULT, broken, quoted
+from bpfimg.errors import quoted
+from bpfimg.image._limits import DEFAULT, broken
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

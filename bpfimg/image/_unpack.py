@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from bpfimg.errors import quoted
 from bpfimg.image import _media
 from bpfimg.image._gunzip import gunzip
-from bpfimg.image._limits import broken, quoted
+from bpfimg.image._limits import broken
 from bpfimg.image._tar import regular_files
 
 TYPE_CHECKING = False

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bpfimg._value import value
-from bpfimg.errors import BytecodeError, UsageError
-from bpfimg.load._hooks import Hook, kind, program_type, quoted
+from bpfimg.errors import BytecodeError, UsageError, quoted
+from bpfimg.load._hooks import Hook, kind, program_type
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

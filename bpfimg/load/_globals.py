@@ -10,8 +10,7 @@ from __future__ import annotations
 import re
 import struct
 
-from bpfimg.errors import UsageError
-from bpfimg.load._hooks import quoted
+from bpfimg.errors import UsageError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ would end there.
 from __future__ import annotations
 
 from bpfimg._value import replace, value
-from bpfimg.errors import UsageError
+from bpfimg.errors import UsageError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -148,12 +148,6 @@ def program_type(hook: Hook) -> str:
 def with_netns(hook: Hook, path: str | None) -> Hook:
     """The same hook with `netns` as a path that other processes understand too."""
     return hook if isinstance(hook, Tracepoint) else replace(hook, netns=path)
-
-
-def quoted(text: str, limit: int = 80) -> str:
-    """Untrusted text as it may stand in a message: printable, in quotes, at most `limit` characters."""
-    shown = text if len(text) <= limit else text[: limit - 1] + "…"
-    return repr(shown) if shown.isprintable() else ascii(shown)
 
 
 def _interface(name: str) -> None:

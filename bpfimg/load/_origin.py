@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from bpfimg._value import value
-from bpfimg.errors import UsageError
-from bpfimg.load._hooks import quoted
+from bpfimg.errors import UsageError, quoted
 from bpfimg.load._paths import is_id
 
 TYPE_CHECKING = False

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from bpfimg.errors import KernelError
+from bpfimg.errors import KernelError, quoted
 from bpfimg.kernel import bpf
-from bpfimg.load._hooks import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

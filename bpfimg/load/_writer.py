@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
-from bpfimg.errors import Error, UsageError
+from bpfimg.errors import Error, UsageError, quoted
 from bpfimg.kernel import bpf, bpffs
 from bpfimg.load import _publish, _remove
 from bpfimg.load._attach import Loaded, Scene, attach
-from bpfimg.load._hooks import program_type, quoted
+from bpfimg.load._hooks import program_type
 from bpfimg.load._host import Host, Load
 from bpfimg.load._origin import Origin, check_words
 from bpfimg.load._paths import LINKS, is_id, pin_names

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 
-from bpfimg.errors import NotFound, RegistryError
-from bpfimg.oci._text import shown
+from bpfimg.errors import NotFound, RegistryError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,17 +88,17 @@ def no_answer(error: HTTPError, doing: str, host: str) -> RegistryError:
     if isinstance(error, exceptions.TimeoutError):
         return Interrupted(f"{sentence}it does not answer in time")
     if isinstance(error, exceptions.ProxyError):
-        return Interrupted(f"{sentence}the proxy gives no connection ({shown(cause or error)})")
-    return Interrupted(f"{sentence}the connection broke ({shown(error)})")
+        return Interrupted(f"{sentence}the proxy gives no connection ({quoted(cause or error)})")
+    return Interrupted(f"{sentence}the connection broke ({quoted(error)})")
 
 
 def _tls(text: str) -> tuple[str, str]:
     if "CERTIFICATE_VERIFY_FAILED" in text:
         why = text.partition("verify failed: ")[2].partition("(_ssl")[0].strip()
-        return f"its TLS certificate is not believed ({shown(why)})", "name the authority's certificate with --ca-file"
+        return f"its TLS certificate is not believed ({quoted(why)})", "name the authority's certificate with --ca-file"
     if "WRONG_VERSION_NUMBER" in text or "record layer" in text:
         return "it does not speak TLS", "a registry without TLS needs --plain-http"
-    return f"TLS fails ({shown(text)})", ""
+    return f"TLS fails ({quoted(text)})", ""
 
 
 def _hint(status: int, host: str) -> str:
@@ -123,7 +122,7 @@ def _oci_error(response: BaseHTTPResponse) -> tuple[str, str]:
         code, message = first.get("code"), first.get("message")
     except (HTTPError, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
         return "", ""
-    return _word(code), shown(message, 200) if isinstance(message, str) and message else ""
+    return _word(code), quoted(message, 200) if isinstance(message, str) and message else ""
 
 
 def _word(code: object) -> str:

@@ -6,12 +6,11 @@ import re
 import time
 from base64 import b64encode
 
-from bpfimg.errors import ImageError, RegistryError
+from bpfimg.errors import ImageError, RegistryError, quoted
 from bpfimg.oci._answers import read_limited, refusal
 from bpfimg.oci._challenge import parse_challenges
 from bpfimg.oci._credentials import Credentials, find_credentials
 from bpfimg.oci._json import parse_object
-from bpfimg.oci._text import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ class Auth:
         realm = challenge["realm"]
         if not realm.startswith("https://") and not (realm.startswith("http://") and self._plain_http):
             raise RegistryError(
-                f"{self._repository.endpoint} sends us for a token to {shown(realm)}, expected an https URL",
+                f"{self._repository.endpoint} sends us for a token to {quoted(realm)}, expected an https URL",
             )
         query = {"scope": f"repository:{self._repository.path}:{actions}"}
         if "service" in challenge:
@@ -123,11 +122,11 @@ class Auth:
         try:
             answer = parse_object(raw, "the token answer", limit=_TOKEN_LIMIT)
         except ImageError as error:
-            raise RegistryError(f"{shown(realm)} gives no token: {error}") from error
+            raise RegistryError(f"{quoted(realm)} gives no token: {error}") from error
         token = answer.get("token") or answer.get("access_token")
         lifetime = answer.get("expires_in")
         seconds = float(lifetime) if isinstance(lifetime, int | float) and lifetime > 0 else _LIFETIME
-        return _sendable(token, shown(realm)), seconds
+        return _sendable(token, quoted(realm)), seconds
 
 
 def _login(who: Credentials) -> tuple[str, str]:

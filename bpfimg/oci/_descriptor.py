@@ -7,10 +7,9 @@ import re
 import sys
 
 from bpfimg._value import field, value
-from bpfimg.errors import ImageError, UsageError
+from bpfimg.errors import ImageError, UsageError, quoted
 from bpfimg.oci import _media
 from bpfimg.oci._digest import Digest
-from bpfimg.oci._text import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ class Platform:
         """Returns the platform that `linux/ARCH` or `linux/ARCH/VARIANT` names; UsageError for anything else."""
         words = text.split("/")
         if len(words) not in (2, 3) or not all(_WORD.fullmatch(word) for word in words):
-            raise UsageError(f"{shown(text)} is not a platform, expected OS/ARCHITECTURE such as linux/amd64")
+            raise UsageError(f"{quoted(text)} is not a platform, expected OS/ARCHITECTURE such as linux/amd64")
         return Platform(*words)
 
     @staticmethod
@@ -96,10 +95,10 @@ class Descriptor:
     def from_dict(value: object, what: str = "descriptor") -> Descriptor:
         """Returns the descriptor in parsed JSON; ImageError (starting with `what`) when a field is missing or wrong."""
         if not isinstance(value, dict):
-            raise ImageError(f"{what} is {shown(value)}, expected an object")
+            raise ImageError(f"{what} is {quoted(value)}, expected an object")
         size = value.get("size")
         if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size < 1 << 63:
-            raise ImageError(f"{what} has the size {shown(size)}, expected a number of bytes")
+            raise ImageError(f"{what} has the size {quoted(size)}, expected a number of bytes")
         try:
             digest = Digest.parse(_text(value, "digest", what))
         except UsageError as error:
@@ -117,7 +116,7 @@ class Descriptor:
 def check_media_type(value: object, what: str) -> str:
     """Returns `value` when it is a media type by RFC 6838; ImageError when not."""
     if not isinstance(value, str) or not _MEDIA_TYPE.fullmatch(value):
-        raise ImageError(f"{what} has the media type {shown(value)}, expected TYPE/SUBTYPE")
+        raise ImageError(f"{what} has the media type {quoted(value)}, expected TYPE/SUBTYPE")
     return value
 
 
@@ -133,7 +132,7 @@ def read_annotations(value: Mapping[str, object], what: str) -> dict[str, str]:
     if found is None:
         return {}
     if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
-        raise ImageError(f"{what} has annotations {shown(found)}, expected an object of texts")
+        raise ImageError(f"{what} has annotations {quoted(found)}, expected an object of texts")
     return found
 
 
@@ -141,7 +140,7 @@ def _read_platform(value: object, what: str) -> Platform | None:
     if value is None:
         return None
     if not isinstance(value, dict):
-        raise ImageError(f"{what} has the platform {shown(value)}, expected an object")
+        raise ImageError(f"{what} has the platform {quoted(value)}, expected an object")
     variant = _text(value, "variant", what) if value.get("variant") is not None else ""
     return Platform(_text(value, "os", what), _text(value, "architecture", what), variant)
 
@@ -149,5 +148,5 @@ def _read_platform(value: object, what: str) -> Platform | None:
 def _text(value: Mapping[str, object], name: str, what: str) -> str:
     found = value.get(name)
     if not isinstance(found, str):
-        raise ImageError(f"{what} has {name} {shown(found)}, expected a text")
+        raise ImageError(f"{what} has {name} {quoted(found)}, expected a text")
     return found

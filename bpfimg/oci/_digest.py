@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 
 from bpfimg._value import value
-from bpfimg.errors import UsageError
-from bpfimg.oci._text import shown
+from bpfimg.errors import UsageError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ class Digest:
         pattern = _HEX.get(self.algorithm)
         if pattern is None or not pattern.fullmatch(self.hex):
             raise UsageError(
-                f"{shown(f'{self.algorithm}:{self.hex}')} is not a digest, expected sha256: and 64 digits 0-9a-f",
+                f"{quoted(f'{self.algorithm}:{self.hex}')} is not a digest, expected sha256: and 64 digits 0-9a-f",
             )
 
     def __str__(self) -> str:

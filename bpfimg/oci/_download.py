@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from bpfimg.errors import DigestMismatch, ImageError, RegistryError
+from bpfimg.errors import DigestMismatch, ImageError, RegistryError, quoted
 from bpfimg.oci._answers import no_answer
-from bpfimg.oci._text import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ def _check_headers(response: BaseHTTPResponse, at: int, descriptor: Descriptor, 
         span = response.headers.get("Content-Range", "")
         if not span.startswith(f"bytes {at}-"):
             response.close()
-            raise RegistryError(f"cannot {doing}: {host} sends {shown(span)}, expected the bytes from {at} on")
+            raise RegistryError(f"cannot {doing}: {host} sends {quoted(span)}, expected the bytes from {at} on")
     length = response.headers.get("Content-Length", "")
     if length.isdecimal() and at + int(length) != descriptor.size:
         response.close()

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import os
 
-from bpfimg.errors import ImageError, StoreError
+from bpfimg.errors import ImageError, StoreError, quoted
 from bpfimg.oci import _media
 from bpfimg.oci._descriptor import Descriptor
 from bpfimg.oci._files import read_file, store_error, sync_directory, write_file
-from bpfimg.oci._text import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ class Entries:
             # not the strict reader: nothing here is believed, and it takes three times as long at 10 000 entries
             document = json.loads(raw)
         except (ValueError, RecursionError) as error:
-            raise StoreError(f"{path} is not valid JSON: {shown(error)}") from error
+            raise StoreError(f"{path} is not valid JSON: {quoted(error)}") from error
         entries = document.get("manifests") if isinstance(document, dict) else None
         if len(raw) > _LIMIT or not isinstance(entries, list):
             raise StoreError(f"{path} holds no list of manifests within {_LIMIT} bytes, expected an OCI image index")
@@ -139,5 +138,5 @@ def stamp(layout: str) -> tuple[int, int, int] | None:
 
 
 def _descriptor(entry: object, name: str) -> Descriptor:
-    found = Descriptor.from_dict(entry, f"the layout's entry {shown(name)}")
+    found = Descriptor.from_dict(entry, f"the layout's entry {quoted(name)}")
     return Descriptor(found.media_type, found.digest, found.size)

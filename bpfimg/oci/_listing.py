@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import time
 
-from bpfimg.errors import ImageError, NotFound, RegistryError
+from bpfimg.errors import ImageError, NotFound, RegistryError, quoted
 from bpfimg.oci import _media
 from bpfimg.oci._download import download_document
 from bpfimg.oci._model import Index
-from bpfimg.oci._text import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,5 +85,5 @@ def _next(wire: Wire, url: str, headers: Mapping[str, str]) -> str | None:
         return None
     found = wire.join(url, target)
     if not found.startswith(wire.base + "/"):
-        raise RegistryError(f"{wire.host} continues its list of referrers at {shown(found)}, expected its own address")
+        raise RegistryError(f"{wire.host} continues its list of referrers at {quoted(found)}, expected its own address")
     return found

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from bpfimg._value import value
-from bpfimg.errors import ImageError, NotFound
+from bpfimg.errors import ImageError, NotFound, quoted
 from bpfimg.oci import _media
 from bpfimg.oci._descriptor import Descriptor, Platform, check_media_type, read_annotations, read_artifact_type
 from bpfimg.oci._json import canonical, parse_object
-from bpfimg.oci._text import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -121,7 +120,7 @@ class Index:
                 if entry.platform == wanted:
                     return entry
         there = ", ".join(str(entry.platform) for entry in self.manifests if entry.platform) or "no platform"
-        raise NotFound(f"the index holds no image for {platform}, only for {shown(there, 400)}")
+        raise NotFound(f"the index holds no image for {platform}, only for {quoted(there, 400)}")
 
 
 def parse_document(raw: bytes, media_type: str = "") -> Manifest | Index:
@@ -150,24 +149,24 @@ def _kind(document: Mapping[str, object], promised: str) -> str:
         raise ImageError("the document has both layers and manifests, expected one of them")
     field = document.get("mediaType")
     if document.get("schemaVersion") != 2 or (isinstance(field, str) and field.startswith(_media.DOCKER_SCHEMA_1)):
-        version = shown(document.get("schemaVersion"))
+        version = quoted(document.get("schemaVersion"))
         raise ImageError(
             f"the manifest has schemaVersion {version}, expected 2",
             hint="Docker's schema 1 is not supported: push the image again with a current tool",
         )
     own = check_media_type(field, "manifest") if field is not None else ""
     if own and promised and own != promised:
-        raise ImageError(f"the manifest calls itself {own}, its descriptor or header says {shown(promised)}")
+        raise ImageError(f"the manifest calls itself {own}, its descriptor or header says {quoted(promised)}")
     kind = own or promised or (_media.OCI_INDEX if "manifests" in document else _media.OCI_MANIFEST)
     if kind not in _media.DOCUMENTS:
-        raise ImageError(f"the manifest has the media type {shown(kind)}, expected an OCI or Docker manifest or index")
+        raise ImageError(f"the manifest has the media type {quoted(kind)}, expected an OCI or Docker manifest or index")
     return kind
 
 
 def _descriptors(document: Mapping[str, object], name: str, limit: int) -> tuple[Descriptor, ...]:
     entries = document.get(name)
     if not isinstance(entries, list):
-        raise ImageError(f"the manifest has {name} {shown(entries)}, expected a list")
+        raise ImageError(f"the manifest has {name} {quoted(entries)}, expected a list")
     if len(entries) > limit:
         raise ImageError(f"the manifest has {len(entries)} {name}, expected at most {limit}")
     return tuple(Descriptor.from_dict(entry, f"{name}[{number}]") for number, entry in enumerate(entries))

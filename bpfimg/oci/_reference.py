@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 
 from bpfimg._value import value
-from bpfimg.errors import UsageError
+from bpfimg.errors import UsageError, quoted
 from bpfimg.oci._digest import Digest
-from bpfimg.oci._text import shown
 
 _LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]+\])(?::[0-9]{{1,5}})?")
@@ -27,9 +26,9 @@ class Repository:
 
     def __post_init__(self) -> None:
         if not _HOST.fullmatch(self.host) or not _port_fits(self.host):
-            raise UsageError(f"{shown(self.host)} is not a registry host, expected HOST or HOST:PORT in lower case")
+            raise UsageError(f"{quoted(self.host)} is not a registry host, expected HOST or HOST:PORT in lower case")
         if len(self.path) > _PATH_LIMIT or not all(_COMPONENT.fullmatch(part) for part in self.path.split("/")):
-            raise UsageError(f"{shown(self.path)} is not a repository path, expected words of a-z 0-9 . _ - between /")
+            raise UsageError(f"{quoted(self.path)} is not a repository path, expected words of a-z 0-9 . _ - between /")
 
     def __str__(self) -> str:
         return f"{self.host}/{self.path}"
@@ -93,7 +92,7 @@ class Reference:
             digest = Digest.parse(encoded) if at else None
             return Reference(Repository.parse(repository), tag if tag is not None or at else "latest", digest)
         except UsageError as error:
-            raise UsageError(f"{shown(text)} is not an image reference: {error}", hint=_EXPECTED) from error
+            raise UsageError(f"{quoted(text)} is not an image reference: {error}", hint=_EXPECTED) from error
 
     @property
     def selector(self) -> str | Digest:
@@ -119,7 +118,9 @@ class Reference:
 def check_tag(tag: str) -> str:
     """Returns `tag` when it is one; UsageError when not."""
     if not _TAG.fullmatch(tag):
-        raise UsageError(f"{shown(tag)} is not a tag, expected up to 128 of A-Z a-z 0-9 _ . - not starting with . or -")
+        raise UsageError(
+            f"{quoted(tag)} is not a tag, expected up to 128 of A-Z a-z 0-9 _ . - not starting with . or -"
+        )
     return tag
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 
-from bpfimg.errors import DigestMismatch, ImageError, UsageError
+from bpfimg.errors import DigestMismatch, ImageError, UsageError, quoted
 from bpfimg.oci import _media
 from bpfimg.oci._answers import finish
 from bpfimg.oci._check import check_content, check_limit
@@ -15,7 +15,6 @@ from bpfimg.oci._listing import add_to_fallback, from_api, from_fallback
 from bpfimg.oci._model import parse_document
 from bpfimg.oci._options import RegistryOptions
 from bpfimg.oci._reference import check_tag
-from bpfimg.oci._text import shown
 from bpfimg.oci._upload import upload_blob
 from bpfimg.oci._wire import Wire
 
@@ -99,7 +98,7 @@ class Registry:
     def push(self, descriptor: Descriptor, data: bytes, *, tag: str | None = None) -> None:
         check_content(descriptor, data, "what is pushed")
         if len(self.repository.path) < 2:
-            raise UsageError(f"the repository path {shown(self.repository.path)} is too short, expected 2 letters")
+            raise UsageError(f"the repository path {quoted(self.repository.path)} is too short, expected 2 letters")
         if not descriptor.is_document:
             upload_blob(self._wire, self.repository.path, descriptor, data)
             return
@@ -153,7 +152,7 @@ class Registry:
         said = headers.get("Docker-Content-Digest", "")
         if said.startswith(f"{digest.algorithm}:") and said != str(digest):
             raise DigestMismatch(
-                f"{self._wire.host} says that {digest} is {shown(said)}, expected the digest of its bytes",
+                f"{self._wire.host} says that {digest} is {quoted(said)}, expected the digest of its bytes",
                 want=str(digest),
                 got=said,
             )

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import re
 
-from bpfimg.errors import NotFound, UsageError
+from bpfimg.errors import NotFound, UsageError, quoted
 from bpfimg.oci._layout import Layout
 from bpfimg.oci._reference import Reference, Repository, check_tag
-from bpfimg.oci._text import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ def _only_image(path: str) -> tuple[str, Repository, str | Digest]:
     if len(images) != 1:
         names = ", ".join(str(name) for name, _ in images) or "none"
         raise NotFound(
-            f"the image layout {path} holds {len(images)} named images ({shown(names, 400)}), expected one",
+            f"the image layout {path} holds {len(images)} named images ({quoted(names, 400)}), expected one",
             hint=f"name one as oci:{path}:REF",
         )
     name, _ = images[0]

@@ -7,10 +7,9 @@ import time
 from contextlib import closing
 
 from bpfimg import __version__
-from bpfimg.errors import RegistryError
+from bpfimg.errors import RegistryError, quoted
 from bpfimg.oci._answers import Interrupted, no_answer, refusal
 from bpfimg.oci._auth import Auth
-from bpfimg.oci._text import shown
 from bpfimg.oci._tls import CERTS_D
 
 TYPE_CHECKING = False
@@ -122,11 +121,11 @@ class Wire:
         except ValueError:
             scheme = host = ""
         if scheme not in schemes or not host:
-            raise RegistryError(f"{self.host} sends us from {shown(url)} to {shown(location)}, expected an https URL")
+            raise RegistryError(f"{self.host} sends us from {quoted(url)} to {quoted(location)}, expected an https URL")
         return found
 
     def _ask(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> BaseHTTPResponse:
-        doing = f"get a token from {shown(url.partition('?')[0])}"
+        doing = f"get a token from {quoted(url.partition('?')[0])}"
         patience = self.patience()
         while True:
             response = self._send(method, url, doing, dict(headers), body)
@@ -159,7 +158,7 @@ class Wire:
         if coding.lower() != "identity":
             response.close()
             raise RegistryError(
-                f"cannot {doing}: {self.host} sends content encoded as {shown(coding)}, expected it as it is stored",
+                f"cannot {doing}: {self.host} sends content encoded as {quoted(coding)}, expected it as it is stored",
                 status=response.status,
             )
         return response

@@ -5,8 +5,10 @@ Own parser: the protobuf ones refuse bundles without a log entry, and accept muc
 
 from __future__ import annotations
 
+from bpfimg._json import compact, json_kind
+from bpfimg.errors import quoted
 from bpfimg.sign._candidate import Candidate
-from bpfimg.sign._strict import Junk, base64, document, fields, kind, shown, string, to_base64, to_json
+from bpfimg.sign._strict import Junk, base64, document, fields, string, to_base64
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,13 +37,13 @@ def statement(repository: str, digest: Digest, annotations: Mapping[str, str]) -
     """Returns the in-toto statement "this digest is signed": cosign's, plus the name HOST/REPO that it leaves out."""
     claims = dict(sorted(annotations.items()))
     subject = {"name": repository, "digest": {digest.algorithm: digest.hex}, "annotations": claims}
-    return to_json({"_type": _STATEMENTS[0], "subject": [subject], "predicateType": PREDICATE, "predicate": {}})
+    return compact({"_type": _STATEMENTS[0], "subject": [subject], "predicateType": PREDICATE, "predicate": {}})
 
 
 def build(payload: bytes, signature: bytes, fingerprint: str) -> bytes:
     """Returns the bundle of a statement and a signature over its `pae`; the key's fingerprint becomes a hint."""
     hint = to_base64(bytes.fromhex(fingerprint.removeprefix("sha256:")))
-    return to_json(
+    return compact(
         {
             "mediaType": MEDIA_TYPE,
             "verificationMaterial": {"publicKey": {"hint": hint}},  # no `tlogEntries`, not even an empty one
@@ -62,7 +64,7 @@ def parse(data: bytes, digest: Digest, holder: Descriptor, where: str) -> Candid
         ("mediaType", "verificationMaterial", "dsseEnvelope"),
     )
     if top["mediaType"] != MEDIA_TYPE:
-        raise Junk(f"bundle has the media type {shown(top['mediaType'])}, expected {MEDIA_TYPE}")
+        raise Junk(f"bundle has the media type {quoted(top['mediaType'])}, expected {MEDIA_TYPE}")
     material = fields(top["verificationMaterial"], "verificationMaterial", (), _MATERIAL)
     payload, signature = _envelope(top["dsseEnvelope"])
     return Candidate(
@@ -82,13 +84,13 @@ def _envelope(value: object) -> tuple[bytes, bytes]:
     """Returns payload and signature of a DSSE envelope that has exactly one of each."""
     envelope = fields(value, "dsseEnvelope", ("payload", "payloadType", "signatures"))
     if envelope["payloadType"] != _PAYLOAD:
-        raise Junk(f"payloadType is {shown(envelope['payloadType'])}, expected {_PAYLOAD}")
+        raise Junk(f"payloadType is {quoted(envelope['payloadType'])}, expected {_PAYLOAD}")
     signatures = _list(envelope["signatures"], "signatures", 1)
     if not signatures:
         raise Junk("the envelope has no signature, expected one")
     one = fields(signatures[0], "signature", ("sig",), ("keyid",))
     if one.get("keyid", "") != "":
-        raise Junk(f"keyid is {shown(one['keyid'])}, expected none")
+        raise Junk(f"keyid is {quoted(one['keyid'])}, expected none")
     return base64(envelope["payload"], "payload"), base64(one["sig"], "sig")
 
 
@@ -97,15 +99,15 @@ def _names(payload: bytes, wanted: Digest) -> tuple[str, ...]:
     top = document(payload, limit=BUNDLE_LIMIT, what="statement")
     found = fields(top, "statement", ("_type", "subject", "predicateType"), ("predicate",))
     if found["_type"] not in _STATEMENTS:
-        raise Junk(f"_type is {shown(found['_type'])}, expected {_STATEMENTS[0]}")
+        raise Junk(f"_type is {quoted(found['_type'])}, expected {_STATEMENTS[0]}")
     if found["predicateType"] != PREDICATE:
-        raise Junk(f"it is an attestation of the type {shown(found['predicateType'])}, not a signature")
+        raise Junk(f"it is an attestation of the type {quoted(found['predicateType'])}, not a signature")
     names = []
     for value in _list(found["subject"], "subject", _SUBJECTS):
         subject = fields(value, "subject", ("digest",), _RESOURCE)
         digests = subject["digest"]
         if type(digests) is not dict:
-            raise Junk(f"subject.digest is {kind(digests)}, expected an object")
+            raise Junk(f"subject.digest is {json_kind(digests)}, expected an object")
         if digests.get(wanted.algorithm) == wanted.hex:
             names.append(string(subject.get("name", ""), "subject.name"))
     if not names:
@@ -120,7 +122,7 @@ def _has_timestamp(value: object) -> bool:
 
 def _list(value: object, what: str, most: int) -> list[object]:
     if type(value) is not list:
-        raise Junk(f"{what} is {kind(value)}, expected a list")
+        raise Junk(f"{what} is {json_kind(value)}, expected a list")
     if len(value) > most:
         raise Junk(f"{what} has {len(value)} entries, expected at most {most}")
     return value

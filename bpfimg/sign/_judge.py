@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bpfimg._value import value
+from bpfimg.errors import quoted
 from bpfimg.sign._candidate import Candidate
 from bpfimg.sign._names import claimed
 from bpfimg.sign._rules import IDENTITIES, IGNORE
-from bpfimg.sign._strict import Junk, shown
+from bpfimg.sign._strict import Junk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def _wrong_name(candidate: Candidate, rule: Rule, repository: str) -> str:
         try:
             if claimed(name) == wanted:
                 return ""
-            wrong = f"for another repository, {shown(name)}, expected {wanted}"
+            wrong = f"for another repository, {quoted(name)}, expected {wanted}"
         except Junk as junk:
             wrong = str(junk)
     return wrong

@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import os
 
+from bpfimg._json import compact
 from bpfimg.errors import KeyFileError
-from bpfimg.sign._strict import Junk, base64, document, fields, string, to_base64, to_json, to_pem
+from bpfimg.sign._strict import Junk, base64, document, fields, string, to_base64, to_pem
 
 LABEL = "ENCRYPTED SIGSTORE PRIVATE KEY"
 LABELS = (LABEL, "ENCRYPTED COSIGN PRIVATE KEY")  # the second is cosign 1's
@@ -29,7 +30,7 @@ def seal(pkcs8: bytes, password: bytes, *, n: int = _N) -> bytes:
         "cipher": {"name": "nacl/secretbox", "nonce": to_base64(nonce)},
         "ciphertext": to_base64(box.ciphertext),
     }
-    return to_pem(LABEL, to_json(content))
+    return to_pem(LABEL, compact(content))
 
 
 def unseal(content: bytes, password: bytes) -> bytes:

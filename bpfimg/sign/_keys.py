@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 
-from bpfimg.errors import KeyFileError
-from bpfimg.sign._strict import Junk, pem, shown, to_pem
+from bpfimg.errors import KeyFileError, quoted
+from bpfimg.sign._strict import Junk, pem, to_pem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class PublicKey:
             raise KeyFileError(str(error)) from None
         if label != "PUBLIC KEY":
             hint = "a private key is not needed to verify: give the .pub file" if "PRIVATE" in label else ""
-            raise KeyFileError(f"public key has the PEM label {shown(label)}, expected 'PUBLIC KEY'", hint=hint)
+            raise KeyFileError(f"public key has the PEM label {quoted(label)}, expected 'PUBLIC KEY'", hint=hint)
         if not (der.startswith(_P256) and len(der) == len(_P256) + 65):
             found = next((name for name, mark in _OTHER_KINDS if mark in der[:40]), "of an unknown kind")
             raise KeyFileError(f"public key is {found}, expected ECDSA P-256, the kind that this version supports")

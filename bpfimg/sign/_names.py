@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from bpfimg._value import value
-from bpfimg.sign._strict import Junk, shown
+from bpfimg.errors import quoted
+from bpfimg.sign._strict import Junk
 
 _DOCKER_HUB = ("docker.io", "index.docker.io", "registry-1.docker.io")  # three names of one host
 _HOST = re.compile(r"(?:\[[0-9a-f:]+\]|[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::[0-9]{1,5})?")
@@ -40,7 +41,7 @@ def claimed(text: str) -> str:
     if ":" in name.rpartition("/")[2]:
         name = name.rpartition(":")[0]
     if "/" not in name or not is_name(name):
-        raise Junk(f"it names {shown(text)}, which is not HOST/REPOSITORY")
+        raise Junk(f"it names {quoted(text)}, which is not HOST/REPOSITORY")
     return canonical(name)
 
 
@@ -68,7 +69,7 @@ class Scope:
     @classmethod
     def parse(cls, text: str) -> Scope:
         """Returns the scope, or raises `Junk`: `host/repo:tag`, `host/repo`, `host/path/**`, `host`, `*.domain`."""
-        bad = Junk(f"scope {shown(text)} is not HOST/REPO:TAG, HOST/REPO, HOST/PATH/**, HOST or *.DOMAIN")
+        bad = Junk(f"scope {quoted(text)} is not HOST/REPO:TAG, HOST/REPO, HOST/PATH/**, HOST or *.DOMAIN")
         if text.startswith("*."):
             if len(text) > _LONGEST or "[" in text or not _HOST.fullmatch(text[2:]):
                 raise bad

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 
+from bpfimg._json import compact
 from bpfimg._value import value
 from bpfimg.errors import PolicyError
 from bpfimg.sign._names import canonical
 from bpfimg.sign._rules import DENY, IGNORE, VERIFY, Authority, Rule
-from bpfimg.sign._strict import Junk, to_json
+from bpfimg.sign._strict import Junk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Policy:
         """
         document = {"version": 1, "default": DENY, "key": key.fingerprint}
         rule = Rule(None, VERIFY, (Authority(description, (key,), tlog=IGNORE, timestamp=IGNORE),))
-        return cls(description, f"sha256:{hashlib.sha256(to_json(document)).hexdigest()}", (), rule)
+        return cls(description, f"sha256:{hashlib.sha256(compact(document)).hexdigest()}", (), rule)
 
     def rule_for(self, reference: Reference) -> Rule:
         """Returns the one rule for `reference`: the most specific that matches, else the default.

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 
-from bpfimg.errors import KeyFileError
+from bpfimg._json import json_kind
+from bpfimg.errors import KeyFileError, quoted
 from bpfimg.sign._keys import PublicKey
 from bpfimg.sign._names import DOMAIN, Scope, is_name
 from bpfimg.sign._rules import ALLOW_UNSIGNED, DENY, FORMATS, IDENTITIES, IF_PRESENT, IGNORE, VERIFY, Authority, Rule
-from bpfimg.sign._strict import Junk, document, fields, kind, shown, string
+from bpfimg.sign._strict import Junk, document, fields, string
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def parse(data: bytes, read_key: Callable[[str], bytes]) -> tuple[tuple[Rule, ..
         ("trustedRoots", "authorities", "denyDigests"),
     )
     if type(top["version"]) is not int or top["version"] != 1:
-        raise Junk(f"version is {shown(top['version'])}, expected 1")
+        raise Junk(f"version is {quoted(top['version'])}, expected 1")
     _later(top, "it", ("trustedRoots",))
     named = _object(top.get("authorities", {}), "authorities")
     authorities = {name: _authority(name, value, read_key) for name, value in named.items()}
@@ -51,7 +52,7 @@ def parse(data: bytes, read_key: Callable[[str], bytes]) -> tuple[tuple[Rule, ..
 
 
 def _authority(name: str, value: object, read_key: Callable[[str], bytes]) -> Authority:
-    what = f"authority {shown(name)}"
+    what = f"authority {quoted(name)}"
     if not _NAME.fullmatch(name):
         raise Junk(f"{what} is not a name, expected 1 to 63 of a-z, 0-9 and '-'")
     if type(value) is dict and value.get("type") == "keyless":
@@ -75,7 +76,7 @@ def _keys(found: Mapping[str, object], what: str, read_key: Callable[[str], byte
     for i, text in enumerate(_set(found[field], f"{what}: {field}", least=1, most=16)):
         where = f"{what}: {field}[{i}]"
         if field == "keyPaths" and not text.startswith("/"):
-            raise Junk(f"{where} is {shown(text)}, expected an absolute path")
+            raise Junk(f"{where} is {quoted(text)}, expected an absolute path")
         try:
             keys.append(PublicKey.load(read_key(text) if field == "keyPaths" else text.encode("ascii", "replace")))
         except KeyFileError as error:
@@ -99,10 +100,10 @@ def _rule(value: object, what: str, authorities: Mapping[str, Authority]) -> Rul
     names = _set(found["requireAny"], f"{what}: requireAny", least=1, most=64)
     for name in names:
         if name not in authorities:
-            raise Junk(f"{what} requires {shown(name)}, expected the name of one of the authorities")
+            raise Junk(f"{what} requires {quoted(name)}, expected the name of one of the authorities")
     threshold = found.get("threshold", 1)
     if type(threshold) is not int or not 1 <= threshold <= len(names):
-        raise Junk(f"{what}: threshold is {shown(threshold)}, expected 1 to {len(names)}, the number of authorities")
+        raise Junk(f"{what}: threshold is {quoted(threshold)}, expected 1 to {len(names)}, the number of authorities")
     formats = _set(found.get("formats", list(FORMATS)), f"{what}: formats", least=1)
     for format_ in formats:
         _one_of(format_, f"{what}: formats", FORMATS)
@@ -117,11 +118,11 @@ def _identity(value: object, what: str, scope: Scope) -> tuple[str, str | None]:
     found = fields(value, what, ("remap",), ("strict",))
     remap, strict = string(found["remap"], f"{what}: remap"), found.get("strict", False)
     if not is_name(remap, host_only=True):
-        raise Junk(f"{what}: remap is {shown(remap)}, expected HOST or HOST/PATH")
+        raise Junk(f"{what}: remap is {quoted(remap)}, expected HOST or HOST/PATH")
     if type(strict) is not bool:
-        raise Junk(f"{what}: strict is {kind(strict)}, expected a boolean")
+        raise Junk(f"{what}: strict is {json_kind(strict)}, expected a boolean")
     if scope.kind == DOMAIN:
-        raise Junk(f"{what}: remap cannot be used with the scope {shown(scope.text)}, which has no literal part")
+        raise Junk(f"{what}: remap cannot be used with the scope {quoted(scope.text)}, which has no literal part")
     return IDENTITIES[0 if strict else 1], remap
 
 
@@ -140,7 +141,7 @@ def _distinct(rules: tuple[Rule, ...]) -> None:
         assert rule.scope is not None
         first = seen.setdefault(rule.scope.same, i)
         if first != i:
-            raise Junk(f"rules[{first}] and rules[{i}] have the same scope {shown(rule.scope.text)}")
+            raise Junk(f"rules[{first}] and rules[{i}] have the same scope {quoted(rule.scope.text)}")
 
 
 def _later(found: Mapping[str, object], what: str, names: tuple[str, ...]) -> None:
@@ -151,25 +152,25 @@ def _later(found: Mapping[str, object], what: str, names: tuple[str, ...]) -> No
 
 def _digest(value: str) -> str:
     if not _DIGEST.fullmatch(value):
-        raise Junk(f"denyDigests holds {shown(value)}, expected 'sha256:' and 64 hex digits")
+        raise Junk(f"denyDigests holds {quoted(value)}, expected 'sha256:' and 64 hex digits")
     return value
 
 
 def _one_of(value: object, what: str, words: tuple[str, ...]) -> str:
     if type(value) is not str or value not in words:
-        raise Junk(f"{what} is {shown(value)}, expected {' or '.join(words)}")
+        raise Junk(f"{what} is {quoted(value)}, expected {' or '.join(words)}")
     return value
 
 
 def _object(value: object, what: str) -> dict[str, object]:
     if type(value) is not dict:
-        raise Junk(f"{what} is {kind(value)}, expected an object")
+        raise Junk(f"{what} is {json_kind(value)}, expected an object")
     return value
 
 
 def _list(value: object, what: str, *, most: int) -> list[object]:
     if type(value) is not list:
-        raise Junk(f"{what} is {kind(value)}, expected a list")
+        raise Junk(f"{what} is {json_kind(value)}, expected a list")
     if len(value) > most:
         raise Junk(f"{what} has {len(value)} entries, expected at most {most}")
     return value

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bpfimg.errors import KeyFileError
+from bpfimg.errors import KeyFileError, quoted
 from bpfimg.sign._keyfile import LABELS, seal, unseal
 from bpfimg.sign._keys import PublicKey
-from bpfimg.sign._strict import Junk, pem, shown
+from bpfimg.sign._strict import Junk, pem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class PrivateKey:
         if label in _PLAIN:
             return cls(_ec(content))
         hint = "give the private file (.key), not the public one" if label == "PUBLIC KEY" else ""
-        raise KeyFileError(f"private key has the PEM label {shown(label)}, expected {LABELS[0]!r}", hint=hint)
+        raise KeyFileError(f"private key has the PEM label {quoted(label)}, expected {LABELS[0]!r}", hint=hint)
 
     def sign(self, data: bytes) -> bytes:
         """Returns the ECDSA signature (ASN.1 DER) over the SHA-256 of `data`."""

@@ -6,8 +6,10 @@ skopeo, bpfman and every cosign.
 
 from __future__ import annotations
 
+from bpfimg._json import compact
+from bpfimg.errors import quoted
 from bpfimg.sign._candidate import Candidate
-from bpfimg.sign._strict import Junk, base64, document, fields, shown, string, to_base64, to_json
+from bpfimg.sign._strict import Junk, base64, document, fields, string, to_base64
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ _NEVER = "0001-01-01T00:00:00Z"  # Go's zero time, which cosign writes
 
 def payload(repository: str, digest: str, annotations: Mapping[str, str]) -> bytes:
     """Returns the bytes to sign, as cosign writes them; `repository` is HOST/REPO, `annotations` go in as claims."""
-    return to_json(
+    return compact(
         {
             "critical": {
                 "identity": {"docker-reference": repository},
@@ -47,7 +49,7 @@ def annotation(signature: bytes) -> dict[str, str]:
 
 def config(layers: Sequence[str]) -> bytes:
     """Returns the config of a `.sig` manifest: an empty image with one history entry for each of the layer digests."""
-    return to_json(
+    return compact(
         {
             "architecture": "",
             "created": _NEVER,
@@ -71,10 +73,10 @@ def parse(data: bytes, annotations: Mapping[str, str], digest: str, holder: Desc
     top = fields(document(data, limit=PAYLOAD_LIMIT, what="payload"), "payload", ("critical",), ("optional",))
     critical = fields(top["critical"], "critical", ("identity", "image", "type"))
     if critical["type"] != _TYPE:
-        raise Junk(f"critical.type is {shown(critical['type'])}, expected {_TYPE!r}")
+        raise Junk(f"critical.type is {quoted(critical['type'])}, expected {_TYPE!r}")
     image = fields(critical["image"], "critical.image", ("docker-manifest-digest",))
     if image["docker-manifest-digest"] != digest:
-        raise Junk(f"it is about another image, {shown(image['docker-manifest-digest'])}")
+        raise Junk(f"it is about another image, {quoted(image['docker-manifest-digest'])}")
     identity = fields(critical["identity"], "critical.identity", (), ("docker-reference",))
     return Candidate(
         format="legacy",

@@ -7,7 +7,9 @@ bytes: duplicate keys, a byte-order mark, NaN, characters outside the base64 alp
 from __future__ import annotations
 
 import binascii
-import json
+
+from bpfimg._json import NotStrict, json_kind, strict_object
+from bpfimg.errors import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,66 +21,31 @@ class Junk(ValueError):  # noqa: N818 (it never leaves the room, where it is new
 
 
 def document(data: bytes, *, limit: int, what: str) -> dict[str, object]:
-    """Returns the JSON object in `data` (UTF-8, at most `limit` bytes), or raises `Junk`.
-
-    Nesting is bounded by the interpreter: its JSON scanner raises RecursionError long before the stack ends.
-    """
-    if len(data) > limit:
-        raise Junk(f"{what} has {len(data)} bytes, expected at most {limit}")
+    """Returns the JSON object in `data` (UTF-8, at most `limit` bytes), or raises `Junk`."""
     try:
-        value = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
-    except Junk as error:
+        return strict_object(data, limit=limit)
+    except NotStrict as error:
         raise Junk(f"{what} {error}") from None
-    except (ValueError, RecursionError) as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
-        raise Junk(f"{what} is not JSON: {shown(error)[1:-1]}") from None
-    if type(value) is not dict:
-        raise Junk(f"{what} is {kind(value)}, expected a JSON object")
-    return value
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise Junk(f"has the key {shown(twice)} twice")
-    return result
-
-
-def _no_constant(name: str) -> object:
-    raise Junk(f"holds {name}, which is not JSON")
-
-
-def kind(value: object) -> str:
-    """Returns JSON's word for a parsed value, for messages: "a string", "a number", ..."""
-    words = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
-    return words.get(type(value), "a number")
-
-
-def shown(text: object, limit: int = 96) -> str:
-    """Returns untrusted text quoted, as printable ASCII of bounded length: a terminal obeys nothing in it."""
-    whole = str(text)
-    return ascii(whole if len(whole) <= limit else whole[:limit] + "...")
 
 
 def fields(value: object, what: str, required: Iterable[str], optional: Iterable[str] = ()) -> dict[str, object]:
     """Returns `value`, an object with all `required` keys and at most the `optional` ones beside; else `Junk`."""
     if type(value) is not dict:
-        raise Junk(f"{what} is {kind(value)}, expected an object")
+        raise Junk(f"{what} is {json_kind(value)}, expected an object")
     must = tuple(required)
     for name in must:
         if name not in value:
             raise Junk(f"{what} lacks {name!r}")
     unknown = sorted(value.keys() - set(must) - set(optional))
     if unknown:
-        raise Junk(f"{what} has the unknown field {shown(unknown[0])}")
+        raise Junk(f"{what} has the unknown field {quoted(unknown[0])}")
     return value
 
 
 def string(value: object, what: str) -> str:
     """Returns `value` if it is a string, else raises `Junk`."""
     if type(value) is not str:
-        raise Junk(f"{what} is {kind(value)}, expected a string")
+        raise Junk(f"{what} is {json_kind(value)}, expected a string")
     return value
 
 
@@ -88,7 +55,7 @@ def base64(value: object, what: str) -> bytes:
     try:
         return binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
     except ValueError as error:  # binascii.Error and UnicodeEncodeError are ValueErrors
-        raise Junk(f"{what} is not base64: {shown(error)[1:-1]}") from None
+        raise Junk(f"{what} is not base64: {quoted(error)[1:-1]}") from None
 
 
 def pem(data: bytes, what: str, *, limit: int = 16 * 1024) -> tuple[str, bytes]:
@@ -117,8 +84,3 @@ def to_pem(label: str, data: bytes) -> bytes:
     text = to_base64(data)
     rows = [text[i : i + 64] for i in range(0, len(text), 64)]
     return "\n".join([f"-----BEGIN {label}-----", *rows, f"-----END {label}-----", ""]).encode("ascii")
-
-
-def to_json(value: object) -> bytes:
-    """Returns `value` as compact UTF-8 JSON; keys stay in the order given."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8")

@@ -150,12 +150,12 @@ def test_a_bad_file_says_which_and_why(files: Path, text: str, says: str) -> Non
     assert says in str(caught.value)
 
 
-@pytest.mark.parametrize("path", ["/no/such/key.pub", "/\0", "/\ud800"])
+@pytest.mark.parametrize("path", ["/no/such/key.pub", "/\0", "relative.pub"])
 def test_a_missing_key_file_makes_the_policy_unusable(files: Path, path: str) -> None:
     document = json.loads((files / "policy.json").read_text())
     document["authorities"]["spare"] = {"type": "key", "keyPaths": [path]}
     (files / "policy.json").write_text(json.dumps(document))
-    with pytest.raises(PolicyError, match="public key"):
+    with pytest.raises(PolicyError, match=r"public key|keyPaths"):
         load(files)
 
 

@@ -199,7 +199,7 @@ STRICTER: dict[str, tuple[Any, str]] = {
         document(authorities=authority(keyData=["-----BEGIN PUBLIC KEY-----"])),
         "authority 'release': keyData[0]: public key is not PEM",
     ),
-    "surrogates": (document(authorities=authority(keyData=["-----BEGIN PUBLIC KEY-----\ud800"])), "keyData[0]"),
+    "surrogates": (document(authorities=authority(keyData=["-----BEGIN PUBLIC KEY-----\ud800"])), "is not JSON"),
     "version 1.0": (document(version=1.0), "version is '1.0', expected 1"),
     "threshold 1.0": (document(rules=[rule(threshold=1.0)]), "threshold is '1.0'"),
 }

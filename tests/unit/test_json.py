@@ -1,0 +1,52 @@
+"""One strict reader of JSON for the whole house."""
+
+from __future__ import annotations
+
+import pytest
+
+from bpfimg._json import NotStrict, compact, strict_object
+from bpfimg.errors import quoted
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b'{"a":{"b":1,"b":2}}', "has the key 'b' twice in one object"),
+        (b'{"a":NaN}', "holds NaN, which is not JSON"),
+        (b'{"a":"\\ud800"}', "is not JSON"),
+        (b'{"a":"\xff"}', "is not JSON"),
+        (b'\xef\xbb\xbf{"a":1}', "is not JSON"),
+        (b'{"a":1}x', "is not JSON"),
+        (b'"x"', "is a string, expected a JSON object"),
+        (b'{"a":' + b"[" * 64 + b"]" * 64 + b"}", "nests deeper than 64 levels"),
+        (b'{"a":' + b"[" * 200_000 + b"]" * 200_000 + b"}", "nests deeper than 64 levels"),
+        (b'{"a":' + b"9" * 5000 + b"}", "is not JSON"),
+        (b'{"a":"' + b"x" * 500_000 + b'"}', "has 500008 bytes, expected at most 450000"),
+    ],
+    ids=range(11),
+)
+def test_what_two_readers_could_understand_differently_is_refused(data: bytes, says: str) -> None:
+    with pytest.raises(NotStrict) as caught:
+        strict_object(data, limit=450_000)
+    assert says in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+def test_what_is_read() -> None:
+    deep = b'{"a":' + b"[" * 63 + b"]" * 63 + b"}"
+    assert list(strict_object(deep, limit=1000)) == ["a"]
+    assert strict_object('{"a":"\\ud83d\\ude00"}', limit=100) == {"a": "\U0001f600"}
+    assert compact({"b": [1, None], "a": "é"}) == '{"b":[1,null],"a":"é"}'.encode()
+    assert compact({"a": "é"}, ascii_only=True) == b'{"a":"\\u00e9"}'
+
+
+def test_many_keys_that_stand_twice_take_no_time() -> None:
+    pairs = ",".join(f'"{n}":1' for n in range(100_000))
+    with pytest.raises(NotStrict, match="'99999' twice"):
+        strict_object(f'{{{pairs},"99999":2}}', limit=1 << 22)
+
+
+def test_untrusted_words_reach_no_terminal() -> None:
+    assert quoted("a\x1b[31m\n\u202e") == r"'a\x1b[31m\n\u202e'"
+    assert quoted(b"\xff\x00") == r"'\\xff\x00'"
+    assert quoted("x" * 1000) == "'" + "x" * 96 + "...'"

@@ -7,6 +7,7 @@ before their index, a subject before what refers to it, and the tag last of all.
 from __future__ import annotations
 
 from bpfimg.errors import ImageError, NotFound
+from bpfimg.oci._ahead import Ahead
 from bpfimg.oci._cosign import TAG_ENDINGS, merge
 from bpfimg.oci._descriptor import Descriptor, Platform
 from bpfimg.oci._digest import Digest
@@ -41,20 +42,24 @@ def copy(
     go along, in both forms: manifests with a `subject`, and cosign's `.sig` and `.att` tags. Signatures that the
     target has already stay.
     """
-    errand = _Errand(source, target, platform)
-    top = source.resolve(selector)
-    raw = b""
-    evidence: list[_Evidence] = []
-    for part, raw in errand.parts(top):  # the last one is the top itself
-        if referrers and part.is_document:
-            evidence += errand.evidence(part.digest)
-        if part.digest != top.digest:
-            errand.push(part, raw)
-    target.push(top, raw, tag=None if evidence else tag)
-    for each in evidence:
-        errand.bring(*each)
-    if evidence and tag is not None:
-        target.tag(top, tag)
+    with Ahead(source) as ahead:
+        errand = _Errand(ahead, target, platform)
+        top = source.resolve(selector)
+        raw = b""
+        evidence: list[_Evidence] = []
+        if referrers:
+            errand.look_soon(top.digest)
+        for part, raw in errand.parts(top):  # the last one is the top itself
+            if referrers and part.is_document:
+                evidence += errand.evidence(part.digest)
+            if part.digest != top.digest:
+                errand.push(part, raw)
+        ahead.fetch_soon(descriptor for _, descriptor, _ in evidence)
+        target.push(top, raw, tag=None if evidence else tag)
+        for each in evidence:
+            errand.bring(*each)
+        if evidence and tag is not None:
+            target.tag(top, tag)
     return top
 
 
@@ -65,7 +70,7 @@ _Evidence = tuple[Digest, Descriptor, str | None]
 class _Errand:
     """One copy: from where, to where, and what is done already."""
 
-    def __init__(self, source: Source, target: Target, platform: Platform | None) -> None:
+    def __init__(self, source: Ahead, target: Target, platform: Platform | None) -> None:
         self._source = source
         self._target = target
         self._platform = platform
@@ -82,15 +87,20 @@ class _Errand:
             raise ImageError(f"indexes are nested deeper than {_NESTING} levels at {descriptor.digest}")
         else:
             children = (document.select(self._platform),) if self._platform else document.manifests
-        for child in children:
+        lacking = [child for child in children if child.is_document or not self._target.exists(child)]
+        self._source.fetch_soon(child for child in lacking if child.digest not in self._pushed and not _is_empty(child))
+        for child in lacking:
             if child.digest in self._pushed:
                 continue  # one child may stand under several platforms, one layer in several manifests
             if child.is_document:
                 yield from self.parts(child, nesting - 1)
-            elif not self._target.exists(child):
-                empty = child.media_type == EMPTY and child.size == len(EMPTY_CONTENT)
-                yield child, EMPTY_CONTENT if empty else self._source.fetch(child)
+            else:
+                yield child, EMPTY_CONTENT if _is_empty(child) else self._source.fetch(child)
         yield descriptor, raw
+
+    def look_soon(self, digest: Digest) -> None:
+        """Says that `evidence` will be asked."""
+        self._source.look_soon(digest, (digest.tag + ending for ending in TAG_ENDINGS))
 
     def _fetch(self, descriptor: Descriptor, nesting: int) -> bytes:
         try:
@@ -165,6 +175,10 @@ class _Errand:
             return parse_document(self._target.fetch(found), found.media_type)
         except NotFound:
             return None
+
+
+def _is_empty(descriptor: Descriptor) -> bool:
+    return descriptor.media_type == EMPTY and descriptor.digest.matches(EMPTY_CONTENT)
 
 
 def _is_signature(document: Manifest | Index) -> bool:

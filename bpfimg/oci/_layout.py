@@ -38,6 +38,8 @@ class Layout:
     wrote without a repository (`v1`) are found as well, after full ones. `lock_timeout` is in seconds.
     """
 
+    at_once = 1
+
     def __init__(
         self, path: str, repository: Repository, *, lock_timeout: float = 30.0, short_names: bool = True
     ) -> None:

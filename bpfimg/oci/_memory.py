@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 class Memory:
     """A `Target` that lives as long as the object; as strict about order as a registry."""
 
+    at_once = 1
+
     def __init__(self, repository: Repository) -> None:
         self.repository = repository
         self._content: dict[Digest, bytes] = {}

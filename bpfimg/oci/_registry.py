@@ -30,7 +30,12 @@ _ACCEPT = {"Accept": ", ".join(_media.DOCUMENTS)}
 
 
 class Registry:
-    """A `Target`: one repository, reached with `options`. `close` (or `with`) ends its connections."""
+    """A `Target`: one repository, reached with `options`. `close` (or `with`) ends its connections.
+
+    Reading is safe from several threads once a first request has been answered.
+    """
+
+    at_once = 8
 
     def __init__(self, repository: Repository, options: RegistryOptions | None = None) -> None:
         self.repository = repository

@@ -22,6 +22,10 @@ class Source(Protocol):
     def repository(self) -> Repository:
         """The repository that this source is bound to."""
 
+    @property
+    def at_once(self) -> int:
+        """How many reads it is worth having under way at the same time: 1 where there is nothing to wait for."""
+
     def resolve(self, selector: str | Digest) -> Descriptor:
         """Returns the descriptor of the manifest or index that a tag or digest names; NotFound when there is none."""
 

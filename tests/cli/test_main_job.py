@@ -323,7 +323,17 @@ def test_twenty_at_once(host: Cli, ready: str) -> None:
         assert sorted(host("list", "-q").stdout.split()) == sorted(ids)
         assert all(each.ping(1) for each in places)
         assert len(host.json("links", "links")["links"]) == 20
-        for each in [host.start("unload", number) for number in ids]:
+        # half of them go while as many come to the places that were never used
+        fresh = [stack.enter_context(namespace()) for _ in range(10)]
+        changes = [host.start("unload", number) for number in ids[:10]]
+        changes += [host.start(*words, "-i", each.interface, "--netns", each.name) for each in fresh]
+        for each in changes:
+            out, err = each.communicate(timeout=120)
+            assert each.returncode == 0, err
+            ids.append(out.strip())
+        kept = sorted(ids[10:20] + ids[30:])
+        assert sorted(host("list", "-q").stdout.split()) == kept
+        for each in [host.start("unload", number) for number in kept]:
             _, err = each.communicate(timeout=120)
             assert each.returncode == 0, err
         assert nothing_loaded(host)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import struct
-import tempfile
-from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, configuration, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bpfimg.bytecode import Limits, _tables, parse, variables
@@ -42,11 +40,7 @@ OBJECTS = (RICH, example("tracepoint_counter", target="bpfeb"), example("xdp_cou
 BTF = RICH[headers(RICH)[".BTF"].offset :][: headers(RICH)[".BTF"].size]
 SMALL = Limits(zero_bytes=1 << 20)  # a fuzzed .bss may have any size: do not spend the test's memory on it
 
-# Not below the source tree: pytest would stumble over the folder at the next run.
-configuration.set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "bpfimg-hypothesis")
-fuzz = settings(
-    max_examples=400, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
-)
+fuzz = settings(max_examples=400, suppress_health_check=list(HealthCheck))
 interesting = st.sampled_from([0, 1, 0x7F, 0x80, 0xFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 1 << 63, (1 << 64) - 1])
 
 

@@ -18,7 +18,7 @@ from tests.support.tars import archive, entry, gzipped, pax
 
 TAR = tar_of("a.o", OBJECT, modified=0)
 RICH = archive(pax(path="b.o"), entry("a.o", b"x" * 20), entry("L", b"c.o\0", kind=b"L"), entry("x", b"y"), end=b"")
-many = settings(max_examples=300, deadline=None)
+many = settings(max_examples=300)
 
 changes = st.lists(st.tuples(st.integers(0, 4000), st.binary(max_size=12), st.integers(0, 12)), max_size=4)
 

@@ -262,7 +262,6 @@ def check_scope(scope: str) -> None:
     assert found == accepted_by_schema(value)
 
 
-@hypothesis.settings(database=None, deadline=None)
 @hypothesis.given(hypothesis.strategies.text("aB1.-_:/*[]\n", max_size=14))
 def test_one_grammar_of_scopes_whatever_they_are(scope: str) -> None:
     check_scope(scope)

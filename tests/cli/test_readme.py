@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -76,6 +77,35 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
         pytest.skip("needs a host without a trust policy of its own")
     with ExitStack() as stack:
         yield Reader(stack, tmp_path)
+
+
+def test_the_python_in_it_runs(reader: Reader) -> None:
+    """With the places of this test in place of the host's."""
+    for line in (
+        "bpfimg key generate release",
+        "bpfimg build -t 127.0.0.1:5000/team/xdp_counter:v1 examples/bytecode/xdp_counter.bpf.c",
+        "bpfimg sign --key release.key 127.0.0.1:5000/team/xdp_counter:v1",
+    ):
+        reader.types(line)
+    policy = {
+        "version": 1,
+        "default": "deny",
+        "authorities": {"release": {"type": "key", "keyPaths": [f"{reader.folder}/release.pub"]}},
+        "rules": [{"scope": f"{reader.host}/team/**", "requireAny": ["release"]}],
+    }
+    (reader.folder / "policy.json").write_text(json.dumps(policy))
+    (program,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    for there, here in (
+        ("/var/lib/bpfimg/store", f"{reader.folder}/store"),
+        ("/etc/bpfimg/policy.json", f"{reader.folder}/policy.json"),
+        ("/sys/fs/bpf", reader.mount),
+        ("127.0.0.1:5000", reader.host),
+    ):
+        program = program.replace(there, here)
+    (reader.folder / "program.py").write_text(program)
+    printed = reader.types("python program.py")
+    assert printed.startswith("xdp_counter eth1 ('release sha256:"), printed
+    assert reader.types("bpfimg unload xdp_counter").endswith("(xdp_counter)\n")
 
 
 def commands(block: str) -> list[tuple[str, str]]:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from bpfimg.cli._main import command, main
+from bpfimg.cli._entry import command, main
 
 __all__ = ["command", "main"]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from bpfimg.errors import UsageError
+from bpfimg.errors import UsageError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
     from bpfimg.cli._options import Options
+    from bpfimg.load import LinkRecord
 
 EPILOG = """\
 It works when the interface has gone, too.
@@ -32,20 +33,23 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     numbers = [_number(word) for word in arguments.links]
     host = host_of(options)
     gone: list[dict[str, object]] = []
-    for number in numbers:
-        load, record = running.detach(host, number)
-        gone.append({"id": number, "program_id": record.program_id if record else None, "load": load.id})
-        if not options.json:
-            target = (
-                f" ({record.program_name} was on {record.hook} {record.target})" if record and not options.quiet else ""
-            )
-            print(f"{number}{target}")
-    if options.json:
-        print(json_text({"links": gone}))
+    try:
+        for number in numbers:
+            load, record = running.detach(host, number)
+            gone.append({"id": number, "program_id": record.program_id if record else None, "load": load.id})
+            if not options.json:
+                print(number if options.quiet or record is None else f"{number} ({_was(record)})")
+    finally:  # what went is said although a later one failed
+        if options.json and gone:
+            print(json_text({"links": gone}))
     return 0
 
 
+def _was(record: LinkRecord) -> str:
+    return f"{record.program_name} was on {record.hook} {record.target}"
+
+
 def _number(word: str) -> int:
-    if not (word.isascii() and word.isdigit()):
-        raise UsageError(f"the link is {word!r}, expected its id, a number", hint="`bpfimg links` shows the ids")
+    if not (word.isascii() and word.isdigit() and len(word) <= 10):
+        raise UsageError(f"the link is {quoted(word)}, expected its id, a number", hint="`bpfimg links` shows the ids")
     return int(word)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bpfimg.errors import Error, UsageError
+from bpfimg.errors import Error, UsageError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     """Prints two blocks, *Program* and *Kernel*."""
     from bpfimg.cli._list import seen
 
-    if not (arguments.id.isascii() and arguments.id.isdigit()):
+    if not (arguments.id.isascii() and arguments.id.isdigit() and len(arguments.id) <= 10):
         raise UsageError(
-            f"the program is {arguments.id!r}, expected its id, a number", hint="`bpfimg list` shows the ids"
+            f"the program is {quoted(arguments.id)}, expected its id, a number", hint="`bpfimg list` shows the ids"
         )
     number = int(arguments.id)
     inventory = seen(options, maps=True)

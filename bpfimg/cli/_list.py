@@ -7,6 +7,7 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
     from bpfimg.cli._options import Options
     from bpfimg.inspect import Inventory, ProgramView
@@ -32,8 +33,9 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     from bpfimg.cli._entries import program_entry, short_image, where
     from bpfimg.cli._render import json_text, table
 
+    wanted = _filter(arguments)
     inventory = seen(options, all=arguments.all, maps=options.json)
-    shown = [view for view in inventory.programs if _wanted(view, arguments)]
+    shown = [view for view in inventory.programs if wanted(view)]
     if options.json:
         print(json_text({"programs": [program_entry(view, inventory) for view in shown]}))
     elif options.quiet:
@@ -76,10 +78,19 @@ def seen(options: Options, *, all: bool = False, maps: bool = False) -> Inventor
     return inventory
 
 
-def _wanted(view: ProgramView, arguments: argparse.Namespace) -> bool:
+def _filter(arguments: argparse.Namespace) -> Callable[[ProgramView], bool]:
     from bpfimg.cli._parser import key_values
+    from bpfimg.errors import UsageError, quoted
+    from bpfimg.kernel import abi
 
-    if arguments.type is not None and view.type != arguments.type:
-        return False
-    wanted = key_values(arguments.labels, "-l")
-    return not wanted or (view.record is not None and wanted.items() <= view.record.metadata.items())
+    kind, labels = arguments.type, key_values(arguments.labels, "-l")
+    if kind is not None and kind not in abi.PROGRAM_TYPES and not kind.startswith("type "):
+        words = ", ".join(abi.PROGRAM_TYPES[1:])
+        raise UsageError(f"--type is {quoted(kind)}, expected one of the kernel's words", hint=f"they are: {words}")
+
+    def wanted(view: ProgramView) -> bool:
+        if kind is not None and view.type != kind:
+            return False
+        return not labels or (view.record is not None and labels.items() <= view.record.metadata.items())
+
+    return wanted

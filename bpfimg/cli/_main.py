@@ -43,6 +43,9 @@ EXIT_CODES: tuple[tuple[type[errors.Error], int], ...] = (
 )
 
 
+_LIMITS = "bpfimg needs about 32 descriptors (`ulimit -n`)"
+
+
 def command() -> NoReturn:
     """The `bpfimg` command: `main`, then the process ends at once.
 
@@ -52,6 +55,7 @@ def command() -> NoReturn:
     import gc
 
     gc.set_threshold(100_000)
+    _open_streams()
     try:
         code = main()
     except SystemExit as stop:  # argparse, after it has printed a help text
@@ -62,6 +66,21 @@ def command() -> NoReturn:
         except (OSError, ValueError):
             code = code or 1
     os._exit(code)
+
+
+def _open_streams() -> None:
+    """Makes both streams fit to be written to, whatever the caller left of them.
+
+    One that was closed (`>&-`) leads to /dev/null: else the next thing opened, a map perhaps, would be number 1. What
+    the locale cannot spell is written as an escape.
+    """
+    if sys.stdin is None or sys.stdout is None or sys.stderr is None:  # Python's way to say that it was closed
+        while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
+            pass
+        os.close(fd)
+        sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115  # until the end
+        sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -79,10 +98,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        # the rooms translate their own; what is left is the answer that could not be written
-        if error.errno not in (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EFBIG):
-            raise
-        return _report(errors.Error(f"the answer could not be written: {error.strerror}"), words)
+        # the rooms translate their own; what is left is the answer that could not be written, or no room to work in
+        if error.errno in (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EFBIG, errno.EAGAIN):
+            return _report(errors.Error(f"the answer could not be written: {error.strerror}"), words)
+        if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+            return _report(errors.Error(f"this process may use no more: {error.strerror}", hint=_LIMITS), words)
+        raise
     return code
 
 
@@ -140,13 +161,16 @@ Ship eBPF programs as OCI images, and run them only when they are trusted.
 
 {verbs}
 
-`bpfimg VERB --help` explains a verb. Options that every verb takes: --store DIR, --bpffs DIR, --policy FILE,
--o text|json, -q, -v, --authfile FILE, --ca-file FILE, --plain-http, --insecure-skip-tls-verify, --lock-timeout SECONDS;
-each also as an environment variable, BPFIMG_STORE and so on.
+`bpfimg VERB --help` explains a verb. Options that every verb takes:
+  --store DIR, --bpffs DIR, --policy FILE, -o text|json, -q, -v,
+  --authfile FILE, --ca-file FILE, --plain-http, --insecure-skip-tls-verify,
+  --lock-timeout SECONDS; each also as a variable, BPFIMG_STORE and so on.
 
-exit codes: 0 done, 1 failed, 2 usage, 3 not believed (signature or policy), 4 not supported by this kernel or host
+exit codes: 0 done, 1 failed, 2 usage, 3 not believed (signature or policy),
+            4 not supported by this kernel or host
 
-example: bpfimg run --key cosign.pub registry.example/xdp_counter:v1 xdp --iface eth0"""
+example:
+  bpfimg run --key cosign.pub registry.example/xdp_counter:v1 xdp --iface eth0"""
 
 
 def exit_code(error: errors.Error) -> int:
@@ -155,45 +179,56 @@ def exit_code(error: errors.Error) -> int:
 
 
 def _report(error: errors.Error, words: list[str]) -> int:
-    from bpfimg.cli._render import clean
-
     code = exit_code(error)
-    reasons = [clean(reason) for reason in getattr(error, "reasons", ())]
-    log = getattr(error, "log", "")
-    if _wants_json(words):
-        import json
-
-        document: dict[str, object] = {
-            "error": {
-                "kind": type(error).__name__,
-                "message": clean(str(error)),
-                "hint": clean(error.hint),
-                "exit": code,
-            }
-        }
-        if reasons:
-            document["error"]["reasons"] = reasons  # type: ignore[index]
-        if log:
-            document["error"]["log"] = clean(log, keep_lines=True)  # type: ignore[index]
-        print(json.dumps(document), file=sys.stderr)
-        return code
-    print(f"bpfimg: error: {clean(str(error))}", file=sys.stderr)
-    for reason in reasons:
-        print(f"  - {reason}", file=sys.stderr)
-    if log and {"-v", "--verbose"} & set(words):
-        print(clean(log, keep_lines=True), file=sys.stderr)
-    elif log:
-        error.hint = f"{error.hint} (-v shows it)"
-    if error.hint:
-        print(f"hint: {clean(error.hint, keep_lines=True)}", file=sys.stderr)
+    try:
+        print(_as_json(error, code) if _wants_json(words) else _as_text(error, words), file=sys.stderr)
+        sys.stderr.flush()
+    except OSError:  # nobody listens, or the disk is full: the exit code still says what it was
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     return code
 
 
+def _as_json(error: errors.Error, code: int) -> str:
+    import json
+
+    from bpfimg.cli._render import clean
+
+    said: dict[str, object] = {
+        "kind": type(error).__name__,
+        "message": clean(str(error)),
+        "hint": clean(error.hint),
+        "exit": code,
+    }
+    reasons = [clean(reason) for reason in getattr(error, "reasons", ())]
+    if reasons:
+        said["reasons"] = reasons
+    log = getattr(error, "log", "")
+    if log:
+        said["log"] = clean(log, keep_lines=True)
+    return json.dumps({"error": said})
+
+
+def _as_text(error: errors.Error, words: list[str]) -> str:
+    from bpfimg.cli._render import clean
+
+    lines = [f"bpfimg: error: {clean(str(error))}"]
+    lines += [f"  - {clean(reason)}" for reason in getattr(error, "reasons", ())]
+    log, hint = getattr(error, "log", ""), error.hint
+    if log and {"-v", "--verbose"} & set(words):
+        lines.append(clean(log, keep_lines=True))
+    elif log:
+        hint = f"{hint} (-v shows it)"
+    if hint:
+        lines.append(f"hint: {clean(hint, keep_lines=True)}")
+    return "\n".join(lines)
+
+
 def _wants_json(words: list[str]) -> bool:
-    """Also answers for a command line that could not be parsed."""
-    if os.environ.get("BPFIMG_OUTPUT") == "json":
-        return not any(a in ("-o", "--output") and b == "text" for a, b in itertools.pairwise(words))
-    pairs = itertools.pairwise(words)
-    return any(a in ("-o", "--output") and b == "json" for a, b in pairs) or bool(
-        {"-ojson", "--output=json"} & set(words)
-    )
+    """Also answers for a command line that could not be parsed: the last word on it counts, else the variable."""
+    wanted = os.environ.get("BPFIMG_OUTPUT", "")
+    for word, following in itertools.zip_longest(words, words[1:], fillvalue=""):
+        if word in ("-o", "--output"):
+            wanted = following
+        elif word.startswith(("-otext", "-ojson", "--output=")):
+            wanted = word.removeprefix("--output=").removeprefix("-o")
+    return wanted == "json"

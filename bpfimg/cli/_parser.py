@@ -26,6 +26,22 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=30, width=_width())
 
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        """Paragraphs at the terminal's width; lines that begin with a blank, and headings, stay as they are."""
+        from itertools import groupby
+        from textwrap import fill
+
+        def kept(line: str) -> bool:
+            return not line or line.startswith(" ") or line.endswith(":")
+
+        pieces: list[str] = []
+        for keep, lines in groupby(text.splitlines(), key=kept):
+            paragraph = list(lines)
+            if not keep:
+                paragraph = [fill(" ".join(paragraph), width, break_on_hyphens=False, break_long_words=False)]
+            pieces += paragraph
+        return "\n".join(pieces)
+
 
 def _width() -> int:
     columns = os.environ.get("COLUMNS", "")

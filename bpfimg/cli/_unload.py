@@ -29,12 +29,14 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
 
     host = host_of(options)
     gone: list[dict[str, object]] = []
-    for word in arguments.programs:
-        load = running.unload(host, word)
-        gone += [{"id": number, "application": load.name or None} for number in load.program_ids]
-        if not options.json:
-            name = "" if options.quiet or not load.name else f" ({load.name})"
-            print("".join(f"{number}{name}\n" for number in load.program_ids), end="")
-    if options.json:
-        print(json_text({"programs": gone}))
+    try:
+        for word in arguments.programs:
+            load = running.unload(host, word)
+            gone += [{"id": number, "application": load.name or None} for number in load.program_ids]
+            if not options.json:
+                name = "" if options.quiet or not load.name else f" ({load.name})"
+                print("".join(f"{number}{name}\n" for number in load.program_ids), end="")
+    finally:  # what went is said although a later one failed
+        if options.json and gone:
+            print(json_text({"programs": gone}))
     return 0

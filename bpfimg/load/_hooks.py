@@ -152,7 +152,12 @@ def with_netns(hook: Hook, path: str | None) -> Hook:
 
 def _interface(name: str) -> None:
     # The kernel's dev_valid_name(): below IFNAMSIZ, not a path component of sysfs, no '/', ':' or blank.
-    bad = not name or len(name.encode()) > 15 or name in (".", "..") or any(c in "/:" or c.isspace() for c in name)
+    bad = (
+        not name
+        or len(name.encode(errors="replace")) > 15
+        or name in (".", "..")
+        or any(c in "/:" or c.isspace() for c in name)
+    )
     if bad or not name.isprintable():
         raise UsageError(
             f"{quoted(name)} is not an interface name, expected at most 15 bytes without '/', ':' or blanks"

@@ -31,8 +31,8 @@ WORK = "tmp-"
 
 
 def is_id(name: str) -> bool:
-    """True for the name of a load's or a link's directory."""
-    return name.isascii() and name.isdigit()
+    """True for the name of a load's or a link's directory: the kernel's ids have 32 bits."""
+    return name.isascii() and name.isdigit() and len(name) <= 10
 
 
 def pin_names(prefix: str, objects: Sequence[tuple[str, int]]) -> tuple[str, ...]:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from urllib3.exceptions import HTTPError
 
 _ERROR_BODY = 64 << 10
+_LENGTH_DIGITS = 20
+"""From here on a number is no length, and from 4300 on Python refuses to read it."""
 _WORDS = {
     401: "the registry wants credentials",
     403: "access is denied",
@@ -39,6 +41,12 @@ def read_limited(response: BaseHTTPResponse, limit: int) -> bytes:
         if len(content) > limit:
             break
     return bytes(content[: limit + 1])
+
+
+def announced(response: BaseHTTPResponse) -> int | None:
+    """Returns how many bytes the headers promise, None when they say nothing of use."""
+    length = response.headers.get("Content-Length", "")
+    return int(length) if length.isdecimal() and len(length) < _LENGTH_DIGITS else None
 
 
 def finish(response: BaseHTTPResponse) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _TOKEN_LIMIT = 1 << 20
 _LIFETIME, _MARGIN = 60.0, 10.0
 """Seconds that a token lives when its answer does not say, and before whose end it is renewed."""
+_LONGEST = 86400.0
 _SENDABLE = re.compile(r"[\x21-\x7e]+")
 _WIDE = "pull,push"
 
@@ -125,7 +126,7 @@ class Auth:
             raise RegistryError(f"{quoted(realm)} gives no token: {error}") from error
         token = answer.get("token") or answer.get("access_token")
         lifetime = answer.get("expires_in")
-        seconds = float(lifetime) if isinstance(lifetime, int | float) and lifetime > 0 else _LIFETIME
+        seconds = min(lifetime, _LONGEST) if isinstance(lifetime, int | float) and lifetime > 0 else _LIFETIME
         return _sendable(token, quoted(realm)), seconds
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bpfimg.errors import DigestMismatch, ImageError, RegistryError, quoted
-from bpfimg.oci._answers import no_answer
+from bpfimg.oci._answers import announced, no_answer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,13 +79,13 @@ def _check_headers(response: BaseHTTPResponse, at: int, descriptor: Descriptor, 
         if not span.startswith(f"bytes {at}-"):
             response.close()
             raise RegistryError(f"cannot {doing}: {host} sends {quoted(span)}, expected the bytes from {at} on")
-    length = response.headers.get("Content-Length", "")
-    if length.isdecimal() and at + int(length) != descriptor.size:
+    length = announced(response)
+    if length is not None and at + length != descriptor.size:
         response.close()
         raise DigestMismatch(
-            f"{host} announces {at + int(length)} bytes for {descriptor.digest}, expected {descriptor.size}",
+            f"{host} announces {at + length} bytes for {descriptor.digest}, expected {descriptor.size}",
             want=f"{descriptor.size} bytes",
-            got=f"{at + int(length)} bytes",
+            got=f"{at + length} bytes",
         )
 
 

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from bpfimg.errors import DigestMismatch, ImageError, UsageError, quoted
 from bpfimg.oci import _media
-from bpfimg.oci._answers import finish
+from bpfimg.oci._answers import announced, finish
 from bpfimg.oci._check import check_content, check_limit
 from bpfimg.oci._descriptor import Descriptor
 from bpfimg.oci._digest import Digest
@@ -95,8 +95,7 @@ class Registry:
         doing = f"look for {self.repository}@{digest}"
         response = self._wire.request("HEAD", url, doing, expect=(200, 404), headers=_ACCEPT, actions=_WRITE)
         finish(response)
-        length = response.headers.get("Content-Length", "")
-        return response.status == 200 and (not length.isdecimal() or int(length) == descriptor.size)
+        return response.status == 200 and announced(response) in (None, descriptor.size)
 
     # writing
 

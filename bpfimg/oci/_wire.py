@@ -225,13 +225,19 @@ def open_pool(options: RegistryOptions, host: str, url: str) -> PoolManager:
     tls = None if url.startswith("http:") else context(options, host)
     timeout = urllib3.Timeout(connect=_CONNECT, read=_READ)
     proxy = _proxy(options, host, url)
+    # never `block`: a response that is closed unread gives its place in the pool back to nobody
     if proxy is None:
-        return urllib3.PoolManager(maxsize=8, block=True, ssl_context=tls, timeout=timeout)
+        return urllib3.PoolManager(maxsize=8, ssl_context=tls, timeout=timeout)
     from urllib.parse import unquote
 
-    parts = urllib3.util.parse_url(proxy)
-    login = urllib3.make_headers(proxy_basic_auth=unquote(parts.auth)) if parts.auth else None
-    return urllib3.ProxyManager(proxy, proxy_headers=login, maxsize=8, block=True, ssl_context=tls, timeout=timeout)
+    try:
+        parts = urllib3.util.parse_url(proxy)
+        login = urllib3.make_headers(proxy_basic_auth=unquote(parts.auth)) if parts.auth else None
+        return urllib3.ProxyManager(proxy, proxy_headers=login, maxsize=8, ssl_context=tls, timeout=timeout)
+    except urllib3.exceptions.HTTPError as error:
+        word = url.partition(":")[0]
+        # without the URL, in which a password may stand
+        raise RegistryError(f"{word}_proxy is no proxy that can be used, expected http://HOST:PORT") from error
 
 
 def _proxy(options: RegistryOptions, host: str, url: str) -> str | None:

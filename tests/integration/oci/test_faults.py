@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
@@ -268,6 +269,18 @@ class TestWrongContent:
         with pytest.raises(RegistryError, match="encoded as 'gzip'"):
             stored.fetch(image().blobs[1][0])
 
+    @pytest.mark.parametrize("method", ["GET", "HEAD"])
+    def test_a_length_of_thousands_of_digits(self, fake: FakeRegistry, stored: Registry, method: str) -> None:
+        def boast(reply: Reply) -> Reply:
+            return replace(reply, headers={"Content-Length": "9" * 5000}, unannounced=True)
+
+        layer, content = image().blobs[1]
+        fake.fail(method, boast)
+        if method == "HEAD":
+            assert stored.exists(layer)
+        else:
+            assert stored.fetch(layer) == content
+
     def test_exists_looks_at_the_size(self, fake: FakeRegistry, stored: Registry) -> None:
         layer = image().blobs[1][0]
         assert stored.exists(layer)
@@ -301,6 +314,15 @@ class TestRedirects:
             fake.fail("GET /v2/acme/xdp/blobs", self.elsewhere(fake))
             place.fetch(self.layer)
         assert fake.requests[-1].headers["Authorization"] == fake.authorization
+
+    @pytest.mark.parametrize("body", [b"", b"moved", b"x" * 1_000_000])
+    def test_more_of_them_than_connections(self, fake: FakeRegistry, stored: Registry, body: bytes) -> None:
+        fake.fail("GET /v2/acme/xdp/blobs", status(307, body, Location=f"/elsewhere/{self.layer.digest}"), times=20)
+        read: list[bytes] = []
+        reader = Thread(target=lambda: read.extend(stored.fetch(self.layer) for _ in range(20)), daemon=True)
+        reader.start()
+        reader.join(60.0)
+        assert len(read) == 20  # it waited for ever for the ninth connection
 
     def test_content_from_there_is_checked(self, fake: FakeRegistry, stored: Registry) -> None:
         fake.fail("GET /v2/acme/xdp/blobs", self.elsewhere(fake))
@@ -376,6 +398,11 @@ class TestTokens:
         with pytest.raises(RegistryError, match="gives no token"):
             stored.resolve("v1")
 
+    @pytest.mark.parametrize("seconds", ["9" * 400, "1e999", "true", "-1", '"soon"'])
+    def test_a_strange_lifetime(self, locked: FakeRegistry, stored: Registry, seconds: str) -> None:
+        locked.token = f'{{"token":"sesame","expires_in":{seconds}}}'.encode()
+        assert stored.resolve("v1") == image().descriptor
+
     def test_an_identity_token_is_exchanged(self, locked: FakeRegistry, stored: Registry, tmp_path: object) -> None:
         authfile = f"{tmp_path}/auth.json"
         with open(authfile, "w") as file:
@@ -439,3 +466,14 @@ class TestListings:
         fake.manifests[NAME, subject.digest.tag] = "application/json", b"junk"
         with pytest.raises(Error):
             place.referrers(subject.digest)
+
+
+@pytest.mark.parametrize("proxy", ["socks5://me:secret@h:1", "http://me:secret@h:bad/", "://me:secret@h"])
+def test_a_proxy_that_is_none(proxy: str) -> None:
+    options = replace(OPTIONS, proxies={"https": proxy})
+    with (
+        Registry(Repository("registry.example", NAME), options) as place,
+        pytest.raises(RegistryError, match="https_proxy is no proxy") as refused,
+    ):
+        place.resolve("v1")
+    assert "secret" not in str(refused.value)

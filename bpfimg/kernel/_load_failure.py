@@ -52,8 +52,9 @@ def load_failure(attempt: Attempt) -> KernelError:
     refused = _named(attempt.lines, "map '", "failed to create")
     if refused in attempt.maps:
         return _map_refused(attempt, refused)
-    said = "; ".join(printable(line) for line in attempt.lines[:2])
     hint = permission_hint(("CAP_BPF",), "loading") if attempt.errno == errno.EPERM else ""
+    # libbpf guesses at RLIMIT_MEMLOCK, which has been no limit since kernel 5.11, where a capability is missing
+    said = "" if hint else "; ".join(printable(line) for line in attempt.lines[:2])
     return KernelError(
         f"cannot load object {attempt.name!r}: {said + ': ' if said else ''}{reason(attempt.errno)}",
         errno=attempt.errno,

@@ -136,7 +136,7 @@ def _wrapped(number: int, size: int, order: ByteOrder) -> bytes:
 def _advice(spec: GlobalSpec, text: str) -> str:
     if spec.kind == "enum":
         return "it also takes " + ", ".join(name for name, _ in spec.enumerators[:30])
-    if text and re.fullmatch(r"[0-9a-fA-F]+", text):
+    if len(text) <= _MAX_DIGITS and re.fullmatch(r"[0-9a-fA-F]+", text):
         return f"for a hexadecimal number write 0x{text}"
     return ""
 

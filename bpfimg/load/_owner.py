@@ -10,13 +10,20 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bpfimg.load._host import Load
+    from bpfimg.load._place import Place
 
 
-def describe(program_id: int, loads: Sequence[Load]) -> tuple[str, str]:
-    """Returns (who, what to do about it) for the program with that kernel id; 0 is one that cannot be seen."""
+def describe(program_id: int, loads: Sequence[Load], where: Place, direction: str | None = None) -> tuple[str, str]:
+    """Returns (who, what to do about it) for the program with that kernel id on the hook at `where`.
+
+    0 is a program that cannot be seen. One of ours may be on other hooks as well: the link named is that of this one.
+    """
+    here = (where.ifindex, where.inode, direction)
     for load in loads:
         if program_id and program_id in load.program_ids:
-            link = next((link.id for link in load.links if link.program_id == program_id), None)
+            links = [link for link in load.links if link.program_id == program_id]
+            near = [link.id for link in links if (link.ifindex, link.netns_inode, link.direction) == here]
+            link = next(iter(near or [link.id for link in links]), None)  # none is near if the interface has moved
             by = f", link {link}" if link is not None else ""
             name = f" of {quoted(load.name)}" if load.name else ""
             remedy = f"`bpfimg detach {link}`" if link is not None else f"`bpfimg unload {load.id}`"

@@ -61,7 +61,7 @@ def _check_free(where: Place, direction: str, scene: Scene) -> None:
         for link in load.links:
             key = (link.hook, link.ifindex, link.netns_inode, link.direction)
             if key == ("tc", where.ifindex, where.inode, direction) and _is_live(load, link):
-                who, remedy = describe(link.program_id, scene.loads)
+                who, remedy = describe(link.program_id, scene.loads, where, direction)
                 raise Busy(
                     f"{where.interface} {direction} already runs tc {who}",
                     owner=who,

@@ -89,9 +89,9 @@ def _link(program: Loaded, place: Place, mode: str) -> Fd:
 def _explained(error: KernelError, hook: Xdp, place: Place, scene: Scene) -> AttachError | KernelError:
     if error.errno in _TAKEN:
         there = libbpf.xdp_query(place.ifindex)
-        who, remedy = describe(there.prog_id, scene.loads)
-        mode = f" in {there.mode} mode" if there.mode else ""
-        return Busy(f"{place.interface} already runs XDP {who}{mode}", owner=who, hint=remedy)
+        who, remedy = describe(there.prog_id, scene.loads, place)
+        mode = f", in {there.mode} mode" if there.mode else ""
+        return Busy(f"{place.interface} already runs XDP{mode}: {who}", owner=who, hint=remedy)
     if hook.mode == "native" and error.errno in _DRIVER:
         explained = refused(place, error)
         if isinstance(explained, KernelError):

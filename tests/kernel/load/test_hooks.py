@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bpfimg import inspect
+from bpfimg._value import replace
 from bpfimg.errors import AttachError, Busy, NotSupported, UsageError
 from bpfimg.kernel import abi, bpf, libbpf, netlink, netns
 from bpfimg.load import Hook, Host, Tc, Tcx, Tracepoint, Xdp
@@ -155,6 +156,20 @@ def test_a_second_xdp_program_is_told_whose_the_first_is(host: Host, ns: Namespa
     assert f"bpfimg detach {first.links[0].id}" in caught.value.hint
     assert "native mode" in str(caught.value)
     assert loads.attached(ns) == {("xdp", first.id)}
+
+
+@pytest.mark.parametrize("kind", ["xdp", "tc"])
+def test_of_two_links_of_one_program_the_one_in_the_way_is_named(kind: str, host: Host, ns: Namespace) -> None:
+    data, hook = hook_of(kind, ns)
+    loaded = loads.only_load(host, data)
+    ns.exec(["ip", "link", "add", "more0", "type", "veth", "peer", "name", "more1"])
+    links = [
+        loads.attach(host, loaded.id, replace(hook, interface=name)).id for name in ("more0", ns.interface, "more1")
+    ]
+    with pytest.raises(Busy) as caught:
+        loads.attach(host, loaded.id, hook)
+    assert f"bpfimg detach {links[1]}`" in caught.value.hint
+    assert f"link {links[1]}" in caught.value.owner
 
 
 def test_a_foreign_xdp_program_is_left_alone(host: Host, ns: Namespace) -> None:

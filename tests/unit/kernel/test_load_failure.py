@@ -7,6 +7,7 @@ import errno
 import pytest
 
 from bpfimg.errors import KernelError, VerifierError
+from bpfimg.kernel import _failure
 from bpfimg.kernel._library import useful
 from bpfimg.kernel._load_failure import Attempt, load_failure, verifier_error
 
@@ -73,6 +74,13 @@ def test_an_extern_that_is_nowhere() -> None:
     assert (
         str(error) == "cannot load object 'object': extern 'CONFIG_X' (strong): not resolved: No such process (ESRCH)"
     )
+
+
+def test_a_missing_capability_is_not_blamed_on_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_failure, "_effective_capabilities", lambda: 0)
+    error = load_failure(attempt(errno.EPERM, ("Failed to bump RLIMIT_MEMLOCK (err = -1), you might need to …",)))
+    assert str(error) == "cannot load object 'object': Operation not permitted (EPERM)"
+    assert "missing: CAP_BPF" in error.hint
 
 
 def test_control_characters_of_a_log_stay_in_the_log() -> None:

@@ -173,3 +173,9 @@ def test_several_at_once() -> None:
     specs = [spec(name="a", size=1), spec(name="b", size=2)]
     done = encode_globals(specs, {"b": "2", "a": "1"}, "big")
     assert [(one.name, value) for one, value in done] == [("b", b"\0\2"), ("a", b"\1")]
+
+
+def test_the_hint_for_a_hexadecimal_number_is_no_longer_than_one() -> None:
+    with pytest.raises(UsageError) as caught:
+        encode_global(spec(), "9" * 100_000, "little")
+    assert len(caught.value.hint) < 200

@@ -62,11 +62,13 @@ def _check_free(where: Place, direction: str, scene: Scene) -> None:
             key = (link.hook, link.ifindex, link.netns_inode, link.direction)
             if key == ("tc", where.ifindex, where.inode, direction) and _is_live(load, link):
                 who, remedy = describe(link.program_id, scene.loads, where, direction)
-                raise Busy(
-                    f"{where.interface} {direction} already runs tc {who}",
-                    owner=who,
-                    hint=f"{remedy}, or use the tcx hook, which takes many",
-                )
+                raise Busy(f"{where.interface} {direction} already runs tc {who}", owner=who, hint=_ways_out(remedy))
+
+
+def _ways_out(remedy: str) -> str:
+    from bpfimg.kernel import features
+
+    return f"{remedy}, or use the tcx hook, which takes many" if features.has("tcx") else remedy
 
 
 def _is_live(load: Load, link: LinkRecord) -> bool:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
 from bpfimg import inspect
 from bpfimg._value import replace
-from bpfimg.errors import AttachError, Busy, NotSupported, UsageError
-from bpfimg.kernel import abi, bpf, libbpf, netlink, netns
+from bpfimg.errors import AttachError, Busy, KernelError, NotSupported, UsageError
+from bpfimg.kernel import abi, bpf, features, libbpf, netlink, netns
 from bpfimg.load import Hook, Host, Tc, Tcx, Tracepoint, Xdp
 from tests.support import loads
 from tests.support.netns import Namespace, skip_unless, tracefs
@@ -210,6 +211,7 @@ def test_offload_is_refused_by_name(host: Host, ns: Namespace) -> None:
 
 @pytest.mark.parametrize("how", ["tcx", "clsact"])
 def test_one_tc_program_for_each_interface_and_direction(how: str, host: Host, ns: Namespace) -> None:
+    skip_unless(*(["tcx"] if how == "tcx" else []))
     host.tc = how
     first = loads.run(host, *hook_of("tc", ns), name="first")
     with loads.nothing_left(host), pytest.raises(Busy, match="already runs tc program") as caught:
@@ -220,8 +222,41 @@ def test_one_tc_program_for_each_interface_and_direction(how: str, host: Host, n
     assert first.links[0].how == ("clsact" if how == "clsact" else "link")
 
 
+@pytest.mark.parametrize("tcx", [True, False])
+def test_the_tcx_hook_is_the_way_out_only_where_there_is_one(
+    tcx: bool, host: Host, ns: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.tc = "clsact"
+    loads.run(host, *hook_of("tc", ns))
+    monkeypatch.setattr(features, "has", {"tcx": tcx}.get)
+    with pytest.raises(Busy) as caught:
+        loads.run(host, *hook_of("tc", ns))
+    assert ("tcx" in caught.value.hint) is tcx
+    assert "bpfimg detach" in caught.value.hint
+
+
+def test_a_kernel_without_tcx_is_told_apart_and_tc_falls_back(
+    host: Host, ns: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if features.has("tcx"):  # then what such a kernel says is played
+
+        def unknown(*_: object) -> NoReturn:
+            raise KernelError("PROG_QUERY failed: EINVAL", errno=errno.EINVAL)
+
+        monkeypatch.setattr(bpf, "prog_query", unknown)
+        monkeypatch.setattr(features, "has", {"tcx": False}.get)
+    with loads.nothing_left(host), pytest.raises(NotSupported, match="this kernel has no TCX") as caught:
+        loads.run(host, loads.tc(), Tcx(ns.interface, "ingress", netns=ns.path))
+    assert (caught.value.feature, caught.value.hint) == ("tcx", "use the tc hook")
+    loaded = loads.run(host, loads.tc(), Tc(ns.interface, "ingress", netns=ns.path))
+    assert loaded.links[0].how == "clsact"
+    assert ns.ping(2)
+    assert loads.hits(loaded) == 2
+
+
 @pytest.mark.parametrize("how", ["tcx", "clsact"])
 def test_a_stale_link_does_not_hold_the_place_of_a_new_interface(how: str, host: Host) -> None:
+    skip_unless(*(["tcx"] if how == "tcx" else []))
     host.tc = how
     with loads.doomed_namespace() as ns:
         hook = Tc(ns.interface, "ingress", netns=ns.path)

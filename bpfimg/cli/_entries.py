@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from bpfimg.inspect import Inventory, LinkView, ProgramView
 
-__all__ = ["link_entry", "program_entries", "program_entry", "short_image"]
+__all__ = ["link_entry", "program_entries", "program_entry", "short_image", "target", "where"]
 
 _KERNEL = (
     "tag",
@@ -82,7 +82,7 @@ def link_entry(view: LinkView) -> dict[str, object]:
         "kernel_id": view.kernel_id,
         "program_id": view.program_id,
         "hook": view.hook,
-        "target": view.target,
+        "target": target(view),
         "how": view.how,
         "state": view.state,
         "load": view.load,
@@ -95,17 +95,22 @@ def link_entry(view: LinkView) -> dict[str, object]:
     return entry
 
 
+def target(view: LinkView) -> str:
+    """Its interface and direction, or its tracepoint; an interface that was moved has the name that it had."""
+    return f"{view.target} (moved to another network namespace)" if view.moved else view.target
+
+
 def where(links: Iterable[LinkView]) -> str:
     """Where a program is attached, in words; `-` where it is not."""
     return ", ".join(map(_place, links)) or "-"
 
 
 def _place(link: LinkView) -> str:
-    words = link.target or link.hook
+    words = target(link) or link.hook
     if link.hook not in ("xdp", "tracepoint") or not link.target:
-        words = f"{link.hook} {link.target}".strip()
+        words = f"{link.hook} {target(link)}".strip()
     record = link.record
-    if record is not None and record.netns:
+    if record is not None and record.netns and not link.moved:
         words += f" in {record.netns.rpartition('/')[2]}"
     return words if link.state == "attached" else f"{words} ({link.state})"
 

@@ -100,12 +100,16 @@ def _maps(view: ProgramView, maps: list[MapView]) -> Iterator[tuple[str, str]]:
 
 
 def _link(link: LinkView) -> Iterator[tuple[str, str]]:
+
     record = link.record
     yield (
         "link",
         f"{link.id if link.id is not None else '-'} ({link.state}; kernel link {link.kernel_id or 'none'}, {link.how})",
     )
-    yield "  hook", f"{link.hook} {link.target}".strip()
+    yield (
+        "  hook",
+        f"{link.hook} {link.target}".strip() + (" (moved to another network namespace)" if link.moved else ""),
+    )
     if record is None:
         return
     if record.netns:

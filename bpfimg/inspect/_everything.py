@@ -55,7 +55,9 @@ def _links() -> Iterator[LinkView]:
                 continue
             raise
         hook = word(abi.LINK_TYPES, info.type)
-        yield LinkView(None, info.id, info.prog_id, hook, "link", _target(info, hook), state_of(info))
+        yield LinkView(
+            None, info.id, info.prog_id, hook, "link", _target(info, hook), state_of(info), ifindex=info.ifindex
+        )
 
 
 def _target(info: bpf.LinkInfo, hook: str) -> str:
@@ -82,11 +84,11 @@ def _is_here(info: bpf.LinkInfo, hook: str) -> bool:
 
 def _netlink_xdp(links: Sequence[LinkView]) -> Iterator[LinkView]:
     """XDP programs that are on an interface without a link."""
-    linked = {(view.program_id, view.target) for view in links if view.hook == "xdp"}
+    linked = {(view.program_id, view.ifindex) for view in links if view.hook == "xdp"}
     for name, index in netlink.interfaces().items():
         try:
             number = libbpf.xdp_query(index).prog_id
         except KernelError:
             continue  # the interface has gone meanwhile
-        if number and (number, name) not in linked:
-            yield LinkView(None, None, number, "xdp", "netlink", name, "attached")
+        if number and (number, index) not in linked:
+            yield LinkView(None, None, number, "xdp", "netlink", name, "attached", ifindex=index)

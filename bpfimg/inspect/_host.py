@@ -17,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bpfimg.inspect._names import Names
     from bpfimg.inspect._views import MapView
     from bpfimg.kernel import Fd
     from bpfimg.load import Host, LinkRecord, Load, Unfinished
@@ -31,7 +32,8 @@ def host(host: Host, *, all: bool = False, maps: bool = False) -> Inventory:
     """
     loads = host.loads()
     programs = [view for load in loads for view in _programs(load)]
-    links = [view for load in loads for view in _links(host, load)]
+    names: list[Names] = []
+    links = [view for load in loads for view in _links(host, load, names)]
     unfinished = tuple(_unfinished(change) for change in host.unfinished())
     if all:
         from bpfimg.inspect import _everything
@@ -130,18 +132,19 @@ def moment(since_boot: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime((booted + since_boot) // 10**9))
 
 
-def _links(host: Host, load: Load) -> list[LinkView]:
+def _links(host: Host, load: Load, names: list[Names]) -> list[LinkView]:
     found = []
     for record in load.links:
         pin = load.link_pin(record.id)
         try:
-            state, number = _filter_state(host, record) if record.how == "clsact" else _link_state(pin)
+            state, number, ifindex = _filter_state(host, record) if record.how == "clsact" else _link_state(pin)
         except KernelError:
             if not os.path.lexists(pin):
                 continue  # detached meanwhile
-            state, number = "stale", None
+            state, number, ifindex = "stale", None, None
         if state == "stale" and not os.path.lexists(pin):
             continue  # detached between opening it and asking about it
+        target, moved = _target(record, ifindex, names)
         found.append(
             LinkView(
                 id=record.id,
@@ -149,20 +152,36 @@ def _links(host: Host, load: Load) -> list[LinkView]:
                 program_id=record.program_id,
                 hook=record.hook,
                 how=record.how,
-                target=record.target,
+                target=target,
                 state=state,
                 load=load.id,
                 record=record,
                 pin=pin,
+                ifindex=ifindex,
+                moved=moved,
             )
         )
     return found + [_damaged_link(load, number) for number in load.damaged_links]
 
 
-def _link_state(pin: str) -> tuple[str, int | None]:
+def _target(record: LinkRecord, ifindex: int | None, names: list[Names]) -> tuple[str, bool]:
+    """Where the link is, in words, and whether its interface has left the namespace; `names` keeps what was asked."""
+    if not ifindex or not record.interface:
+        return record.target, False
+    if not names:
+        from bpfimg.inspect._names import Names
+
+        names.append(Names())
+    name = names[0].now(record, ifindex)
+    if not name:
+        return record.target, name is not None
+    return f"{name} {record.direction}" if record.direction else name, False
+
+
+def _link_state(pin: str) -> tuple[str, int | None, int | None]:
     with _opened(pin, "link") as fd:
         info = bpf.link_info(fd)
-    return state_of(info), info.id
+    return state_of(info), info.id, info.ifindex
 
 
 def state_of(info: bpf.LinkInfo) -> str:
@@ -171,8 +190,9 @@ def state_of(info: bpf.LinkInfo) -> str:
     return "stale" if dangling else "attached"
 
 
-def _filter_state(host: Host, record: LinkRecord) -> tuple[str, None]:
-    return ("attached" if host.has_filter(record) else "stale"), None
+def _filter_state(host: Host, record: LinkRecord) -> tuple[str, None, int | None]:
+    there = host.has_filter(record)
+    return "attached" if there else "stale", None, record.ifindex if there else None
 
 
 def _damaged_link(load: Load, number: int) -> LinkView:
@@ -183,7 +203,10 @@ def _damaged_link(load: Load, number: int) -> LinkView:
     except KernelError:
         return LinkView(number, None, 0, "damaged", "link", "", "stale", load.id, None, pin)
     hook = word(abi.LINK_TYPES, info.type)
-    return LinkView(number, info.id, info.prog_id, hook, "link", info.target or "", state_of(info), load.id, None, pin)
+    state, ifindex = state_of(info), info.ifindex
+    return LinkView(
+        number, info.id, info.prog_id, hook, "link", info.target or "", state, load.id, None, pin, ifindex=ifindex
+    )
 
 
 def _unfinished(change: Unfinished) -> str:

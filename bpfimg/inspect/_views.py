@@ -45,7 +45,8 @@ class LinkView:
     """A program on a hook. `id` is ours, None for what others attached; `kernel_id` that of the kernel's link.
 
     `hook` is our word for ours, else the kernel's; `how` is link, clsact or netlink. `state` is attached, or stale: its
-    interface has gone, or somebody took the program off.
+    interface has gone, or somebody took the program off. `ifindex` is where the kernel has it now, None where it does
+    not say; `moved` is true when that is in another network namespace than at first. `target` has the name of now.
     """
 
     id: int | None
@@ -58,6 +59,8 @@ class LinkView:
     load: int | None = None
     record: LinkRecord | None = None
     pin: str = ""
+    ifindex: int | None = None
+    moved: bool = False
 
 
 @value(frozen=True, slots=True)

@@ -183,6 +183,13 @@ def lock(directory: str, *, timeout: float) -> AbstractContextManager[None]:
     return held(directory, timeout)
 
 
+def is_locked(directory: str) -> bool:
+    """True while somebody holds the writer's lock of `directory`, as far as /proc/locks shows."""
+    from bpfimg.kernel._lock import is_held
+
+    return is_held(directory)
+
+
 def remove_tree(path: str) -> None:
     """Removes a directory of pins, link pins first, so that no program runs on with half its state gone.
 

@@ -31,6 +31,18 @@ def held(directory: str, timeout: float) -> Iterator[None]:
         os.close(fd)
 
 
+def is_held(directory: str) -> bool:
+    """See `_bpffs.is_locked`; the lock itself is not touched, so that no writer is kept waiting."""
+    try:
+        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return bool(_holder(fd))
+    finally:
+        os.close(fd)
+
+
 def _opened(directory: str) -> int:
     from bpfimg.kernel._bpffs import translated
 
@@ -39,7 +51,9 @@ def _opened(directory: str) -> int:
             os.mkdir(directory, 0o700)
         return os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError as error:
-        raise translated("lock", directory, error) from error
+        explained = translated("lock", directory, error)
+        explained.hint = explained.hint or ("only root may change what runs here" if error.errno == 13 else "")
+        raise explained from error
 
 
 def _taken(fd: int) -> bool:

@@ -93,7 +93,7 @@ class LoadRecord:
         try:
             _check_version(document)
             programs = tuple(
-                ProgramRecord(str(p["name"]), int(p["id"]), str(p["type"]), str(p["section"]))
+                ProgramRecord(str(p["name"]), _id(p["id"]), str(p["type"]), str(p["section"]))
                 for p in document["programs"]
             )
             image = document.get("image")
@@ -102,14 +102,14 @@ class LoadRecord:
             return cls(
                 name=str(document["name"]),
                 programs=programs,
-                maps=tuple((str(m["name"]), int(m["id"])) for m in document["maps"]),
+                maps=tuple((str(m["name"]), _id(m["id"])) for m in document["maps"]),
                 image=None if image is None else _image(image),
                 globals=_texts(document.get("globals")),
                 metadata=_texts(document.get("metadata")),
                 created=str(document.get("created", "")),
                 bpfimg=str(document.get("bpfimg", "")),
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise DamagedRecordError(f"the record of a load lacks or misuses {error}") from error
 
 
@@ -182,7 +182,7 @@ class LinkRecord:
             priority = document.get("clsact", {}).get("priority")
             return cls(
                 id=id,
-                program_id=int(program["id"]),
+                program_id=_id(program["id"]),
                 program_name=str(program["name"]),
                 hook=str(hook["kind"]),
                 how=str(document["how"]),
@@ -201,7 +201,7 @@ class LinkRecord:
                 note=str(document.get("note", "")),
                 metadata=_texts(document.get("metadata")),
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise DamagedRecordError(f"the record of a link lacks or misuses {error}") from error
 
 
@@ -245,11 +245,22 @@ def _image(document: Any) -> ImageRecord:
 
 
 def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
+    text = None if value is None else str(value)
+    if text is not None and "\0" in text:
+        raise ValueError("a text with a NUL in it")
+    return text
 
 
 def _number(value: Any) -> int | None:
-    return None if value is None else int(value)
+    return None if value is None else _id(value)
+
+
+def _id(value: Any) -> int:
+    """A number as the kernel has them; ValueError for what no call would take."""
+    number = int(value)
+    if not 0 <= number < 1 << 32:
+        raise ValueError(f"the number {number}"[:80])
+    return number
 
 
 def _texts(value: Any) -> dict[str, str]:

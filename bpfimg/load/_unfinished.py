@@ -6,7 +6,7 @@ import os
 
 from bpfimg._value import value
 from bpfimg.errors import KernelError
-from bpfimg.kernel import bpf
+from bpfimg.kernel import bpf, bpffs
 from bpfimg.load._host import read_link
 from bpfimg.load._paths import LINK, LINKS, RECORD, UNFINISHED, WORK, is_id, listed
 from bpfimg.load._records import DamagedRecordError, LinkRecord
@@ -25,7 +25,20 @@ class Unfinished:
 
 
 def found(host: Host) -> tuple[Unfinished, ...]:
-    """Returns what is unfinished; not the work of a writer that is at it right now, as far as its name tells."""
+    """Returns what is unfinished. While a writer is at work its changes cannot be told from those of a killed one:
+    then only those that have a program running."""
+    paths = _paths(host)
+    if not paths:
+        return ()
+    if bpffs.is_locked(host.directory):
+        changes = (Unfinished(path, _running(host, path)) for path in paths)
+        return tuple(change for change in changes if change.running)
+    # what was there before and after a moment without a writer is nobody's work in progress: names are not used twice
+    still = _paths(host)
+    return tuple(Unfinished(path, _running(host, path)) for path in paths if path in still)
+
+
+def _paths(host: Host) -> list[str]:
     paths = []
     for name in listed(host.directory):
         path = f"{host.directory}/{name}"
@@ -33,7 +46,7 @@ def found(host: Host) -> tuple[Unfinished, ...]:
             paths += [] if _is_alive(name) else [path]
         elif is_id(name):
             paths += _below(path)
-    return tuple(Unfinished(path, _running(host, path)) for path in paths)
+    return paths
 
 
 def _is_alive(name: str) -> bool:

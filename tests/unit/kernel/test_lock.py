@@ -58,6 +58,14 @@ def test_a_second_writer_is_told_who_holds_it(place: str) -> None:
         pass
 
 
+def test_a_reader_sees_whether_it_is_held_and_does_not_take_it(place: str) -> None:
+    assert not bpffs.is_locked(place)
+    with holder(place) as child:
+        assert bpffs.is_locked(place)
+        child.communicate(b"")
+    assert not bpffs.is_locked(place)
+
+
 def test_the_lock_goes_with_a_killed_process(place: str) -> None:
     with holder(place) as child:
         child.kill()

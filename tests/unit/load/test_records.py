@@ -172,3 +172,18 @@ def test_a_name_is_printable_and_no_id() -> None:
     for bad in ("", "17", "a\nb", "x" * 129):
         with pytest.raises(UsageError, match="cannot be the name"):
             Origin(bad)
+
+
+@pytest.mark.parametrize("number", [float("inf"), -1, 1 << 32, "9" * 5000, [], None])
+def test_a_number_that_no_kernel_gives_is_damage(number: object) -> None:
+    document = LOAD.to_dict()
+    document["programs"] = [{"name": "p", "id": number, "type": "xdp", "section": "xdp"}]
+    with pytest.raises(DamagedRecordError):
+        LoadRecord.from_dict(document)
+
+
+def test_a_path_with_a_nul_is_damage() -> None:
+    document = XDP.to_dict()
+    document["hook"] = {"kind": "xdp", "netns": "a\0b"}
+    with pytest.raises(DamagedRecordError):
+        LinkRecord.from_dict(document, 1)

@@ -1,0 +1,69 @@
+"""What a listing says when the host has gone on: interfaces renamed and moved, writers at work."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from bpfimg import inspect
+from bpfimg.cli._entries import link_entry, where
+from bpfimg.kernel import bpffs, netns
+from bpfimg.load import Host, Tc, Xdp
+from tests.support import loads
+from tests.support.cli import check
+
+pytestmark = pytest.mark.kernel
+
+
+def shown(host: Host, *, all: bool = False) -> list[str]:
+    links = inspect.host(host, all=all).links
+    check("links", {"links": [link_entry(link) for link in links]})
+    return [where([link]) for link in links]
+
+
+@pytest.mark.parametrize("how", ["tcx", "clsact"])
+def test_a_renamed_interface_has_the_name_of_now(how: str, host: Host) -> None:
+    host.tc = how
+    with loads.doomed_namespace() as ns:
+        loads.run(host, loads.xdp(), Xdp(ns.interface, netns=ns.path))
+        loads.run(host, loads.tc(), Tc(ns.interface, "ingress", netns=ns.path), name="tc")
+        loads.sh("ip", "-n", ns.name, "link", "set", ns.interface, "down", "name", "other0")
+        assert shown(host) == [f"other0 in {ns.name}", f"tc other0 ingress in {ns.name}"]
+        assert netns.call(ns.path, shown, host) == shown(host)
+        inside = netns.call(ns.path, shown, host, all=True)
+        assert inside.count("other0") == 0, "ours is not shown a second time as somebody else's"
+        loads.clear(host)
+
+
+def test_an_interface_in_another_namespace_is_not_said_to_be_in_the_first(host: Host) -> None:
+    with loads.doomed_namespace() as ns, loads.doomed_namespace() as other:
+        loaded = loads.run(host, loads.xdp(), Xdp(ns.interface, netns=ns.path))
+        loads.sh("ip", "-n", ns.name, "link", "set", ns.interface, "down", "name", "other0")
+        loads.sh("ip", "-n", ns.name, "link", "set", "other0", "netns", other.name)
+        assert shown(host) == [f"{ns.interface} (moved to another network namespace)"]
+        assert netns.call(other.path, shown, host, all=True).count("other0") == 0
+        with host.writer() as writer:
+            writer.detach(loaded.links[0].id)
+        assert shown(host) == []
+        loads.clear(host)
+
+
+def test_a_namespace_without_its_name_leaves_the_name_that_was(host: Host) -> None:
+    with loads.doomed_namespace() as ns:
+        loads.run(host, loads.xdp(), Xdp(ns.interface, netns=ns.path))
+        with loads.process_in(ns):
+            loads.sh("ip", "netns", "del", ns.name)
+            assert shown(host) == [f"{ns.interface} in {ns.name}"]
+            loads.clear(host)
+
+
+def test_work_in_progress_is_not_shown_as_left_by_a_kill(host: Host) -> None:
+    half = f"{loads.only_load(host, loads.xdp()).path}/links/5"
+    os.mkdir(half)
+    assert [left.path for left in host.unfinished()] == [half]
+    with bpffs.lock(host.directory, timeout=1):
+        assert host.unfinished() == ()
+    with host.writer():
+        assert not os.path.exists(half)
+    loads.clear(host)

@@ -35,9 +35,10 @@ class Ahead:
     def __enter__(self) -> Ahead:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+            # whoever pressed Ctrl-C does not wait for a registry that hangs
+            self._pool.shutdown(wait=kind is None or issubclass(kind, Exception), cancel_futures=True)
 
     def fetch(self, descriptor: Descriptor) -> bytes:
         """As `Source.fetch`."""

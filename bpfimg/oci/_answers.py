@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import time
 
 from bpfimg.errors import NotFound, RegistryError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from urllib3 import BaseHTTPResponse
     from urllib3.exceptions import HTTPError
 
 _ERROR_BODY = 64 << 10
+_PIECE = 1 << 16
+_GRACE, _SLOWEST = 60.0, 4096.0
+"""Seconds after which a body must have come at so many bytes a second; a bad telephone line gives as much."""
 _LENGTH_DIGITS = 20
 """From here on a number is no length, and from 4300 on Python refuses to read it."""
 _WORDS = {
@@ -33,10 +39,27 @@ class Interrupted(RegistryError):  # noqa: N818 - named as errors.py names its c
     """The registry gave no answer this time; another try may get one."""
 
 
+def pieces(response: BaseHTTPResponse) -> Iterator[bytes]:
+    """Yields a body, undecoded, as it comes in; urllib3's TimeoutError when it comes too slowly to be worth waiting.
+
+    Not `stream`: that returns when a piece is full, so a byte a minute would go on for weeks, and it reads lines of
+    any length between the chunks of a chunked body.
+    """
+    from urllib3.exceptions import TimeoutError as TooSlow
+
+    begun, got = time.monotonic(), 0
+    while part := response.read1(_PIECE, decode_content=False):
+        yield part
+        got += len(part)
+        spent = time.monotonic() - begun
+        if spent > _GRACE and got < spent * _SLOWEST:
+            raise TooSlow(f"{got} bytes in {spent:.0f} seconds")
+
+
 def read_limited(response: BaseHTTPResponse, limit: int) -> bytes:
     """Returns at most `limit` + 1 bytes of a body, undecoded."""
     content = bytearray()
-    for part in response.stream(min(limit + 1, 1 << 16), decode_content=False):
+    for part in pieces(response):
         content += part
         if len(content) > limit:
             break

@@ -24,6 +24,8 @@ _NESTING = 2
 """An index may hold indexes of manifests; a referrer may have referrers of its own. No deeper."""
 _EVIDENCE = 256
 """Referrers and cosign tags that one copy takes along, of all children together."""
+_BYTES, _PARTS = 1 << 30, 4096
+"""How much one copy moves in all: each part has its limit, a stranger's list of parts needs one as well."""
 
 
 def copy(
@@ -63,6 +65,10 @@ def copy(
     return top
 
 
+class _TooMuch(ImageError):  # noqa: N818 - named as errors.py names its classes
+    """The copy as a whole is beyond its bounds: no piece of junk to pass over."""
+
+
 _Evidence = tuple[Digest, Descriptor, str | None]
 """What it is about, the manifest, and cosign's tag when it is found by one."""
 
@@ -76,6 +82,7 @@ class _Errand:
         self._platform = platform
         self._pushed: set[Digest] = set()
         self._count = 0
+        self._bytes = self._parts = 0
 
     def parts(self, descriptor: Descriptor, nesting: int = _NESTING) -> Iterator[tuple[Descriptor, bytes]]:
         """Yields what the target lacks of an image, in the order to push it; manifests and indexes in any case."""
@@ -88,6 +95,7 @@ class _Errand:
         else:
             children = (document.select(self._platform),) if self._platform else document.manifests
         lacking = [child for child in children if child.is_document or not self._target.exists(child)]
+        self._spend(descriptor, lacking)
         self._source.fetch_soon(child for child in lacking if child.digest not in self._pushed and not _is_empty(child))
         for child in lacking:
             if child.digest in self._pushed:
@@ -97,6 +105,14 @@ class _Errand:
             else:
                 yield child, EMPTY_CONTENT if _is_empty(child) else self._source.fetch(child)
         yield descriptor, raw
+
+    def _spend(self, descriptor: Descriptor, parts: list[Descriptor]) -> None:
+        self._parts += len(parts)
+        self._bytes += sum(part.size for part in parts)
+        if self._bytes > _BYTES or self._parts > _PARTS:
+            raise _TooMuch(
+                f"what goes with the image comes to over {_BYTES} bytes or {_PARTS} parts at {descriptor.digest}"
+            )
 
     def look_soon(self, digest: Digest) -> None:
         """Says that `evidence` will be asked."""
@@ -141,33 +157,52 @@ class _Errand:
             document = parse_document(self._source.fetch(descriptor), descriptor.media_type)
             if document.subject is None or document.subject.digest != subject:
                 return
-            parts = list(self.parts(descriptor))
         except (NotFound, ImageError):
             return
-        for part, content in parts:
-            self.push(part, content)
+        if not self._push_whole(descriptor):
+            return
         if nesting > 1 and not _is_signature(document):
             for about, entry, name in self.evidence(descriptor.digest):
                 if entry.digest not in self._pushed:
                     self.bring(about, entry, name, nesting - 1)
 
+    def _push_whole(self, descriptor: Descriptor) -> bool:
+        """Pushes an artifact with its parts, one after the other, and says True; False when the source lacks one or
+        has junk in its place. What was pushed until then is content that nothing names."""
+        parts = self.parts(descriptor)
+        while True:
+            try:
+                part, content = next(parts, (None, b""))
+            except _TooMuch:
+                raise
+            except (NotFound, ImageError):
+                return False
+            if part is None:
+                return True
+            self.push(part, content)
+
     def _bring_tagged(self, descriptor: Descriptor, tag: str) -> None:
+        mine = parse_document(self._source.fetch(descriptor), descriptor.media_type)
+        if self._merged(mine, tag)[0] is None:
+            return
+        for part, content in self.parts(descriptor):
+            self.push(part, content)
+        # the source may be slow, and others wait for this lock: from here on nothing is asked of it
         with self._target.lock():
-            mine = parse_document(self._source.fetch(descriptor), descriptor.media_type)
-            theirs = self._there(tag)
-            if isinstance(mine, Manifest) and isinstance(theirs, Manifest):
-                merged, config = merge(theirs, mine)
-                if merged is theirs:
-                    return
-                if merged is not mine:
-                    for part, content in self.parts(descriptor):
-                        self.push(part, content)
-                    self._target.push(merged.config, config)
-                    self._target.push(merged.descriptor, merged.raw, tag=tag)
-                    return
-            for part, content in self.parts(descriptor):
-                self.push(part, content)
-            self._target.tag(descriptor, tag)
+            merged, config = self._merged(mine, tag)
+            if isinstance(merged, Manifest) and merged is not mine:
+                self._target.push(merged.config, config)
+                self._target.push(merged.descriptor, merged.raw, tag=tag)
+            elif merged is not None:
+                self._target.tag(descriptor, tag)
+
+    def _merged(self, mine: Manifest | Index, tag: str) -> tuple[Manifest | Index | None, bytes]:
+        """Returns what is to stand under the tag and, where it is new, its config; None when that stands there."""
+        theirs = self._there(tag)
+        if not (isinstance(mine, Manifest) and isinstance(theirs, Manifest)):
+            return mine, b""
+        merged, config = merge(theirs, mine)
+        return (None if merged is theirs else merged), config
 
     def _there(self, tag: str) -> Manifest | Index | None:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bpfimg.errors import DigestMismatch, ImageError, RegistryError, quoted
-from bpfimg.oci._answers import announced, no_answer
+from bpfimg.oci._answers import announced, no_answer, pieces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from bpfimg.oci._descriptor import Descriptor
     from bpfimg.oci._wire import Wire
-
-_PART = 1 << 16
 
 
 def download_document(
@@ -61,7 +59,7 @@ def _drain(response: BaseHTTPResponse, content: bytearray, most: int, doing: str
     from urllib3.exceptions import HTTPError
 
     try:
-        for part in response.stream(_PART, decode_content=False):
+        for part in pieces(response):
             content += part
             if len(content) >= most:
                 break

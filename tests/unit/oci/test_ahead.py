@@ -57,6 +57,29 @@ def filled() -> Slow:
     return source
 
 
+def test_ctrl_c_does_not_wait_for_a_registry_that_hangs() -> None:
+    asked, answer = threading.Event(), threading.Event()
+
+    class Hanging(Memory):
+        at_once = 8
+
+        def fetch(self, descriptor: Descriptor, *, limit: int = 1 << 26) -> bytes:
+            asked.set()
+            answer.wait(60.0)
+            return super().fetch(descriptor, limit=limit)
+
+    source = Hanging(HERE)
+    source.push(image().blobs[1][0], image().blobs[1][1])
+    with pytest.raises(KeyboardInterrupt), Ahead(source) as ahead:  # noqa: PT012
+        ahead.fetch_soon([image().blobs[1][0]])
+        asked.wait(60.0)
+        raise KeyboardInterrupt
+    assert not answer.is_set()
+    assert ahead._pool is not None
+    assert any(thread.is_alive() for thread in ahead._pool._threads)  # still in its request: nobody waited
+    answer.set()
+
+
 def test_a_copy_asks_for_content_once_and_several_at_a_time() -> None:
     source, target = filled(), Memory(HERE)
     copy(source, "v1", target, "v1")

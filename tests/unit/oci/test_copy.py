@@ -216,3 +216,69 @@ def test_the_target_checks_too(target: Target) -> None:
     image().push(source, "v1")
     with pytest.raises(DigestMismatch):
         copy(source, "v1", target, "v1")
+
+
+def test_a_lock_is_not_held_while_a_registry_answers(source: Memory, tmp_path: Path) -> None:
+    target = Layout(str(tmp_path / "store"), THERE)
+    signed(source)
+    legacy_signature("of the target").push(
+        target, index(image("one"), image("two", "arm64")).descriptor.digest.tag + ".sig"
+    )
+
+    class Watching(Memory):
+        def fetch(self, descriptor: Descriptor, *, limit: int = 1 << 26) -> bytes:
+            assert not target.lock().held
+            return source.fetch(descriptor, limit=limit)
+
+        def resolve(self, selector: str | Digest) -> Descriptor:
+            assert not target.lock().held
+            return source.resolve(selector)
+
+        def referrers(self, digest: Digest) -> tuple[Descriptor, ...]:
+            assert not target.lock().held
+            return source.referrers(digest)
+
+    copy(Watching(HERE), "multi", target, "multi")
+    tag = image("one", "amd64").descriptor.digest.tag + ".sig"
+    assert target.resolve(tag) == source.resolve(tag)
+
+
+def test_all_together_has_a_bound(source: Memory, target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = image().push(source, "v1")
+    for word in ("a" * 600, "b" * 600):
+        referrer(subject, word, "application/spdx+json").push(source)
+    monkeypatch.setattr("bpfimg.oci._copy._BYTES", 1000)
+    with pytest.raises(ImageError, match="over 1000 bytes"):
+        copy(source, "v1", target, "v1")
+    with pytest.raises(NotFound):
+        target.resolve("v1")
+    monkeypatch.setattr("bpfimg.oci._copy._BYTES", 1 << 20)
+    monkeypatch.setattr("bpfimg.oci._copy._PARTS", 0)
+    with pytest.raises(ImageError, match="or 0 parts"):
+        copy(source, "v1", target, "v1")
+
+
+def test_of_an_artifact_one_part_is_in_memory_at_a_time(source: Memory, tmp_path: Path) -> None:
+    subject = image().push(source, "v1")
+    blobs = [(Descriptor.of(word, "application/spdx+json"), word) for word in (b"one", b"two", b"three")]
+    for each, content in [(EMPTY, b"{}"), *blobs]:
+        source.push(each, content)
+    listing = Manifest.build(config=EMPTY, layers=[each for each, _ in blobs], subject=subject)
+    source.push(listing.descriptor, listing.raw)
+    events: list[tuple[str, str]] = []
+
+    class From(Memory):
+        def fetch(self, descriptor: Descriptor, *, limit: int = 1 << 26) -> bytes:
+            events.append(("read", descriptor.media_type))
+            return source.fetch(descriptor, limit=limit)
+
+        resolve = source.resolve
+        referrers = source.referrers
+
+    class To(Memory):
+        def push(self, descriptor: Descriptor, data: bytes, *, tag: str | None = None) -> None:
+            events.append(("write", descriptor.media_type))
+            super().push(descriptor, data, tag=tag)
+
+    copy(From(HERE), "v1", To(THERE), "v1")
+    assert [word for word, kind in events if kind == "application/spdx+json"] == ["read", "write"] * 3

@@ -93,8 +93,9 @@ def test_what_is_listed_of_it(kind: str, host: Host, ns: Namespace) -> None:
     assert link.hook == kind.split(maxsplit=1)[0]
     assert link.target == (ns.interface if kind == "xdp" else f"{ns.interface} ingress")
     assert (link.state, link.program_id, link.load) == ("attached", program.id, loaded.id)
-    assert (link.kernel_id is None) == (kind == "tc by clsact")
     assert link.record is not None
+    clsact = kind == "tc by clsact" or (kind == "tc" and not features.has("tcx"))
+    assert (link.kernel_id is None, link.record.how) == (clsact, "clsact" if clsact else "link")
     assert (link.record.netns, link.record.netns_inode) == (ns.path, os.stat(ns.path).st_ino)
     assert {view.name for view in inventory.maps} == {"hits", ".rodata"}
     assert {view.id for view in inventory.maps} == set(program.map_ids)

@@ -20,6 +20,7 @@ import pytest
 from bpfimg import inspect
 from bpfimg.load import Host, Tc, Tcx, Xdp
 from tests.support import loads
+from tests.support.netns import skip_unless
 
 if TYPE_CHECKING:
     from bpfimg.load import Hook, Load
@@ -101,6 +102,7 @@ class Place:
 
 @pytest.fixture(params=KINDS)
 def place(request: pytest.FixtureRequest, host: Host, ns: Namespace, tmp_path: Path) -> Place:
+    skip_unless(*(["tcx"] if request.param == "tcx" else []))
     return Place(host, ns, request.param, tmp_path)
 
 

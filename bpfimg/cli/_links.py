@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from bpfimg.cli._options import Options
 
 EPILOG = """\
+With --all, what no link stands for (XDP and filters by netlink) is looked for in this network namespace only.
+
 examples:
   bpfimg links
   bpfimg links --all -o json"""

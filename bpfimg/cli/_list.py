@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 EPILOG = """\
 With --all, programs of other tools are shown too: where they are attached and what holds them (a pin, a process).
+What no link stands for (XDP and filters by netlink) is looked for in this network namespace only.
 
 examples:
   bpfimg list

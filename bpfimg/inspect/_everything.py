@@ -1,7 +1,7 @@
 """Every program in the kernel, where it is attached and who holds it: ours and everybody else's.
 
-Attachments that no link stands for are found where the kernel tells of them: XDP programs by netlink, on the
-interfaces of the network namespace that we are in.
+Attachments that no link stands for are found where the kernel tells of them: XDP programs and filters of traffic
+control by netlink, on the interfaces of the network namespace that we are in.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def added(
     everything = [replace(view, held_by=tuple(held.get(view.id, ()))) for view in everything]
     ours = {view.kernel_id for view in links}
     others = [view for view in _links() if view.kernel_id not in ours]
-    return everything, [*links, *others, *_netlink_xdp([*links, *others])]
+    return everything, [*links, *others, *_netlink_xdp([*links, *others]), *_filters(links)]
 
 
 def _others() -> Iterator[ProgramView]:
@@ -92,3 +92,14 @@ def _netlink_xdp(links: Sequence[LinkView]) -> Iterator[LinkView]:
             continue  # the interface has gone meanwhile
         if number and (number, index) not in linked:
             yield LinkView(None, None, number, "xdp", "netlink", name, "attached", ifindex=index)
+
+
+def _filters(links: Sequence[LinkView]) -> Iterator[LinkView]:
+    """Programs in clsact and ingress filters that are not ours."""
+    ours = {(view.record.id, view.program_id) for view in links if view.record and view.how == "clsact"}
+    for name, index in netlink.interfaces().items():
+        for direction in ("ingress", "egress"):
+            for found in netlink.filters(index, direction):
+                if (found.handle, found.prog_id) not in ours:  # the handle of ours is the id of the link
+                    target = f"{name} {direction}"
+                    yield LinkView(None, None, found.prog_id, "tc", "clsact", target, "attached", ifindex=index)

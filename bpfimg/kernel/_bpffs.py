@@ -51,6 +51,8 @@ def _no_bpffs(path: str, place: str, number: int) -> KernelError:
 
     why = f": {reason(number)}" if number else ""
     hint = f"mount -t bpf bpf {place}; in a container bind-mount the host's"
+    if place == "/" or number in (2, 20) or not os.path.isdir(place):
+        hint = "expected the directory where one is mounted, such as /sys/fs/bpf"
     return KernelError(f"{path} is not {'' if path == place else 'in '}a BPF filesystem{why}", errno=number, hint=hint)
 
 

@@ -7,6 +7,10 @@ import _socket
 
 from bpfimg.errors import AttachError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bpfimg.kernel._netlink_tc import Filter
+
 _NAME_LIMIT = 15  # IFNAMSIZ without the final NUL
 
 
@@ -29,6 +33,13 @@ def interface_name(index: int) -> str | None:
         return _socket.if_indextoname(index)
     except (OSError, OverflowError):
         return None
+
+
+def filters(index: int, direction: str) -> tuple[Filter, ...]:
+    """Returns the BPF filters of traffic control on an interface here, in one direction, whoever made them."""
+    from bpfimg.kernel._netlink_tc import filters as dumped
+
+    return dumped(index, direction)
 
 
 def _near(name: str) -> str:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import pytest
 
 from bpfimg import inspect
-from bpfimg.cli._entries import link_entry, where
-from bpfimg.kernel import bpffs, netns
+from bpfimg.cli._entries import link_entry, program_entry, where
+from bpfimg.kernel import abi, bpf, bpffs, libbpf, netlink, netns
 from bpfimg.load import Host, Tc, Xdp
 from tests.support import loads
 from tests.support.cli import check
+
+if TYPE_CHECKING:
+    from tests.support.netns import Namespace
 
 pytestmark = pytest.mark.kernel
 
@@ -67,3 +71,26 @@ def test_work_in_progress_is_not_shown_as_left_by_a_kill(host: Host) -> None:
     with host.writer():
         assert not os.path.exists(half)
     loads.clear(host)
+
+
+@pytest.mark.parametrize("how", ["tcx", "clsact"])
+def test_filters_of_others_are_shown_where_they_are(how: str, host: Host, ns: Namespace) -> None:
+    host.tc = how
+    mine = loads.run(host, loads.tc(), Tc(ns.interface, "ingress", netns=ns.path))
+    with bpf.prog_load_trivial(abi.PROG_TYPE_SCHED_CLS) as foreign:
+        number = bpf.program_info(foreign).id
+        index = netns.call(ns.path, netlink.interface_index, ns.interface)
+        for direction in ("ingress", "egress"):
+            netns.call(ns.path, libbpf.tc_attach, index, direction, foreign)
+        seen = netns.call(ns.path, inspect.host, host, all=True)
+        check("programs", {"programs": [program_entry(view, seen) for view in seen.programs]})
+        check("links", {"links": [link_entry(view) for view in seen.links]})
+        places = {(view.program_id, where([view])) for view in seen.links if view.hook == "tc"}
+        name = ns.interface
+        assert places == {
+            (mine.id, f"tc {name} ingress in {ns.name}"),
+            (number, f"tc {name} ingress"),
+            (number, f"tc {name} egress"),
+        }
+    loads.clear(host)
+    ns.exec(["tc", "qdisc", "del", "dev", ns.interface, "clsact"], check=False)

@@ -113,3 +113,11 @@ def test_listing_needs_neither_libbpf_nor_heavy_modules() -> None:
         f"print(sorted(set({HEAVY!r}.split()) & set(sys.modules)), 'libbpf' in open('/proc/self/maps').read())"
     )
     assert said == "[] False"
+
+
+@pytest.mark.parametrize("place", ["/", "/etc/passwd", "/nowhere/at/all"])
+def test_nobody_is_told_to_mount_over_what_is_no_mount_point(place: str) -> None:
+    with pytest.raises(KernelError, match="is not a BPF filesystem") as caught:
+        bpffs.require(place)
+    assert "mount -t" not in caught.value.hint
+    assert "/sys/fs/bpf" in caught.value.hint

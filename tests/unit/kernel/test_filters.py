@@ -1,0 +1,39 @@
+"""A dump of filters, as bytes: what the kernel writes, and what it never does."""
+
+from __future__ import annotations
+
+import struct
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bpfimg.kernel._netlink_tc import Filter, read
+
+
+def attribute(kind: int, data: bytes) -> bytes:
+    return struct.pack("=HH", 4 + len(data), kind) + data + bytes(-len(data) % 4)
+
+
+def message(kind: int, body: bytes) -> bytes:
+    return struct.pack("=IHHII", 16 + len(body), kind, 2, 1, 0) + body + bytes(-len(body) % 4)
+
+
+def filter_of(options: bytes, kind: bytes = b"bpf\0", handle: int = 7) -> bytes:
+    head = struct.pack("=BxxxiIII", 0, 3, handle, 0xFFFFFFF2, 50 << 16 | 0x300)
+    return message(44, head + attribute(1, kind) + attribute(0x8000 | 2, options))
+
+
+def test_filters_and_the_end() -> None:
+    number = attribute(7, b"name\0") + attribute(11, struct.pack("=I", 99))
+    data = filter_of(number) + filter_of(b"") + filter_of(number, kind=b"u32\0") + filter_of(number, handle=8)
+    assert read(data) == ([Filter(99, 7, 50), Filter(99, 8, 50)], False)
+    assert read(data + message(3, bytes(4)) + data) == ([Filter(99, 7, 50), Filter(99, 8, 50)], True)
+    assert read(message(2, bytes(20))) == ([], True)
+
+
+@given(st.binary(max_size=200), st.integers(0, 120))
+def test_no_bytes_make_it_fail_or_go_on_for_ever(junk: bytes, cut: int) -> None:
+    whole = filter_of(attribute(11, struct.pack("=I", 99)))
+    read(junk)
+    read(whole[:cut] + junk)
+    read(whole[:36] + junk + whole[36:])

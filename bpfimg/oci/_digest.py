@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 # fullmatch, never `$`: `$` also matches before a final newline, and a digest becomes part of paths and URLs.
 _HEX = {"sha256": re.compile("[0-9a-f]{64}"), "sha512": re.compile("[0-9a-f]{128}")}
+ALGORITHMS = tuple(_HEX)
 
 
 @value(frozen=True, slots=True)

@@ -50,10 +50,10 @@ class Entries:
             raise StoreError(f"{path} holds no list of manifests within {_LIMIT} bytes, expected an OCI image index")
         return Entries(document, entries)
 
-    def save(self, layout: str, scratch: str) -> None:
+    def save(self, layout: str) -> None:
         """Replaces `index.json`, on disk when this returns; OSError passes through."""
         raw = json.dumps({**self._document, "manifests": self._entries}, separators=(",", ":")).encode()
-        write_file(f"{layout}/index.json", raw, scratch)
+        write_file(layout, "index.json", raw)
         sync_directory(layout)
 
     def find(self, names: tuple[str, ...]) -> Descriptor | None:

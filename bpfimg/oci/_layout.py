@@ -13,9 +13,9 @@ from bpfimg.errors import DigestMismatch, ImageError, NotFound, StoreError, Usag
 from bpfimg.oci import _media
 from bpfimg.oci._check import check_content, check_limit
 from bpfimg.oci._descriptor import Descriptor
-from bpfimg.oci._digest import Digest
+from bpfimg.oci._digest import ALGORITHMS, Digest
 from bpfimg.oci._entries import NAME, SUBJECT, Entries, stamp
-from bpfimg.oci._files import read_file, store_error, sweep, sync_directory, write_file
+from bpfimg.oci._files import SCRATCH, read_file, store_error, sweep, sync_directory, write_file
 from bpfimg.oci._lock import FileLock
 from bpfimg.oci._model import Index, Manifest, parse_document
 from bpfimg.oci._reference import Reference, Repository, check_tag
@@ -46,7 +46,6 @@ class Layout:
         self.path = path
         self.repository = repository
         self._short_names = short_names
-        self._scratch = f"{path}/ingest"
         self._lock = FileLock(f"{path}/.lock", lock_timeout)
         self._seen: tuple[tuple[int, int, int], Entries] | None = None
 
@@ -201,7 +200,7 @@ class Layout:
         return [descriptor.digest, *(child.digest for child in children)]
 
     def _prepare(self) -> None:
-        if os.path.isfile(f"{self.path}/oci-layout") and os.path.isdir(self._scratch):
+        if os.path.isfile(f"{self.path}/oci-layout") and os.path.isdir(f"{self.path}/{SCRATCH}"):
             return
         try:
             os.makedirs(self.path, mode=0o755, exist_ok=True)
@@ -211,24 +210,25 @@ class Layout:
                     f"{self.path} holds {sorted(foreign)[0]!r} and no oci-layout, expected an image layout",
                     hint="name a directory that is empty or does not exist yet",
                 )
-            for name in ("ingest", "blobs", "blobs/sha256"):
+            for name in (SCRATCH, "blobs", "blobs/sha256"):
                 os.makedirs(f"{self.path}/{name}", mode=0o755, exist_ok=True)
             with self._lock:
                 if not os.path.exists(f"{self.path}/oci-layout"):
-                    write_file(f"{self.path}/oci-layout", _VERSION, self._scratch)
+                    write_file(self.path, "oci-layout", _VERSION)
                 if not os.path.exists(f"{self.path}/index.json"):
-                    Entries.load(self.path).save(self.path, self._scratch)
+                    Entries.load(self.path).save(self.path)
         except OSError as error:
             raise store_error("write the image layout", self.path, error) from error
 
     def _store(self, descriptor: Descriptor, data: bytes) -> None:
-        path = self._blob(descriptor.digest)
+        digest = descriptor.digest
+        path = self._blob(digest)
         try:
             if self.exists(descriptor):
-                os.utime(path)  # what prunes the store spares content that was just used
+                os.utime(path, follow_symlinks=False)  # what prunes the store spares content that was just used
             else:
                 os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-                write_file(path, data, self._scratch)
+                write_file(self.path, f"blobs/{digest.algorithm}/{digest.hex}", data)
         except OSError as error:
             raise store_error("write", path, error) from error
 
@@ -250,10 +250,11 @@ class Layout:
     def _save(self, entries: Entries) -> None:
         try:
             # first the content, then the name: after a crash a name never points at nothing
-            for algorithm in os.listdir(f"{self.path}/blobs"):
-                sync_directory(f"{self.path}/blobs/{algorithm}")
-            entries.save(self.path, self._scratch)
-            sweep(self._scratch, _STALE)
+            for algorithm in ALGORITHMS:
+                if os.path.exists(f"{self.path}/blobs/{algorithm}"):
+                    sync_directory(self.path, "blobs", algorithm)
+            entries.save(self.path)
+            sweep(self.path, _STALE)
         except OSError as error:
             raise store_error("write the index of", self.path, error) from error
 

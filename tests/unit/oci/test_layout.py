@@ -158,11 +158,13 @@ class TestContent:
 
     def test_old_leavings_are_swept(self, layout: Layout, path: Path) -> None:
         image().push(layout, "v1")
-        for name, age in (("old", 7200), ("new", 60)):
+        for name, age in (("17-00aa00aa00aa", 7200), ("17-11bb11bb11bb", 60), ("theirs", 7200)):
             (path / "ingest" / name).write_bytes(b"half")
             os.utime(path / "ingest" / name, (time.time() - age,) * 2)
+        (path / "ingest/17-22cc22cc22cc").mkdir()
+        os.utime(path / "ingest/17-22cc22cc22cc", (1, 1))
         image("two").push(layout, "v2")
-        assert os.listdir(path / "ingest") == ["new"]
+        assert sorted(os.listdir(path / "ingest")) == ["17-11bb11bb11bb", "17-22cc22cc22cc", "theirs"]
 
     def test_content_that_is_used_again_looks_young(self, layout: Layout, path: Path) -> None:
         one = image()
@@ -349,9 +351,9 @@ def test_content_is_on_disk_before_its_name(layout: Layout, path: Path, monkeypa
             done[-1] = f"fsync directory {os.path.basename(os.readlink(f'/proc/self/fd/{descriptor}'))}"
         fsync(descriptor)
 
-    def replaced(old: str, new: str) -> None:
-        done.append(f"rename to {os.path.basename(os.path.dirname(new))}")
-        replace(old, new)
+    def replaced(old: str, new: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
+        done.append(f"rename to {os.path.basename(os.readlink(f'/proc/self/fd/{dst_dir_fd}'))}")
+        replace(old, new, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
 
     monkeypatch.setattr(os, "fsync", synced)
     monkeypatch.setattr(os, "replace", replaced)
@@ -409,6 +411,32 @@ def test_a_store_of_somebody_else(layout: Layout, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(StoreError, match="Permission denied") as refused:
         image().push(layout, "v1")
     assert "--store" in refused.value.hint
+
+
+@pytest.mark.parametrize("name", ["ingest", "blobs", "blobs/sha256"])
+def test_a_link_does_not_lead_writes_out_of_the_store(layout: Layout, path: Path, tmp_path: Path, name: str) -> None:
+    """Whoever may write to a store could have root write, and sweep, where they may not."""
+    image().push(layout, "v1")
+    outside = tmp_path / "outside"
+    (path / name).rename(outside)
+    (path / name).symlink_to(outside)
+    precious = [outside / "17-00aa00aa00aa", outside / "sha256" / "x"][name == "blobs"]
+    precious.write_text("kept")
+    os.utime(precious, (1, 1))
+    before = sorted(outside.rglob("*"))
+    with pytest.raises(StoreError, match="Not a directory") as refused:
+        image("two").push(layout, "v2")
+    assert "no links" in refused.value.hint
+    assert sorted(outside.rglob("*")) == before
+    assert layout.fetch(layout.resolve("v1")) == image().manifest.raw  # reading is no danger: every byte is hashed
+
+
+def test_the_store_itself_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "store").symlink_to(tmp_path / "real")
+    layout = Layout(str(tmp_path / "store"), REPOSITORY)
+    image().push(layout, "v1")
+    assert layout.resolve("v1") == image().descriptor
 
 
 def test_a_file_where_the_store_should_be(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def program_entry(view: ProgramView, inventory: Inventory) -> dict[str, object]:
         },
         "globals": dict(record.globals) if record else {},
         "metadata": dict(record.metadata) if record else {},
-        "created": record.created if record else None,
+        "created": (record.created or None) if record else None,
         "pin": view.pin or None,
         "map_pins": {m.name: m.pin for m in own if m.pin},
         "map_owner": view.load,

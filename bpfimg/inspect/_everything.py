@@ -97,9 +97,8 @@ def _netlink_xdp(links: Sequence[LinkView]) -> Iterator[LinkView]:
 def _filters(links: Sequence[LinkView]) -> Iterator[LinkView]:
     """Programs in clsact and ingress filters that are not ours."""
     ours = {(view.record.id, view.program_id) for view in links if view.record and view.how == "clsact"}
-    for name, index in netlink.interfaces().items():
-        for direction in ("ingress", "egress"):
-            for found in netlink.filters(index, direction):
-                if (found.handle, found.prog_id) not in ours:  # the handle of ours is the id of the link
-                    target = f"{name} {direction}"
-                    yield LinkView(None, None, found.prog_id, "tc", "clsact", target, "attached", ifindex=index)
+    names = {index: name for name, index in netlink.interfaces().items()}
+    for found in netlink.filters():
+        if (found.handle, found.prog_id) not in ours:  # the handle of ours is the id of the link
+            target = f"{names.get(found.ifindex, found.ifindex)} {found.direction}"
+            yield LinkView(None, None, found.prog_id, "tc", "clsact", target, "attached", ifindex=found.ifindex)

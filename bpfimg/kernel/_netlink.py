@@ -35,11 +35,11 @@ def interface_name(index: int) -> str | None:
         return None
 
 
-def filters(index: int, direction: str) -> tuple[Filter, ...]:
-    """Returns the BPF filters of traffic control on an interface here, in one direction, whoever made them."""
+def filters() -> tuple[Filter, ...]:
+    """Returns the BPF filters of traffic control on every interface here, whoever made them."""
     from bpfimg.kernel._netlink_tc import filters as dumped
 
-    return dumped(index, direction)
+    return dumped()
 
 
 def _near(name: str) -> str:

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 _HEADER, _TCMSG, _ATTRIBUTE = struct.Struct("=IHHII"), struct.Struct("=BxxxiIII"), struct.Struct("=HH")
 _REQUEST_DUMP = 1 | 0x300
-_NEWTFILTER, _GETTFILTER = 44, 46
+_GETQDISC, _GETTFILTER = 38, 46
 _ERROR, _DONE = 2, 3
+_CLSACT = 0xFFFFFFF1
 _PARENTS = {"ingress": 0xFFFFFFF2, "egress": 0xFFFFFFF3}  # TC_H_CLSACT with its two classes
 _KIND, _OPTIONS, _BPF_ID = 1, 2, 11
 _NESTED = 0x3FFF  # without the flags for nesting and byte order
@@ -27,23 +28,47 @@ _PATIENCE = 2.0  # seconds; the kernel answers at once
 
 @value(frozen=True, slots=True)
 class Filter:
-    """A BPF filter: the kernel id of its program, and what tc(8) calls handle and pref."""
+    """A BPF filter: where it is, the kernel id of its program, and what tc(8) calls handle and pref."""
 
+    ifindex: int
+    direction: str
     prog_id: int
     handle: int
     priority: int
 
 
-def filters(ifindex: int, direction: str) -> tuple[Filter, ...]:
-    """Returns the BPF filters of an interface of this network namespace, whoever made them.
+def filters() -> tuple[Filter, ...]:
+    """Returns the BPF filters of all interfaces of this network namespace, whoever made them.
 
-    Empty where there is no clsact or ingress, or no interface (any more).
+    Empty where nobody has clsact or ingress on an interface, and where the kernel does not tell.
     """
+    found: list[Filter] = []
+    for ifindex, kind in _qdiscs().items():
+        # the old `ingress` has no egress, but answers for it with the same filters
+        for direction in ("ingress", "egress") if kind == b"clsact" else ("ingress",):
+            for body in _dumped(_GETTFILTER, ifindex, _PARENTS[direction]):
+                found += _filter(body, ifindex, direction)
+    return tuple(found)
+
+
+def _qdiscs() -> dict[int, bytes]:
+    """Interface index -> what is at its ingress hook: `clsact` or `ingress`."""
+    found = {}
+    for body in _dumped(_GETQDISC, 0, 0):
+        _, ifindex, _, parent, _ = _TCMSG.unpack_from(body)
+        kind = dict(_attributes(body[_TCMSG.size :])).get(_KIND, b"").rstrip(b"\0")
+        if parent == _CLSACT and kind in (b"clsact", b"ingress"):
+            found[ifindex] = kind
+    return found
+
+
+def _dumped(kind: int, ifindex: int, parent: int) -> list[bytes]:
+    """The bodies, each with its `struct tcmsg`, that the kernel sends in answer to a dump."""
     import socket
 
-    request = _TCMSG.pack(0, ifindex, 0, _PARENTS[direction], 0)
-    header = _HEADER.pack(_HEADER.size + len(request), _GETTFILTER, _REQUEST_DUMP, 1, 0)
-    found: list[Filter] = []
+    request = _TCMSG.pack(0, ifindex, 0, parent, 0)
+    header = _HEADER.pack(_HEADER.size + len(request), kind, _REQUEST_DUMP, 1, 0)
+    found: list[bytes] = []
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE) as route:
             route.settimeout(_PATIENCE)
@@ -54,26 +79,25 @@ def filters(ifindex: int, direction: str) -> tuple[Filter, ...]:
                 if done:
                     break
     except OSError:
-        return ()
-    return tuple(found)
+        return []
+    return found
 
 
-def read(data: bytes) -> tuple[list[Filter], bool]:
-    """The filters in one buffer of a dump, and whether it was the last."""
-    found: list[Filter] = []
+def read(data: bytes) -> tuple[list[bytes], bool]:
+    """The bodies in one buffer of a dump, and whether it was the last."""
+    found: list[bytes] = []
     at = 0
     while at + _HEADER.size <= len(data):
         length, kind, *_ = _HEADER.unpack_from(data, at)
         if kind in (_ERROR, _DONE) or not _HEADER.size <= length <= len(data) - at:
             return found, True
-        body = data[at + _HEADER.size : at + length]
-        if kind == _NEWTFILTER and len(body) >= _TCMSG.size:
-            found += _filter(body)
+        if length >= _HEADER.size + _TCMSG.size:
+            found.append(data[at + _HEADER.size : at + length])
         at += length + 3 & ~3
     return found, False
 
 
-def _filter(body: bytes) -> Iterator[Filter]:
+def _filter(body: bytes, ifindex: int, direction: str) -> Iterator[Filter]:
     _, _, handle, _, info = _TCMSG.unpack_from(body)
     attributes = dict(_attributes(body[_TCMSG.size :]))
     if attributes.get(_KIND, b"").rstrip(b"\0") != b"bpf":
@@ -81,7 +105,7 @@ def _filter(body: bytes) -> Iterator[Filter]:
     number = dict(_attributes(attributes.get(_OPTIONS, b""))).get(_BPF_ID, b"")
     if len(number) == 4:  # else a classic filter, or the head of its chain
         (prog_id,) = struct.unpack("=I", number)
-        yield Filter(prog_id, handle, info >> 16)
+        yield Filter(ifindex, direction, prog_id, handle, info >> 16)
 
 
 def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -94,3 +94,13 @@ def test_filters_of_others_are_shown_where_they_are(how: str, host: Host, ns: Na
         }
     loads.clear(host)
     ns.exec(["tc", "qdisc", "del", "dev", ns.interface, "clsact"], check=False)
+
+
+def test_the_old_ingress_has_no_egress(host: Host, ns: Namespace) -> None:
+    ns.exec(["tc", "qdisc", "add", "dev", ns.interface, "ingress"])
+    with bpf.prog_load_trivial(abi.PROG_TYPE_SCHED_CLS) as foreign:
+        index = netns.call(ns.path, netlink.interface_index, ns.interface)
+        netns.call(ns.path, libbpf.tc_attach, index, "ingress", foreign)
+        links = netns.call(ns.path, inspect.host, host, all=True).links
+        assert [where([view]) for view in links if view.hook == "tc"] == [f"tc {ns.interface} ingress"]
+    ns.exec(["tc", "qdisc", "del", "dev", ns.interface, "ingress"])

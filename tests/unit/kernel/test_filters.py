@@ -7,7 +7,7 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpfimg.kernel._netlink_tc import Filter, read
+from bpfimg.kernel._netlink_tc import Filter, _filter, read
 
 
 def attribute(kind: int, data: bytes) -> bytes:
@@ -23,17 +23,23 @@ def filter_of(options: bytes, kind: bytes = b"bpf\0", handle: int = 7) -> bytes:
     return message(44, head + attribute(1, kind) + attribute(0x8000 | 2, options))
 
 
+def filters(data: bytes) -> tuple[list[Filter], bool]:
+    bodies, done = read(data)
+    return [found for body in bodies for found in _filter(body, 3, "ingress")], done
+
+
 def test_filters_and_the_end() -> None:
     number = attribute(7, b"name\0") + attribute(11, struct.pack("=I", 99))
     data = filter_of(number) + filter_of(b"") + filter_of(number, kind=b"u32\0") + filter_of(number, handle=8)
-    assert read(data) == ([Filter(99, 7, 50), Filter(99, 8, 50)], False)
-    assert read(data + message(3, bytes(4)) + data) == ([Filter(99, 7, 50), Filter(99, 8, 50)], True)
-    assert read(message(2, bytes(20))) == ([], True)
+    both = [Filter(3, "ingress", 99, 7, 50), Filter(3, "ingress", 99, 8, 50)]
+    assert filters(data) == (both, False)
+    assert filters(data + message(3, bytes(4)) + data) == (both, True)
+    assert filters(message(2, bytes(20))) == ([], True)
 
 
 @given(st.binary(max_size=200), st.integers(0, 120))
 def test_no_bytes_make_it_fail_or_go_on_for_ever(junk: bytes, cut: int) -> None:
     whole = filter_of(attribute(11, struct.pack("=I", 99)))
-    read(junk)
-    read(whole[:cut] + junk)
-    read(whole[:36] + junk + whole[36:])
+    filters(junk)
+    filters(whole[:cut] + junk)
+    filters(whole[:36] + junk + whole[36:])

@@ -20,6 +20,9 @@ NAME = "org.opencontainers.image.ref.name"
 SUBJECT = "dev.bpfimg.subject"
 """Our annotation on an entry without a name: the digest that its manifest is about, so that readers need not open
 every manifest. The manifest decides; the annotation only spares work."""
+REPOSITORY = "dev.bpfimg.repository"
+"""Our annotation beside `SUBJECT`: where the referrer came from. One store holds images of many registries, and what
+one of them says about a digest must not count, or crowd, for the others."""
 _LIMIT = 64 << 20
 
 
@@ -75,12 +78,15 @@ class Entries:
             except ImageError:
                 continue
 
-    def unnamed(self, about: Digest) -> Iterator[tuple[Descriptor, bool]]:
-        """Yields entries without a name that may be about a digest, and whether our annotation says so."""
+    def unnamed(self, about: Digest, repository: str | None) -> Iterator[tuple[Descriptor, bool]]:
+        """Yields entries without a name that may be about a digest, and whether our annotation says so; those of
+        other repositories only when `repository` is None."""
         for entry in self._entries:
             annotations = annotations_of(entry)
             subject = annotations.get(SUBJECT)
             if NAME in annotations or subject not in (None, str(about)):
+                continue
+            if repository is not None and annotations.get(REPOSITORY, repository) != repository:
                 continue
             try:
                 yield _descriptor(entry, "without a name"), subject is not None
@@ -95,11 +101,12 @@ class Entries:
                 return _descriptor(entry, text)
         return None
 
-    def put(self, descriptor: Descriptor, key: str, value: str) -> bool:
-        """Adds an entry annotated `key`=`value`, in place of others of that name; False when it is there already."""
+    def put(self, descriptor: Descriptor, annotations: Mapping[str, str]) -> bool:
+        """Adds an entry with these annotations: a `NAME`, in place of others of that name, or what a referrer has.
+        False when it is there already."""
         entry = Descriptor(descriptor.media_type, descriptor.digest, descriptor.size).to_dict()
-        entry["annotations"] = {key: value}
-        same = [old for old in self._entries if self._same(old, entry, key, value)]
+        entry["annotations"] = dict(annotations)
+        same = [old for old in self._entries if self._same(old, entry, annotations)]
         if same == [entry]:
             return False
         self._entries = [old for old in self._entries if old not in same]
@@ -116,10 +123,11 @@ class Entries:
         ]
 
     @staticmethod
-    def _same(old: object, entry: Mapping[str, object], key: str, value: str) -> bool:
-        if annotations_of(old).get(key) != value:
-            return False
-        return key == NAME or (isinstance(old, dict) and old.get("digest") == entry["digest"])
+    def _same(old: object, entry: Mapping[str, object], annotations: Mapping[str, str]) -> bool:
+        there = annotations_of(old)
+        if NAME in annotations:
+            return there.get(NAME) == annotations[NAME]
+        return there == annotations and isinstance(old, dict) and old.get("digest") == entry["digest"]
 
 
 def annotations_of(entry: object) -> Mapping[str, object]:

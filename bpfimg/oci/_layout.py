@@ -14,7 +14,7 @@ from bpfimg.oci import _media
 from bpfimg.oci._check import check_content, check_limit
 from bpfimg.oci._descriptor import Descriptor
 from bpfimg.oci._digest import ALGORITHMS, Digest
-from bpfimg.oci._entries import NAME, SUBJECT, Entries, stamp
+from bpfimg.oci._entries import NAME, REPOSITORY, SUBJECT, Entries, stamp
 from bpfimg.oci._files import SCRATCH, read_file, store_error, sweep, sync_directory, write_file
 from bpfimg.oci._lock import FileLock
 from bpfimg.oci._model import Index, Manifest, parse_document
@@ -22,7 +22,7 @@ from bpfimg.oci._reference import Reference, Repository, check_tag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _VERSION = b'{"imageLayoutVersion":"1.0.0"}'
 _OURS = {"oci-layout", "index.json", "blobs", "ingest", ".lock"}
@@ -35,7 +35,8 @@ class Layout:
     """A `Target`: one repository in the layout at `path`, which is made by the first write.
 
     An entry is called by its full normalised reference (`host/path:tag`). With `short_names`, tags that other tools
-    wrote without a repository (`v1`) are found as well, after full ones. `lock_timeout` is in seconds.
+    wrote without a repository (`v1`) are found as well, after full ones, and referrers that came from any repository;
+    without (the local store), only this repository's. `lock_timeout` is in seconds.
     """
 
     at_once = 1
@@ -72,7 +73,9 @@ class Layout:
 
     def referrers(self, digest: Digest) -> tuple[Descriptor, ...]:
         found: dict[Digest, Descriptor] = {}
-        for entry, promised in self._entries().unnamed(digest):
+        # a layout that is handed round has no repository of its own: there, all count
+        ours = None if self._short_names else str(self.repository)
+        for entry, promised in self._entries().unnamed(digest, ours):
             try:
                 document = parse_document(self.fetch(entry), entry.media_type)
             except (NotFound, DigestMismatch, ImageError):
@@ -102,7 +105,7 @@ class Layout:
             self._require_parts(document)
         self._store(descriptor, data)
         if document and document.subject:
-            self._name(descriptor, SUBJECT, str(document.subject.digest))
+            self._name(descriptor, {SUBJECT: str(document.subject.digest), REPOSITORY: str(self.repository)})
         if tag is not None:
             self.tag(descriptor, tag)
 
@@ -113,7 +116,7 @@ class Layout:
             # inside the lock: what prunes the store holds it too, so parts that are there now stay
             if isinstance(document, Manifest):
                 self._require_parts(document)
-            self._name(Descriptor(document.media_type, descriptor.digest, descriptor.size), NAME, name)
+            self._name(Descriptor(document.media_type, descriptor.digest, descriptor.size), {NAME: name})
 
     def lock(self) -> FileLock:
         """The writers' lock of the whole layout; LockTimeout when another writer keeps it too long."""
@@ -241,10 +244,10 @@ class Layout:
             if size != part.size:
                 raise NotFound(f"the store {self.path} has no content {part.digest} that the manifest names")
 
-    def _name(self, descriptor: Descriptor, key: str, value: str) -> None:
+    def _name(self, descriptor: Descriptor, annotations: Mapping[str, str]) -> None:
         with self.lock():
             entries = Entries.load(self.path)
-            if entries.put(descriptor, key, value):
+            if entries.put(descriptor, annotations):
                 self._save(entries)
 
     def _save(self, entries: Entries) -> None:

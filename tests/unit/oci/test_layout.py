@@ -413,6 +413,26 @@ def test_a_store_of_somebody_else(layout: Layout, monkeypatch: pytest.MonkeyPatc
     assert "--store" in refused.value.hint
 
 
+def test_one_registry_does_not_speak_for_another(path: Path) -> None:
+    """Else whoever copies an image can fill the store with junk about it, until its signatures are not found."""
+    good, evil = (Layout(str(path), Repository(host, "x"), short_names=False) for host in ("good.test", "evil.test"))
+    subject = image().push(good, "v1")
+    real = referrer(subject, "real").push(good)
+    image().push(evil, "v1")
+    for number in range(70):
+        referrer(subject, f"junk {number}").push(evil)
+    assert [one.digest for one in good.referrers(subject.digest)] == [real.digest]
+    referrer(subject, "real").push(good)  # again: one entry
+    with pytest.raises(ImageError, match="70 referrers"):
+        evil.referrers(subject.digest)
+    referrer(subject, "junk 1").push(good)  # the same manifest may be about it in two places
+    assert len(good.referrers(subject.digest)) == 2
+    assert len(entries(path)) == 2 + 70 + 2
+    handed_round = Layout(str(path), Repository("localhost", "store"))
+    with pytest.raises(ImageError, match="71 referrers"):
+        handed_round.referrers(subject.digest)
+
+
 @pytest.mark.parametrize("name", ["ingest", "blobs", "blobs/sha256"])
 def test_a_link_does_not_lead_writes_out_of_the_store(layout: Layout, path: Path, tmp_path: Path, name: str) -> None:
     """Whoever may write to a store could have root write, and sweep, where they may not."""

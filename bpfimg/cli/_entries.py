@@ -89,6 +89,7 @@ def link_entry(view: LinkView) -> dict[str, object]:
         "pin": view.pin or None,
     }
     entry |= {field: getattr(record, field) if record else None for field in _LINK_RECORD}
+    entry["created"] = entry["created"] or None
     entry["proceed_on"] = list(record.proceed_on) if record else []
     entry["tracepoint"] = record.tracepoint if record else None
     entry["metadata"] = dict(record.metadata or {}) if record else {}

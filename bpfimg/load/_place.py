@@ -73,6 +73,19 @@ def again(path: str | None, inode: int | None) -> tuple[bool, str | None]:
     return False, None
 
 
+def named() -> list[str]:
+    """The paths of the namespaces that ip-netns(8) knows, but those that lead nowhere."""
+    paths = [f"/run/netns/{name}" for name in sorted(_names("/run/netns"))]
+    return [path for path in paths if _is_namespace(path)]
+
+
+def _is_namespace(path: str) -> bool:
+    try:
+        return os.stat(path).st_dev == os.stat("/proc/self/ns/net").st_dev  # else the file that nothing is mounted on
+    except OSError:
+        return False
+
+
 def _candidates(path: str | None) -> Iterator[str]:
     if path is not None:
         yield path

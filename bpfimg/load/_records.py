@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 
 from bpfimg._value import value
-from bpfimg.errors import Error, UsageError
+from bpfimg.errors import Error, UsageError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -180,6 +180,8 @@ class LinkRecord:
             _check_version(document)
             hook, program = document["hook"], document["program"]
             priority = document.get("clsact", {}).get("priority")
+            if hook.get("direction") not in (None, "ingress", "egress"):
+                raise DamagedRecordError(f"the record of a link has the direction {quoted(hook['direction'])}")
             return cls(
                 id=id,
                 program_id=_id(program["id"]),
@@ -188,7 +190,7 @@ class LinkRecord:
                 how=str(document["how"]),
                 created=str(document.get("created", "")),
                 interface=_text(hook.get("interface")),
-                ifindex=_number(hook.get("ifindex")),
+                ifindex=None if hook.get("ifindex") is None else _id(hook["ifindex"], below=1 << 31),
                 direction=_text(hook.get("direction")),
                 netns=_text(hook.get("netns")),
                 netns_inode=_number(hook.get("netns_inode")),
@@ -197,7 +199,7 @@ class LinkRecord:
                 mode=_text(hook.get("mode")),
                 used_mode=_text(document.get("mode")),
                 tracepoint=_text(hook.get("tracepoint")),
-                clsact_priority=_number(priority),
+                clsact_priority=None if priority is None else _id(priority, below=1 << 16),
                 note=str(document.get("note", "")),
                 metadata=_texts(document.get("metadata")),
             )
@@ -255,10 +257,10 @@ def _number(value: Any) -> int | None:
     return None if value is None else _id(value)
 
 
-def _id(value: Any) -> int:
+def _id(value: Any, *, below: int = 1 << 32) -> int:
     """A number as the kernel has them; ValueError for what no call would take."""
     number = int(value)
-    if not 0 <= number < 1 << 32:
+    if not 0 <= number < below:
         raise ValueError(f"the number {number}"[:80])
     return number
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from bpfimg.errors import KernelError
-from bpfimg.kernel import bpffs
+from bpfimg.errors import AttachError, KernelError
+from bpfimg.kernel import bpf, bpffs
 from bpfimg.load import _paths
 from bpfimg.load._host import read_link
 from bpfimg.load._records import DamagedRecordError, LinkRecord
@@ -42,7 +42,24 @@ def release(path: str) -> None:
         from bpfimg.load._tc import detach_filter
 
         detach_filter(record)
+    elif record is None:
+        _release_lost(path)
     bpffs.unlink_link(f"{path}/{_paths.LINK}")  # COMMIT
+
+
+def _release_lost(path: str) -> None:
+    """Without its record a link is still known by its pin; a filter by the program pinned in the link's place."""
+    name = os.path.basename(path)
+    try:
+        with bpf.get(f"{path}/{_paths.LINK}") as fd:
+            program = bpf.program_info(fd, memlock=False).id if bpf.kind(fd) == "program" else 0
+    except KernelError:
+        return
+    if program and _paths.is_id(name):
+        from bpfimg.load._tc import detach_lost
+
+        with suppress(KernelError, AttachError):
+            detach_lost(int(name), program)
 
 
 def _record(path: str) -> LinkRecord | None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from bpfimg._value import replace
-from bpfimg.errors import Busy, KernelError, NotSupported
-from bpfimg.kernel import bpf, libbpf, netns
+from bpfimg.errors import AttachError, Busy, KernelError, NotSupported
+from bpfimg.kernel import bpf, libbpf, netlink, netns
 from bpfimg.load._attach import Attachment, now
 from bpfimg.load._owner import describe
-from bpfimg.load._place import Place, again, at, is_there, refused
+from bpfimg.load._place import Place, again, at, is_there, named, refused
 from bpfimg.load._records import LinkRecord
 from bpfimg.load._tcx import link_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bpfimg.load._attach import Loaded, Scene
     from bpfimg.load._hooks import Tc
     from bpfimg.load._host import Load
@@ -112,14 +114,35 @@ def detach_filter(record: LinkRecord) -> bool:
 
     It is ours when it runs the recorded program at the recorded handle and priority.
     """
-    there, path = again(record.netns, record.netns_inode)
-    return there and netns.call(path, _remove, record)
+    return _there(record, _remove)
+
+
+def detach_lost(link: int, program: int) -> bool:
+    """Takes off the filter of a link whose record cannot be read: its handle is the link's id, and it runs `program`.
+
+    It is looked for here and in the namespaces that have a name.
+    """
+    return any(netns.call(path, _remove_lost, link, program) for path in (None, *named()))
+
+
+def _remove_lost(link: int, program: int) -> bool:
+    found = [each for each in netlink.filters() if (each.handle, each.prog_id) == (link, program)]
+    for each in found:
+        libbpf.tc_detach(each.ifindex, each.direction, each.handle, each.priority)
+    return bool(found)
 
 
 def has_filter(record: LinkRecord) -> bool:
     """True while our filter is on its device."""
+    return _there(record, _is_ours)
+
+
+def _there(record: LinkRecord, function: Callable[[LinkRecord], bool]) -> bool:
     there, path = again(record.netns, record.netns_inode)
-    return there and netns.call(path, _is_ours, record)
+    try:
+        return there and netns.call(path, function, record)
+    except AttachError:
+        return False  # the namespace went away since we looked
 
 
 def _remove(record: LinkRecord) -> bool:

@@ -104,3 +104,25 @@ def test_the_old_ingress_has_no_egress(host: Host, ns: Namespace) -> None:
         links = netns.call(ns.path, inspect.host, host, all=True).links
         assert [where([view]) for view in links if view.hook == "tc"] == [f"tc {ns.interface} ingress"]
     ns.exec(["tc", "qdisc", "del", "dev", ns.interface, "ingress"])
+
+
+@pytest.mark.parametrize("verb", ["detach", "unload"])
+@pytest.mark.parametrize("record", [None, "{}", '{"version":1,"hook":{"kind":"tc","direction":"up"}}'])
+def test_a_filter_goes_with_its_link_although_the_record_is_lost(
+    record: str | None, verb: str, host: Host, ns: Namespace
+) -> None:
+    host.tc = "clsact"
+    loaded = loads.run(host, loads.tc(), Tc(ns.interface, "ingress", netns=ns.path))
+    link = loaded.links[0].id
+    path = f"{loaded.path}/links/{link}/record"
+    bpffs.unlink(path)
+    if record is not None:
+        bpffs.write_record(path, record)
+    check("links", {"links": [link_entry(view) for view in inspect.host(host).links]})
+    with host.writer() as writer:
+        if verb == "detach":
+            writer.detach(link)
+        else:
+            writer.unload(loaded.id)
+    assert loads.attached(ns) == set()
+    loads.clear(host)

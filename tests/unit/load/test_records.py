@@ -187,3 +187,12 @@ def test_a_path_with_a_nul_is_damage() -> None:
     document["hook"] = {"kind": "xdp", "netns": "a\0b"}
     with pytest.raises(DamagedRecordError):
         LinkRecord.from_dict(document, 1)
+
+
+@pytest.mark.parametrize(("field", "value"), [("direction", "up"), ("ifindex", 1 << 31)])
+def test_a_place_that_no_call_takes_is_damage(field: str, value: object) -> None:
+    document = CLSACT.to_dict()
+    hook = document["hook"]
+    assert isinstance(hook, dict)
+    with pytest.raises(DamagedRecordError):
+        LinkRecord.from_dict({**document, "hook": {**hook, field: value}}, 1)

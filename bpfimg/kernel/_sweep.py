@@ -15,6 +15,10 @@ def remove(path: str) -> None:
     directories: list[str] = []
     links: list[str] = []
     others: list[str] = []
+    if os.path.islink(path):  # it may lead anywhere: only the link itself is ours to remove
+        with suppress(FileNotFoundError):
+            os.unlink(path)
+        return
     _collect(path, directories, links, others)
     for pin in links:
         unlink_link(pin)

@@ -56,10 +56,16 @@ def work_directory(directory: str) -> str:
 
 
 def listed(path: str) -> list[str]:
-    """The sorted names in a directory; none when it is not there (any more)."""
+    """The sorted names in a directory; none when it is not there (any more), or a symbolic link, which is not ours."""
     try:
-        return sorted(os.listdir(path))
+        directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         raise bpffs.translated("list", path, error) from error
+    try:
+        return sorted(os.listdir(directory))
+    except OSError as error:
+        raise bpffs.translated("list", path, error) from error
+    finally:
+        os.close(directory)

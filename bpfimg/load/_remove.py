@@ -30,13 +30,19 @@ def remove_link(path: str) -> None:
 
 def discard(work: str) -> None:
     """Removes a directory that readers do not see (any more): what is attached first."""
-    for name in _paths.listed(f"{work}/{_paths.LINKS}"):
-        release(f"{work}/{_paths.LINKS}/{name}")
+    if not os.path.islink(work):
+        for name in _paths.listed(f"{work}/{_paths.LINKS}"):
+            release(f"{work}/{_paths.LINKS}/{name}")
     bpffs.remove_tree(work)
 
 
 def release(path: str) -> None:
-    """Takes what the link directory at `path` stands for off its hook, and its pin away; then the hook is free."""
+    """Takes what the link directory at `path` stands for off its hook, and its pin away; then the hook is free.
+
+    A symbolic link in its place leads to what is not ours.
+    """
+    if os.path.islink(path):
+        return
     record = _record(path)
     if record is not None and record.how == "clsact":
         from bpfimg.load._tc import detach_filter
@@ -81,6 +87,8 @@ def sweep(directory: str) -> None:
 
 
 def _sweep_load(directory: str, path: str) -> None:
+    if os.path.islink(path):
+        return
     if not _paths.listed(path):  # somebody else has removed all that was in it
         bpffs.remove_tree(path)
     links = [f"{path}/{_paths.LINKS}/{name}" for name in _paths.listed(f"{path}/{_paths.LINKS}")]

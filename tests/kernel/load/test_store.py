@@ -9,7 +9,7 @@ import pytest
 
 from bpfimg import inspect, load
 from bpfimg.errors import BytecodeError, Error, KernelError, LockTimeout, UsageError, VerifierError
-from bpfimg.kernel import bpf, bpffs, libbpf, netlink, netns
+from bpfimg.kernel import bpf, bpffs, features, libbpf, netlink, netns
 from bpfimg.load import Host, Tc, Xdp
 from tests.support import loads
 
@@ -232,11 +232,13 @@ def test_strangers_in_our_directory_are_left_alone(host: Host) -> None:
         pass
     for name in ("notes", "0x1", "-1", "link", "\uff11"):
         bpffs.make_directory(f"{host.directory}/{name}")
-    os.symlink("/", f"{host.directory}/123")
-    bpffs.make_directory(f"{host.directory}/124")
-    bpffs.make_directory(f"{host.directory}/125")
-    bpffs.make_directory(f"{host.directory}/125/links")
-    bpffs.make_directory(f"{host.directory}/125/links/x")
+    # numbers that no program has: the first ones of a fresh kernel are soon used
+    bpffs.make_directory(f"{host.bpffs}/elsewhere")  # never a real place: the tests run as root
+    os.symlink(f"{host.bpffs}/elsewhere", f"{host.directory}/4294967123")
+    bpffs.make_directory(f"{host.directory}/4294967124")
+    bpffs.make_directory(f"{host.directory}/4294967125")
+    bpffs.make_directory(f"{host.directory}/4294967125/links")
+    bpffs.make_directory(f"{host.directory}/4294967125/links/x")
     loaded = loads.only_load(host, loads.xdp())
     found = {load.id: load for load in host.loads()}
     assert loaded.id in found
@@ -244,7 +246,42 @@ def test_strangers_in_our_directory_are_left_alone(host: Host) -> None:
     inspect.host(host, all=True, maps=True)
     for name in ("notes", "0x1", "-1", "link", "\uff11"):
         os.rmdir(f"{host.directory}/{name}")
-    os.unlink(f"{host.directory}/123")
+    os.unlink(f"{host.directory}/4294967123")
+
+
+def test_symbolic_links_lead_nowhere(host: Host, ns: Namespace) -> None:
+    """What a link in our directory leads to is not ours: it is not listed, and nothing in it is removed."""
+    loaded = xdp(host, ns)
+    other = f"{host.bpffs}/other"
+    os.rename(loaded.path, other)
+    before = sorted(os.walk(other))
+    number = loaded.id
+    for name in (str(number), "tmp-999999999-abc", "4294967123"):
+        os.symlink(other, f"{host.directory}/{name}")
+    assert host.loads() == ()
+    inspect.host(host, all=True, maps=True)
+    with host.writer() as writer, pytest.raises(Error):
+        writer.unload(number)
+    assert not os.path.lexists(f"{host.directory}/tmp-999999999-abc"), "swept, as a link"
+    second = loads.only_load(host, loads.xdp())
+    for name in ("4294967124", str(loaded.links[0].id)):
+        os.symlink(f"{other}/links/{loaded.links[0].id}", f"{second.path}/links/{name}")
+    with host.writer() as writer:
+        writer.unload(second.id)
+    assert sorted(os.walk(other)) == before
+    assert len(loads.attached(ns)) == 1
+    os.unlink(f"{host.directory}/{number}")
+    os.unlink(f"{host.directory}/4294967123")
+    os.rename(other, loaded.path)
+
+
+def test_a_tree_that_is_a_link_is_not_followed(host: Host) -> None:
+    loaded = loads.only_load(host, loads.xdp())
+    os.symlink(loaded.path, f"{host.bpffs}/tree")
+    before = sorted(os.walk(loaded.path))
+    bpffs.remove_tree(f"{host.bpffs}/tree")
+    assert sorted(os.walk(loaded.path)) == before
+    assert not os.path.lexists(f"{host.bpffs}/tree")
 
 
 @pytest.mark.parametrize(
@@ -414,7 +451,7 @@ def test_all_shows_what_others_attached_and_who_holds_it(host: Host, ns: Namespa
     assert targets(there, number) == [], "netlink tells of the namespace that one is in"
     assert targets(linked, number) == [("link", ns.interface)]
     assert targets(elsewhere, number)[0][1].endswith("of another network namespace")
-    assert targets(here, ours.id) == [("link", f"{ns.interface} ingress")]
+    assert targets(here, ours.id) == [("link" if features.has("tcx") else "clsact", f"{ns.interface} ingress")]
     assert [view.load for view in here.maps].count(ours.id) == 2
 
 

@@ -95,9 +95,15 @@ def key_values(words: list[str] | None, what: str) -> dict[str, str]:
 def note(options: Options, text: str) -> None:
     """Says on stderr what is being done, where `-v` asks for it."""
     if options.verbose:
-        print(f"bpfimg: {text}", file=sys.stderr)
+        _say(text)
 
 
 def warn(text: str) -> None:
     """Says on stderr what a person should know although the command goes on."""
-    print(f"bpfimg: warning: {text}", file=sys.stderr)
+    _say(f"warning: {text}")
+
+
+def _say(text: str) -> None:
+    from bpfimg.cli._render import clean
+
+    print(f"bpfimg: {clean(text)}", file=sys.stderr)

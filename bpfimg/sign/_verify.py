@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bpfimg.errors import DigestMismatch, VerificationError
-from bpfimg.oci import Index
+from bpfimg.oci import Digest, Index
 from bpfimg.sign._collect import signatures
 from bpfimg.sign._judge import weigh
 from bpfimg.sign._names import canonical
@@ -108,8 +108,12 @@ def _refuse_denied(source: Source, descriptor: Descriptor, policy: Policy, name:
     """Raises when the policy denies this digest or, in an index, that of any image in it: whichever is chosen."""
     if not policy.denied:
         return
-    if str(descriptor.digest) in policy.denied:
-        raise VerificationError(f"{name} is not believed: denyDigests of {policy.origin} has {descriptor.digest}")
+    digest = descriptor.digest
+    if digest.algorithm != "sha256":
+        # the same bytes have a name of each kind, and the policy knows them by one
+        digest = Digest.of(source.fetch(descriptor))
+    if str(digest) in policy.denied:
+        raise VerificationError(f"{name} is not believed: denyDigests of {policy.origin} has {digest}")
     if descriptor.is_index:
         if depth > _NESTING:
             raise VerificationError(f"{name} is not believed: its indexes are nested more than {_NESTING} deep")

@@ -140,6 +140,13 @@ def test_nothing_untrusted_drives_the_terminal() -> None:
     assert _render.clean("\u202eevil") == "\\u202eevil"
 
 
+def test_neither_do_warnings(capsys: pytest.CaptureFixture[str]) -> None:
+    from bpfimg.cli._parser import warn
+
+    warn("the auth file /x\x1b[2J is passed over")
+    assert capsys.readouterr().err == "bpfimg: warning: the auth file /x\\x1b[2J is passed over\n"
+
+
 def test_table_and_block() -> None:
     assert _render.table(["ID", "NAME"], [["7", "a"], ["12", "bcd"]]) == "ID  NAME\n7   a\n12  bcd"
     assert _render.block("Program", [("name", "x"), ("image", "")]) == "Program\n  name:   x\n  image:  -"

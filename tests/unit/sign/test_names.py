@@ -32,6 +32,7 @@ APP = "registry.example/team/app"
         ("registry.example:5000", "registry.example:5000/a", None, True),
         ("127.0.0.1:5000/dev/**", "127.0.0.1:5000/dev/x", None, True),
         ("[::1]:5000/dev/**", "[::1]:5000/dev/x", None, True),
+        ("[::ffff:127.0.0.1]:5000/dev/**", "[::ffff:127.0.0.1]:5000/dev/x", None, True),
         ("*.example", APP, None, True),
         ("*.example", "a.registry.example/x", None, True),
         ("*.example", "example/x", None, False),

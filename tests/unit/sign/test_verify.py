@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from bpfimg.errors import DigestMismatch, Error, ImageError, NotFound, RegistryError, VerificationError
-from bpfimg.oci import Digest, Index, Memory, Reference
+from bpfimg.oci import Descriptor, Digest, Index, Memory, Reference
 from bpfimg.sign import Policy, VerifiedImage, verify
 from tests.support.targets import image, index
 from tests.unit.sign.craft import (
@@ -24,9 +24,6 @@ from tests.unit.sign.craft import (
     statement,
     trusting,
 )
-
-if TYPE_CHECKING:
-    from bpfimg.oci import Descriptor
 
 
 class Faulty(Memory):
@@ -268,6 +265,18 @@ def test_an_index_is_believed_as_a_whole() -> None:
     assert "is not signed" in str(refused(target, child, trusting()))
     put_bundle(target, child, bundle(statement(child.digest)))
     assert verify(target, reference(), child, trusting()).descriptor == child
+
+
+def test_a_denied_image_has_no_other_name() -> None:
+    target, found = both()
+    denying = policy([], default="insecure-allow-unsigned", denyDigests=[str(found.digest)])
+    raw = target.fetch(found)
+    longer = Descriptor(found.media_type, Digest.of(raw, "sha512"), len(raw))
+    target.push(longer, raw)
+    assert "denyDigests" in str(refused(target, longer, denying))
+    top = Index.build([longer])
+    target.push(top.descriptor, top.raw)
+    assert "denyDigests" in str(refused(target, top.descriptor, denying))
 
 
 def test_an_index_with_a_denied_image_is_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -11,11 +12,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bpfimg import cli as door
+from bpfimg import errors, run
 from bpfimg.cli import _main, _parser, _render, main
+from bpfimg.load import Load
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from bpfimg.load import Host
     from tests.support.cli import Cli
 
 
@@ -150,6 +154,18 @@ def test_wide_and_combining_characters_keep_the_columns_straight() -> None:
     assert rows == ["NAME  X", "日本  1", "ab    2", "e\u0301     3"]
 
 
-def test_what_went_before_a_failure_is_said(host: Cli) -> None:
-    done = host("detach", "1", "-o", "json", expect=1)
-    assert done.stdout == ""
+def test_what_went_before_a_failure_is_said(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def detach(host: Host, number: int) -> tuple[Load, None]:
+        if number > 5:
+            raise errors.Error("no")
+        return Load(3, "", None), None
+
+    monkeypatch.setattr(run, "detach", detach)
+    assert main(["detach", "5", "6", "-o", "json", "--bpffs", str(cli.folder)]) == 1
+    out, err = capsys.readouterr()
+    assert json.loads(out) == {"links": [{"id": 5, "program_id": None, "load": 3}]}
+    assert json.loads(err)["error"]["message"] == "no"
+    assert main(["detach", "6", "-o", "json", "--bpffs", str(cli.folder)]) == 1
+    assert capsys.readouterr().out == ""

@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from bpfimg.errors import StoreError
 
@@ -91,7 +91,8 @@ def write_file(root: str, name: str, content: bytes) -> None:
             draft = ""
         finally:
             if draft:
-                os.unlink(draft, dir_fd=scratch)
+                with suppress(FileNotFoundError):  # Ctrl-C may come right behind the rename
+                    os.unlink(draft, dir_fd=scratch)
 
 
 def sync_directory(root: str, *names: str) -> None:

@@ -367,6 +367,22 @@ def test_content_is_on_disk_before_its_name(layout: Layout, path: Path, monkeypa
     ]
 
 
+def test_ctrl_c_right_behind_a_rename(layout: Layout, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image("one").push(layout, "v1")
+    replace = os.replace
+
+    def interrupted(*names: str, **folders: int) -> None:
+        replace(*names, **folders)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            image("two").push(layout, "v2")
+    assert os.listdir(path / "ingest") == []
+    image("two").push(layout, "v2")
+
+
 class TestFullDisk:
     """Every write that fails leaves the index as it was, and no scraps."""
 

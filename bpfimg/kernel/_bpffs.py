@@ -22,7 +22,7 @@ _KEY = b"\0\0\0\0"
 
 
 def require(mount: str) -> None:
-    """Returns if `mount` is (a directory in) a bpffs; else KernelError with the command that mounts one."""
+    """Returns if `mount` is (a directory in) a bpffs; else NotSupported with the command that mounts one."""
     try:
         if filesystem_magic(mount) == abi.BPFFS_MAGIC:
             return
@@ -46,14 +46,15 @@ def why_not_bpffs(path: str) -> KernelError | None:
 
 
 def _no_bpffs(path: str, place: str, number: int) -> KernelError:
-    from bpfimg.errors import KernelError
+    from bpfimg.errors import NotSupported
     from bpfimg.kernel._failure import reason
 
     why = f": {reason(number)}" if number else ""
     hint = f"mount -t bpf bpf {place}; in a container bind-mount the host's"
     if place == "/" or number in (2, 20) or not os.path.isdir(place):
         hint = "expected the directory where one is mounted, such as /sys/fs/bpf"
-    return KernelError(f"{path} is not {'' if path == place else 'in '}a BPF filesystem{why}", errno=number, hint=hint)
+    text = f"{path} is not {'' if path == place else 'in '}a BPF filesystem{why}"
+    return NotSupported(text, feature="bpffs", errno=number, hint=hint)
 
 
 def make_directory(path: str) -> None:

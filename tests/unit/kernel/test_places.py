@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bpfimg.errors import AttachError, KernelError
+from bpfimg.errors import AttachError, KernelError, NotSupported
 from bpfimg.kernel import bpffs, features, netlink, netns
 
 if TYPE_CHECKING:
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 
 def test_not_a_bpffs(tmp_path: Path) -> None:
-    with pytest.raises(KernelError, match="is not a BPF filesystem") as caught:
+    with pytest.raises(NotSupported, match="is not a BPF filesystem") as caught:
         bpffs.require(str(tmp_path))
+    assert caught.value.feature == "bpffs"
     assert caught.value.hint == f"mount -t bpf bpf {tmp_path}; in a container bind-mount the host's"
 
 

@@ -20,9 +20,9 @@ NAMED = {
     "ATTR_LINK_DETACH": "link_detach",
     "ATTR_BIND_MAP": "prog_bind_map",
 }
-#: what kernels before 6.6 do not have; any other field that is not there is a mistake of ours
+#: what kernels before 6.6 do not have (they say prog_cnt for count); any other field that is not there is our mistake
 LATER = {
-    *("link_ids", "revision", "tcx.ifindex", "tcx.attach_type", "netkit.ifindex", "netkit.attach_type"),
+    *("count", "link_ids", "revision", "tcx.ifindex", "tcx.attach_type", "netkit.ifindex", "netkit.attach_type"),
     *("perf_event.type", "perf_event.tracepoint.tp_name", "perf_event.tracepoint.name_len"),
 }
 STRUCTURES = {"PROG_INFO": "bpf_prog_info", "MAP_INFO": "bpf_map_info", "LINK_INFO": "bpf_link_info"}

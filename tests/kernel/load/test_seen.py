@@ -13,6 +13,7 @@ from bpfimg.kernel import abi, bpf, bpffs, libbpf, netlink, netns
 from bpfimg.load import Host, Tc, Xdp
 from tests.support import loads
 from tests.support.cli import check
+from tests.support.netns import skip_unless
 
 if TYPE_CHECKING:
     from tests.support.netns import Namespace
@@ -28,6 +29,7 @@ def shown(host: Host, *, all: bool = False) -> list[str]:
 
 @pytest.mark.parametrize("how", ["tcx", "clsact"])
 def test_a_renamed_interface_has_the_name_of_now(how: str, host: Host) -> None:
+    skip_unless(*(["tcx"] if how == "tcx" else []))
     host.tc = how
     with loads.doomed_namespace() as ns:
         loads.run(host, loads.xdp(), Xdp(ns.interface, netns=ns.path))
@@ -75,6 +77,7 @@ def test_work_in_progress_is_not_shown_as_left_by_a_kill(host: Host) -> None:
 
 @pytest.mark.parametrize("how", ["tcx", "clsact"])
 def test_filters_of_others_are_shown_where_they_are(how: str, host: Host, ns: Namespace) -> None:
+    skip_unless(*(["tcx"] if how == "tcx" else []))
     host.tc = how
     mine = loads.run(host, loads.tc(), Tc(ns.interface, "ingress", netns=ns.path))
     with bpf.prog_load_trivial(abi.PROG_TYPE_SCHED_CLS) as foreign:

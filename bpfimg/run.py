@@ -69,7 +69,8 @@ def fetch(
     if pull == "missing" and held is not None:
         return held
     try:
-        return copy(registry(), reference.selector, store, reference.tag, platform=Platform.host())
+        tag = None if reference.digest else reference.tag  # a digest says which: it moves no tag that others go by
+        return copy(registry(), reference.selector, store, tag, platform=Platform.host())
     except RegistryError as error:
         if pull != "newer" or held is None or isinstance(error, NotFound):
             raise

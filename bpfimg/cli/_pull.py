@@ -31,6 +31,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     reference = Reference.parse(arguments.reference)
     local, remote = store(options, reference.repository), registry(options, reference.repository)
     platform = None if arguments.all_platforms else Platform.host()
-    descriptor = copy(remote, reference.selector, local, reference.tag, platform=platform)
+    tag = None if reference.digest else reference.tag  # a digest says which: it moves no tag that others go by
+    descriptor = copy(remote, reference.selector, local, tag, platform=platform)
     print_image(options, reference, descriptor)
     return 0

@@ -142,3 +142,14 @@ def test_signing_twice_adds_nothing(cli: Cli) -> None:
     index = (cli.folder / "store" / "index.json").read_bytes()
     assert cli("sign", "-v", "--key", "k.key", "x/y:v1").stderr.count("was there already") == 2
     assert (cli.folder / "store" / "index.json").read_bytes() == index
+
+
+def test_a_digest_moves_no_tag(cli: Cli, server: Server) -> None:
+    name = f"{server.host}/moves/xdp:v1"
+    old = cli("build", "-q", "-t", name, str(EXAMPLES / "xdp_pass.bpf.c"), "--push").stdout.strip()
+    new = cli("build", "-q", "-t", name, str(EXAMPLES / "xdp_counter.bpf.c"), "--push").stdout.strip()
+    assert cli("pull", "-q", f"{name}@{old}", BPFIMG_STORE=str(cli.folder / "host")).stdout.strip() == old
+    assert cli.json("images", "images")["images"][0]["digest"] == new
+    cli("pull", f"{name}@{old}")
+    assert cli.json("images", "images")["images"][0]["digest"] == new
+    assert old in cli("inspect", f"{name}@{old}").stdout

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 
+from bpfimg.kernel._abi import BPFFS_MAGIC
 from bpfimg.kernel._bpffs import unlink_link
+from bpfimg.kernel._syscall import filesystem_magic
 
 LINK_NAME = "link"
 
@@ -32,6 +35,8 @@ def remove(path: str) -> None:
 
 def _collect(path: str, directories: list[str], links: list[str], others: list[str]) -> None:
     try:
+        if filesystem_magic(path) != BPFFS_MAGIC:  # whatever leads here, root never empties a directory of files
+            raise OSError(errno.EXDEV, "it is not in a BPF filesystem", path)
         entries = sorted(os.scandir(path), key=lambda entry: entry.name)
     except FileNotFoundError:
         return

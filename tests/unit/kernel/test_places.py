@@ -122,3 +122,14 @@ def test_nobody_is_told_to_mount_over_what_is_no_mount_point(place: str) -> None
         bpffs.require(place)
     assert "mount -t" not in caught.value.hint
     assert "/sys/fs/bpf" in caught.value.hint
+
+
+def test_only_bpffs_is_ever_emptied(tmp_path: Path) -> None:
+    """The sweeper runs as root: a directory of files is never its business, however it got there."""
+    (tmp_path / "tmp-1-a" / "links").mkdir(parents=True)
+    (tmp_path / "tmp-1-a" / "precious").write_text("x")
+    with pytest.raises(KernelError, match="cannot remove"):
+        bpffs.remove_tree(str(tmp_path / "tmp-1-a"))
+    assert (tmp_path / "tmp-1-a" / "precious").read_text() == "x"
+    assert (tmp_path / "tmp-1-a" / "links").is_dir()
+    bpffs.remove_tree(str(tmp_path / "none"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bpfimg.errors import DigestMismatch, VerificationError
+from bpfimg.errors import DigestMismatch, NotFound, VerificationError
 from bpfimg.oci import Digest, Index
 from bpfimg.sign._collect import signatures
 from bpfimg.sign._judge import weigh
@@ -111,14 +111,24 @@ def _refuse_denied(source: Source, descriptor: Descriptor, policy: Policy, name:
     digest = descriptor.digest
     if digest.algorithm != "sha256":
         # the same bytes have a name of each kind, and the policy knows them by one
-        digest = Digest.of(source.fetch(descriptor))
+        digest = Digest.of(_listed(source, descriptor, name))
     if str(digest) in policy.denied:
         raise VerificationError(f"{name} is not believed: denyDigests of {policy.origin} has {digest}")
     if descriptor.is_index:
         if depth > _NESTING:
             raise VerificationError(f"{name} is not believed: its indexes are nested more than {_NESTING} deep")
-        for child in Index.parse(source.fetch(descriptor), descriptor.media_type).manifests:
+        for child in Index.parse(_listed(source, descriptor, name), descriptor.media_type).manifests:
             _refuse_denied(source, child, policy, name, depth + 1)
+
+
+def _listed(source: Source, descriptor: Descriptor, name: str) -> bytes:
+    """Part of what is to be believed; what is not there cannot be held against denyDigests, so nothing is believed."""
+    try:
+        return source.fetch(descriptor)
+    except NotFound as error:
+        text = f"{name} is not believed: {descriptor.digest} in it is not here, so denyDigests cannot be checked"
+        hint = "an index that was pulled for one platform is not whole: pull it with --all-platforms"
+        raise VerificationError(text, hint=hint) from error
 
 
 def _refuse_by_rule(rule: Rule, policy: Policy, reference: Reference) -> NoReturn:

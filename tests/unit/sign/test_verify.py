@@ -305,6 +305,20 @@ def test_an_index_inside_an_index_is_looked_into() -> None:
     assert "nested" in str(refused(target, deep.descriptor, policy(rules, denyDigests=[denied])))
 
 
+def test_what_is_not_there_cannot_be_held_against_denied_digests() -> None:
+    """An index of indexes of which one part was pulled: refused by the policy, not for want of a file."""
+    inner = signed_index(place())
+    target = place()
+    outer = Index.build([inner])
+    target.push(outer.descriptor, outer.raw)
+    put_legacy(target, outer.descriptor.digest, signed_layer(outer.descriptor.digest))
+    rules = [{"scope": REPOSITORY, "requireAny": ["alice"]}]
+    assert verify(target, reference(), outer.descriptor, policy(rules))
+    error = refused(target, outer.descriptor, policy(rules, denyDigests=[str(Digest.of(b"other"))]))
+    assert "cannot be checked" in str(error)
+    assert "--all-platforms" in error.hint
+
+
 def test_a_threshold_over_both_formats() -> None:
     target = place()
     found = pushed(target)

@@ -6,6 +6,7 @@
     |- UsageError                the caller's words break a grammar: a reference, an option, a global
     |- BytecodeError             not usable eBPF; names section or symbol
     |- ImageError                breaks the spec; carries the rule numbers
+    |- DamagedRecord             what we wrote down about a load or link cannot be read; listings show it
     |- StoreError                the local store cannot be read or written
     |- RegistryError             .status .code (OCI code)
     |  `- NotFound               no such reference, blob or referrer (in a store, too)
@@ -31,6 +32,7 @@ __all__ = [
     "AttachError",
     "Busy",
     "BytecodeError",
+    "DamagedRecord",
     "DigestMismatch",
     "Error",
     "ImageError",
@@ -85,6 +87,10 @@ class ImageError(Error):
 
 class StoreError(Error):
     """The local store (or another image layout) cannot be read or written."""
+
+
+class DamagedRecord(Error):
+    """A record in bpffs that this version cannot read; readers show its load or link as damaged."""
 
 
 class RegistryError(Error):

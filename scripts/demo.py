@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.support.debian import find
 from tests.support.netns import Namespace, namespace
 from tests.support.registry import registry
 
@@ -74,6 +75,8 @@ def main() -> int:
     """The demo; 0 when everything was seen to work."""
     if os.geteuid() != 0:
         raise SystemExit("demo: loading programs into the kernel needs root: run `sudo make demo`")
+    if find("docker-registry") is None:
+        raise SystemExit("demo: there is no docker-registry: `make setup` says why it could not be had")
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bpfimg-demo-")))
         stack.enter_context(bpffs())

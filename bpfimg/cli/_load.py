@@ -26,23 +26,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, options: Options) -> int:
     """Loads, and shows the programs as `bpfimg get` does."""
-    from bpfimg import run as running
-    from bpfimg.cli._asked import asked
-    from bpfimg.cli._believed import believed
-    from bpfimg.cli._loaded import host_of, report
+    from bpfimg.cli._loaded import bring
 
-    wanted = asked(arguments)
-    store, verified = believed(arguments.reference, wanted, options)
-    done = running.load(
-        host_of(options),
-        store,
-        verified,
-        programs=wanted.programs,
-        globals=wanted.globals,
-        metadata=wanted.metadata,
-        name=wanted.name,
-        pull=wanted.pull,
-        dry_run=wanted.dry_run,
-    )
-    report(done, options)
+    bring(arguments, None, options)
     return 0

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import argparse
+
     from bpfimg.cli._options import Options
-    from bpfimg.load import Host
+    from bpfimg.load import Hook, Host
     from bpfimg.run import Running
 
-__all__ = ["host_of", "report"]
+__all__ = ["bring", "host_of"]
 
 
 def host_of(options: Options) -> Host:
@@ -20,6 +22,29 @@ def host_of(options: Options) -> Host:
 
         libbpf.use(options.libbpf)
     return Host(options.bpffs, lock_timeout=options.lock_timeout)
+
+
+def bring(arguments: argparse.Namespace, hook: Hook | None, options: Options) -> None:
+    """What `run` and `load` are asked: fetch, verify, load, attach to `hook` if there is one, show."""
+    from bpfimg import run
+    from bpfimg.cli._asked import asked
+    from bpfimg.cli._believed import believed
+
+    wanted = asked(arguments)
+    store, verified = believed(arguments.reference, wanted, options)
+    done = run.image(
+        host_of(options),
+        store,
+        verified,
+        hook=hook,
+        programs=wanted.programs,
+        globals=wanted.globals,
+        metadata=wanted.metadata,
+        name=wanted.name,
+        pull=wanted.pull,
+        dry_run=wanted.dry_run,
+    )
+    report(done, options)
 
 
 def report(done: Running, options: Options) -> None:

@@ -37,26 +37,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, options: Options) -> int:
     """Runs, and shows the program as `bpfimg get` does."""
-    from bpfimg import run as running
-    from bpfimg.cli._asked import asked
-    from bpfimg.cli._believed import believed
     from bpfimg.cli._hooks import hook_from
-    from bpfimg.cli._loaded import host_of, report
+    from bpfimg.cli._loaded import bring
 
-    wanted = asked(arguments)
-    hook = hook_from(arguments)
-    store, verified = believed(arguments.reference, wanted, options)
-    done = running.image(
-        host_of(options),
-        store,
-        verified,
-        hook=hook,
-        programs=wanted.programs,
-        globals=wanted.globals,
-        metadata=wanted.metadata,
-        name=wanted.name,
-        pull=wanted.pull,
-        dry_run=wanted.dry_run,
-    )
-    report(done, options)
+    bring(arguments, hook_from(arguments), options)
     return 0

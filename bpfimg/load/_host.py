@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 
 from bpfimg._value import value
-from bpfimg.errors import Error, KernelError, UsageError
+from bpfimg.errors import DamagedRecord, Error, KernelError, UsageError
 from bpfimg.kernel import bpffs
 from bpfimg.load._paths import DIRECTORY, LINK, LINKS, RECORD, UNFINISHED, is_id, listed, pin_names
-from bpfimg.load._records import DamagedRecordError, LinkRecord, LoadRecord, decode
+from bpfimg.load._records import LinkRecord, LoadRecord, decode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def read_load(path: str) -> Load | None:
     number = int(os.path.basename(path))
     try:
         record = LoadRecord.from_dict(decode(bpffs.read_record(f"{path}/{RECORD}")))
-    except (KernelError, DamagedRecordError) as error:
+    except (KernelError, DamagedRecord) as error:
         if not os.path.isdir(path):
             return None
         return Load(number, path, None, links, damaged, damage=str(error))
@@ -161,12 +161,12 @@ def _read_links(folder: str) -> tuple[tuple[LinkRecord, ...], tuple[int, ...]]:
             continue  # no pin: not attached yet, or not any more
         try:
             links.append(read_link(path))
-        except (KernelError, DamagedRecordError):
+        except (KernelError, DamagedRecord):
             if os.path.lexists(f"{path}/{LINK}"):
                 damaged.append(int(name))
     return tuple(sorted(links, key=lambda link: link.id)), tuple(sorted(damaged))
 
 
 def read_link(path: str) -> LinkRecord:
-    """The record in a link's directory; KernelError or DamagedRecordError when there is none."""
+    """The record in a link's directory; KernelError or DamagedRecord when there is none."""
     return LinkRecord.from_dict(decode(bpffs.read_record(f"{path}/{RECORD}")), int(os.path.basename(path)))

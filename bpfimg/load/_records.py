@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 
 from bpfimg._value import value
-from bpfimg.errors import Error, UsageError, quoted
+from bpfimg.errors import DamagedRecord, UsageError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 VERSION = 1
 MAX_BYTES = 64 * 1024
 _JSON = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), check_circular=False)
-
-
-class DamagedRecordError(Error):
-    """A record that this version cannot read; readers show its load or link as damaged."""
 
 
 @value(frozen=True, slots=True)
@@ -89,7 +85,7 @@ class LoadRecord:
 
     @classmethod
     def from_dict(cls, document: Any) -> LoadRecord:
-        """Reads a document; DamagedRecordError when it is not one, or of another version."""
+        """Reads a document; DamagedRecord when it is not one, or of another version."""
         try:
             _check_version(document)
             programs = tuple(
@@ -98,7 +94,7 @@ class LoadRecord:
             )
             image = document.get("image")
             if not programs:
-                raise DamagedRecordError("the record of a load names no program, expected at least one")
+                raise DamagedRecord("the record of a load names no program, expected at least one")
             return cls(
                 name=str(document["name"]),
                 programs=programs,
@@ -110,7 +106,7 @@ class LoadRecord:
                 bpfimg=str(document.get("bpfimg", "")),
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise DamagedRecordError(f"the record of a load lacks or misuses {error}") from error
+            raise DamagedRecord(f"the record of a load lacks or misuses {error}") from error
 
 
 @value(frozen=True, slots=True)
@@ -175,13 +171,13 @@ class LinkRecord:
 
     @classmethod
     def from_dict(cls, document: Any, id: int) -> LinkRecord:
-        """Reads the document in the directory called `id`; DamagedRecordError as for a load."""
+        """Reads the document in the directory called `id`; DamagedRecord as for a load."""
         try:
             _check_version(document)
             hook, program = document["hook"], document["program"]
             priority = document.get("clsact", {}).get("priority")
             if hook.get("direction") not in (None, "ingress", "egress"):
-                raise DamagedRecordError(f"the record of a link has the direction {quoted(hook['direction'])}")
+                raise DamagedRecord(f"the record of a link has the direction {quoted(hook['direction'])}")
             return cls(
                 id=id,
                 program_id=_id(program["id"]),
@@ -204,7 +200,7 @@ class LinkRecord:
                 metadata=_texts(document.get("metadata")),
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise DamagedRecordError(f"the record of a link lacks or misuses {error}") from error
+            raise DamagedRecord(f"the record of a link lacks or misuses {error}") from error
 
 
 def encode(record: LoadRecord | LinkRecord) -> str:
@@ -219,18 +215,18 @@ def encode(record: LoadRecord | LinkRecord) -> str:
 
 
 def decode(text: str) -> Any:
-    """The JSON document in a record; DamagedRecordError when there is none."""
+    """The JSON document in a record; DamagedRecord when there is none."""
     if len(text) > MAX_BYTES:
-        raise DamagedRecordError(f"a record of {len(text)} bytes, expected at most {MAX_BYTES}")
+        raise DamagedRecord(f"a record of {len(text)} bytes, expected at most {MAX_BYTES}")
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise DamagedRecordError(f"a record is not JSON: {error}") from error
+        raise DamagedRecord(f"a record is not JSON: {error}") from error
 
 
 def _check_version(document: Any) -> None:
     if document["version"] != VERSION:
-        raise DamagedRecordError(f"a record of version {document['version']!r}, expected {VERSION}")
+        raise DamagedRecord(f"a record of version {document['version']!r}, expected {VERSION}")
 
 
 def _image(document: Any) -> ImageRecord:

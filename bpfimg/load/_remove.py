@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from bpfimg.errors import AttachError, KernelError
+from bpfimg.errors import AttachError, DamagedRecord, KernelError
 from bpfimg.kernel import bpf, bpffs
 from bpfimg.load import _paths
 from bpfimg.load._host import read_link
-from bpfimg.load._records import DamagedRecordError, LinkRecord
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bpfimg.load._records import LinkRecord
 
 
 def remove_load(directory: str, path: str) -> None:
@@ -71,7 +74,7 @@ def _release_lost(path: str) -> None:
 def _record(path: str) -> LinkRecord | None:
     try:
         return read_link(path)
-    except (KernelError, DamagedRecordError, ValueError):
+    except (KernelError, DamagedRecord, ValueError):
         return None
 
 

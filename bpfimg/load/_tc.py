@@ -5,11 +5,10 @@ from __future__ import annotations
 from bpfimg._value import replace
 from bpfimg.errors import AttachError, Busy, KernelError, NotSupported
 from bpfimg.kernel import bpf, libbpf, netlink, netns
-from bpfimg.load._attach import Attachment, now
+from bpfimg.load._attach import Attachment
 from bpfimg.load._owner import describe
 from bpfimg.load._place import Place, again, at, is_there, named, refused
-from bpfimg.load._records import LinkRecord
-from bpfimg.load._tcx import link_at
+from bpfimg.load._tcx import link_at, recorded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from bpfimg.load._attach import Loaded, Scene
     from bpfimg.load._hooks import Tc
     from bpfimg.load._host import Load
+    from bpfimg.load._records import LinkRecord
 
 _MAX_FILTER_PRIORITY = 0xFFFF  # the kernel keeps a filter's priority in 16 bits; 0 would let it choose
 
@@ -31,21 +31,7 @@ def attach(program: Loaded, hook: Tc, scene: Scene) -> Attachment:
 
     def inside(where: Place) -> Attachment:
         _check_free(where, hook.direction, scene)
-        record = LinkRecord(
-            id=0,
-            program_id=program.id,
-            program_name=program.name,
-            hook="tc",
-            how="link",
-            created=now(),
-            interface=where.interface,
-            ifindex=where.ifindex,
-            direction=hook.direction,
-            netns=where.netns,
-            netns_inode=where.inode,
-            priority=hook.priority,
-            proceed_on=hook.proceed_on,
-        )
+        record = recorded(program, where, "tc", hook.direction, hook.priority, proceed_on=hook.proceed_on)
         if scene.tc != "clsact":
             try:
                 link = link_at(program, where, hook.direction, hook.priority, scene)

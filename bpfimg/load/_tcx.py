@@ -31,23 +31,31 @@ def attach(program: Loaded, hook: Tcx, scene: Scene) -> Attachment:
 
     def inside(where: Place) -> Attachment:
         link = link_at(program, where, hook.direction, hook.priority, scene)
-        record = LinkRecord(
-            id=0,
-            program_id=program.id,
-            program_name=program.name,
-            hook="tcx",
-            how="link",
-            created=now(),
-            interface=where.interface,
-            ifindex=where.ifindex,
-            direction=hook.direction,
-            netns=where.netns,
-            netns_inode=where.inode,
-            priority=hook.priority,
-        )
+        record = recorded(program, where, "tcx", hook.direction, hook.priority)
         return Attachment(record, link, link.fileno())
 
     return at(hook.interface, hook.netns, inside)
+
+
+def recorded(
+    program: Loaded, where: Place, hook: str, direction: str, priority: int, *, proceed_on: tuple[str, ...] = ()
+) -> LinkRecord:
+    """The record of a program on a direction of an interface; also for Tc hooks."""
+    return LinkRecord(
+        id=0,
+        program_id=program.id,
+        program_name=program.name,
+        hook=hook,
+        how="link",
+        created=now(),
+        interface=where.interface,
+        ifindex=where.ifindex,
+        direction=direction,
+        netns=where.netns,
+        netns_inode=where.inode,
+        priority=priority,
+        proceed_on=proceed_on,
+    )
 
 
 def link_at(program: Loaded, where: Place, direction: str, priority: int, scene: Scene) -> Fd:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 
 from bpfimg._value import value
-from bpfimg.errors import KernelError
+from bpfimg.errors import DamagedRecord, KernelError
 from bpfimg.kernel import bpf, bpffs
 from bpfimg.load._host import read_link
 from bpfimg.load._paths import LINK, LINKS, RECORD, UNFINISHED, WORK, is_id, listed
-from bpfimg.load._records import DamagedRecordError, LinkRecord
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.load._host import Host
+    from bpfimg.load._records import LinkRecord
 
 
 @value(frozen=True, slots=True)
@@ -81,5 +81,5 @@ def _running_from(host: Host, folder: str) -> list[int]:
 def _record(folder: str) -> LinkRecord | None:
     try:
         return read_link(folder) if os.path.lexists(f"{folder}/{RECORD}") else None
-    except (KernelError, DamagedRecordError, ValueError):
+    except (KernelError, DamagedRecord, ValueError):
         return None

@@ -354,4 +354,5 @@ def test_what_other_tools_loaded_is_listed(host: Cli, network: Namespace, tmp_pa
     assert theirs["image"] is None
     assert nothing_loaded(host)
     assert host.json("programs", "get", str(theirs["id"]))["programs"][0]["id"] == theirs["id"]
-    assert "pinned" in host("list", "--all").stdout or pin in host("list", "--all").stdout
+    (row,) = [line for line in host("list", "--all").stdout.splitlines() if line.startswith(f"{theirs['id']} ")]
+    assert pin in row

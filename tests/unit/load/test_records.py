@@ -7,17 +7,9 @@ import json
 import pytest
 
 from bpfimg._value import replace
-from bpfimg.errors import UsageError
+from bpfimg.errors import DamagedRecord, UsageError
 from bpfimg.load._origin import Origin, check_words
-from bpfimg.load._records import (
-    DamagedRecordError,
-    ImageRecord,
-    LinkRecord,
-    LoadRecord,
-    ProgramRecord,
-    decode,
-    encode,
-)
+from bpfimg.load._records import ImageRecord, LinkRecord, LoadRecord, ProgramRecord, decode, encode
 
 IMAGE = ImageRecord(
     reference="registry.example/xdp_count:v1",
@@ -117,9 +109,9 @@ def test_keys_of_later_versions_are_left_alone() -> None:
 
 @pytest.mark.parametrize("version", [0, 2, "1", None])
 def test_another_version_is_not_guessed_at(version: object) -> None:
-    with pytest.raises(DamagedRecordError, match="expected 1"):
+    with pytest.raises(DamagedRecord, match="expected 1"):
         LoadRecord.from_dict(LOAD.to_dict() | {"version": version})
-    with pytest.raises(DamagedRecordError, match="expected 1"):
+    with pytest.raises(DamagedRecord, match="expected 1"):
         LinkRecord.from_dict(XDP.to_dict() | {"version": version}, 9)
 
 
@@ -137,15 +129,15 @@ def test_another_version_is_not_guessed_at(version: object) -> None:
     ],
 )
 def test_anything_else_is_damaged(document: object) -> None:
-    with pytest.raises(DamagedRecordError):
+    with pytest.raises(DamagedRecord):
         LoadRecord.from_dict(document)
-    with pytest.raises(DamagedRecordError):
+    with pytest.raises(DamagedRecord):
         LinkRecord.from_dict(document, 1)
 
 
 @pytest.mark.parametrize("text", ["", "{", "\x00", "[" * 50000, "9" * 70000])
 def test_text_that_is_no_record(text: str) -> None:
-    with pytest.raises(DamagedRecordError):
+    with pytest.raises(DamagedRecord):
         LoadRecord.from_dict(decode(text))
 
 
@@ -178,14 +170,14 @@ def test_a_name_is_printable_and_no_id() -> None:
 def test_a_number_that_no_kernel_gives_is_damage(number: object) -> None:
     document = LOAD.to_dict()
     document["programs"] = [{"name": "p", "id": number, "type": "xdp", "section": "xdp"}]
-    with pytest.raises(DamagedRecordError):
+    with pytest.raises(DamagedRecord):
         LoadRecord.from_dict(document)
 
 
 def test_a_path_with_a_nul_is_damage() -> None:
     document = XDP.to_dict()
     document["hook"] = {"kind": "xdp", "netns": "a\0b"}
-    with pytest.raises(DamagedRecordError):
+    with pytest.raises(DamagedRecord):
         LinkRecord.from_dict(document, 1)
 
 
@@ -194,5 +186,5 @@ def test_a_place_that_no_call_takes_is_damage(field: str, value: object) -> None
     document = CLSACT.to_dict()
     hook = document["hook"]
     assert isinstance(hook, dict)
-    with pytest.raises(DamagedRecordError):
+    with pytest.raises(DamagedRecord):
         LinkRecord.from_dict({**document, "hook": {**hook, field: value}}, 1)

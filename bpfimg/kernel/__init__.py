@@ -4,6 +4,7 @@ Each name of this door but `Fd` and `OpenObject` is a module, a verb of its own:
 
 * `bpf`       raw bpf(2): maps, pins, links, infos, ids
 * `libbpf`    open, configure and load an object; XDP and clsact by netlink
+* `linker`    several objects into one, by libbpf
 * `bpffs`     directories, names and records of the store in bpffs, and the writer's lock
 * `netns`     run a function in another network namespace
 * `netlink`   interfaces
@@ -22,12 +23,13 @@ if TYPE_CHECKING:
     from bpfimg.kernel import _bpffs as bpffs
     from bpfimg.kernel import _features as features
     from bpfimg.kernel import _libbpf as libbpf
+    from bpfimg.kernel import _linker as linker
     from bpfimg.kernel import _netlink as netlink
     from bpfimg.kernel import _netns as netns
     from bpfimg.kernel._fd import Fd
     from bpfimg.kernel._libbpf import OpenObject
 
-__all__ = ["Fd", "OpenObject", "abi", "bpf", "bpffs", "features", "libbpf", "netlink", "netns"]
+__all__ = ["Fd", "OpenObject", "abi", "bpf", "bpffs", "features", "libbpf", "linker", "netlink", "netns"]
 
 __getattr__ = opened(
     __name__,
@@ -39,6 +41,7 @@ __getattr__ = opened(
         "bpffs": "_bpffs*",
         "features": "_features*",
         "libbpf": "_libbpf*",
+        "linker": "_linker*",
         "netlink": "_netlink*",
         "netns": "_netns*",
     },

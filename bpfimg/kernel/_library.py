@@ -70,6 +70,10 @@ _FUNCTIONS: dict[str, tuple[object, tuple[object, ...]]] = {
     "bpf_tc_attach": (_I, (_P, _P)),
     "bpf_tc_query": (_I, (_P, _P)),
     "bpf_tc_detach": (_I, (_P, _P)),
+    "bpf_linker__new": (_P, (_S, _P)),
+    "bpf_linker__add_file": (_I, (_P, _S, _P)),
+    "bpf_linker__finalize": (_I, (_P,)),
+    "bpf_linker__free": (None, (_P,)),
 }
 
 

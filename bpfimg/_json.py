@@ -11,7 +11,7 @@ import json
 
 from bpfimg.errors import quoted
 
-__all__ = ["NotStrict", "compact", "json_kind", "strict_object"]
+__all__ = ["NotStrict", "compact", "json_kind", "strict_object", "strict_value"]
 
 DEPTH = 64
 """Levels of nesting; the documents of OCI, Sigstore and bpfimg need a dozen."""
@@ -23,6 +23,14 @@ class NotStrict(ValueError):  # noqa: N818  # it never leaves a room: there it i
 
 def strict_object(data: bytes | str, *, limit: int, depth: int = DEPTH) -> dict[str, object]:
     """Returns the JSON object in `data` (UTF-8, at most `limit` bytes and `depth` levels), or raises `NotStrict`."""
+    value = strict_value(data, limit=limit, depth=depth)
+    if not isinstance(value, dict):
+        raise NotStrict(f"is {json_kind(value)}, expected a JSON object")
+    return value
+
+
+def strict_value(data: bytes | str, *, limit: int, depth: int = DEPTH) -> object:
+    """The same for a document that may be a list, a text or a number."""
     if len(data) > limit:
         raise NotStrict(f"has {len(data)} bytes, expected at most {limit}")
     try:
@@ -36,8 +44,6 @@ def strict_object(data: bytes | str, *, limit: int, depth: int = DEPTH) -> dict[
         raise NotStrict(f"nests deeper than {depth} levels") from None
     except ValueError as error:  # UnicodeDecodeError, JSONDecodeError, a number of thousands of digits
         raise NotStrict(f"is not JSON: {quoted(error)[1:-1]}") from None
-    if not isinstance(value, dict):
-        raise NotStrict(f"is {json_kind(value)}, expected a JSON object")
     if _deeper(value, depth):
         raise NotStrict(f"nests deeper than {depth} levels")
     return value

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Built", "Source"]
 
+_HEAD = 4096  # bytes in which the kernel's tools look for the line, too
+_MOST = 256  # characters of an expression
+
 
 @value(frozen=True, slots=True)
 class Source:
@@ -19,12 +22,24 @@ class Source:
     object on (`prog.bpf.c`, `inner/deeper.h`), `includeN/...` for the N-th include folder when that lies elsewhere, and
     absolute only for headers of the system (`/usr/include/bpf/bpf_helpers.h`); never the folder that was built in.
     `digest` is the SHA-256 of its bytes, 64 lower-case hexadecimal digits; `kind` is "object" (compiled elsewhere),
-    "c" or "header".
+    "c" or "header". `sha1` is there because SPDX 2.3 (8.4) wants it of every file; `license` is what the file says of
+    itself in an `SPDX-License-Identifier` line, "" where it says nothing.
     """
 
     path: str
     digest: str
     kind: str
+    sha1: str = ""
+    license: str = ""
+
+    @staticmethod
+    def of(path: str, content: bytes, kind: str) -> Source:
+        """The source that has `content` and is called `path` where it is published."""
+        import hashlib
+
+        sha1 = hashlib.sha1(content, usedforsecurity=False).hexdigest()
+        said = "" if kind == "object" else _license(content)
+        return Source(path, hashlib.sha256(content).hexdigest(), kind, sha1, said)
 
 
 @value(frozen=True, slots=True)
@@ -42,3 +57,12 @@ class Built:
     compiler: str | None = None
     arguments: tuple[str, ...] = ()
     stripped: int = 0
+
+
+def _license(content: bytes) -> str:
+    """The expression behind the first `SPDX-License-Identifier:`, without the comment that it stands in."""
+    _, found, rest = content[:_HEAD].partition(b"SPDX-License-Identifier:")
+    if not found:
+        return ""
+    words = rest.split(b"\n", 1)[0].decode("utf-8", "replace").split("*/")[0].strip()
+    return words if len(words) <= _MOST and words.isprintable() else ""

@@ -1,8 +1,10 @@
 """What an eBPF object file is. Pure: bytes in, frozen values out; this room never asks the machine it runs on.
 
-`parse` reads a whole object. `check_header`, `variables` and `section_rule` answer one question each without the
-ELF library, for callers that must start fast. The files may come from anywhere: whatever is wrong with them is one
-`BytecodeError`, in bounded time and memory (`Limits`).
+`parse` reads a whole object, `dissect` also gives its parts: code, types, source lines. `requirements` says what a
+kernel needs to have for it. `check_header`, `variables` and `section_rule` answer one question each.
+
+The files may come from anywhere: whatever is wrong with them is one `BytecodeError`, in bounded time and memory
+(`Limits`).
 """
 
 from __future__ import annotations
@@ -13,23 +15,27 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.bytecode._header import check_header
     from bpfimg.bytecode._limits import Limits
-    from bpfimg.bytecode._maps import MAP_TYPES
+    from bpfimg.bytecode._map_types import MAP_TYPES
     from bpfimg.bytecode._model import BytecodeObject, MapSpec, ProgramSpec
-    from bpfimg.bytecode._parse import parse
-    from bpfimg.bytecode._sections import PROGRAM_TYPES, SectionRule, section_rule
+    from bpfimg.bytecode._parse import Dissection, dissect, parse
+    from bpfimg.bytecode._requirements import Requirement, requirements
+    from bpfimg.bytecode._sections import PROGRAM_TYPES, section_rule
     from bpfimg.bytecode._variables import GlobalSpec, variables
 
 __all__ = [
     "MAP_TYPES",
     "PROGRAM_TYPES",
     "BytecodeObject",
+    "Dissection",
     "GlobalSpec",
     "Limits",
     "MapSpec",
     "ProgramSpec",
-    "SectionRule",
+    "Requirement",
     "check_header",
+    "dissect",
     "parse",
+    "requirements",
     "section_rule",
     "variables",
 ]
@@ -37,16 +43,19 @@ __all__ = [
 __getattr__ = opened(
     __name__,
     {
-        "MAP_TYPES": "_maps",
+        "MAP_TYPES": "_map_types",
         "PROGRAM_TYPES": "_sections",
         "BytecodeObject": "_model",
+        "Dissection": "_parse",
         "GlobalSpec": "_variables",
         "Limits": "_limits",
         "MapSpec": "_model",
         "ProgramSpec": "_model",
-        "SectionRule": "_sections",
+        "Requirement": "_requirements",
         "check_header": "_header",
+        "dissect": "_parse",
         "parse": "_parse",
+        "requirements": "_requirements",
         "section_rule": "_sections",
         "variables": "_variables",
     },

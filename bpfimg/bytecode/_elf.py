@@ -1,52 +1,80 @@
-"""Sections and symbols of an object: the only user of pyelftools, which sees no file that `_tables` has not checked."""
+"""Sections, symbols and relocations of an object, of a file that `_tables` has checked."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import struct
 
+from bpfimg._value import value
 from bpfimg.bytecode import _tables
-from bpfimg.bytecode._header import check_header
+from bpfimg.bytecode._header import check_header, prefix
 from bpfimg.bytecode._text import checked
 from bpfimg.errors import BytecodeError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Iterator
 
     from bpfimg.bytecode._limits import Limits
+
+STT_NOTYPE, STT_OBJECT, STT_FUNC, STT_SECTION = 0, 1, 2, 3
+STB_LOCAL, STB_GLOBAL, STB_WEAK = 0, 1, 2
+SHN_UNDEF, SHN_RESERVED = 0, 0xFF00
 
 _SHF_EXECINSTR = 4
 
 
-@dataclass(frozen=True, slots=True)
 class Section:
-    """Code or data. `content` is empty where the file holds none (`zeros`: .bss)."""
+    """Code or data, one for each index; `content` is cut out anew every time, and empty where the file holds none."""
 
-    index: int
-    name: str
-    size: int
-    content: bytes
-    executable: bool
-    zeros: bool
+    __slots__ = ("_data", "executable", "index", "name", "offset", "size", "zeros")
+
+    def __init__(self, data: bytes, index: int, name: str, row: _tables.Row) -> None:
+        self._data = data
+        self.index = index
+        self.name = name
+        self.offset, self.size = row[4], row[5]
+        self.executable = bool(row[2] & _SHF_EXECINSTR)
+        self.zeros = row[1] == _tables.SHT_NOBITS  # .bss
+
+    @property
+    def content(self) -> bytes:
+        return b"" if self.zeros else self._data[self.offset : self.offset + self.size]
 
 
-@dataclass(frozen=True, slots=True)
 class Symbol:
-    """A defined, named symbol; `section` is the index of its section, `value` the offset in it, in bytes."""
+    """One row of the symbol table. `section` is the index of its section, `value` the offset in it, in bytes."""
 
-    name: str
-    kind: str  # STT_FUNC, STT_OBJECT, ...
-    local: bool
-    section: int
-    value: int
-    size: int
+    __slots__ = ("bind", "kind", "name", "section", "size", "value")
+
+    def __init__(self, name: str, row: tuple[int, int, int, int, int, int]) -> None:
+        self.name = name
+        _, kind, _, self.section, self.value, self.size = row
+        self.kind, self.bind = kind & 0xF, kind >> 4
+
+    @property
+    def local(self) -> bool:
+        return self.bind == STB_LOCAL
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True, eq=False)
 class ElfObject:
+    """`sections` are code and data without DWARF; `table` is the whole symbol table by index."""
+
     byte_order: str
     sections: tuple[Section, ...]
-    symbols: tuple[Symbol, ...]
+    table: tuple[Symbol, ...]
+    tables: _tables.Tables
+    data: bytes
+
+    @property
+    def symbols(self) -> Iterator[Symbol]:
+        """The named symbols that have a place in a section."""
+        return (s for s in self.table if s.name and SHN_UNDEF < s.section < SHN_RESERVED)
+
+    @property
+    def undefined(self) -> Iterator[Symbol]:
+        """The named symbols that somebody else has to define."""
+        return (s for s in self.table if s.name and s.section == SHN_UNDEF)
 
     def section(self, name: str) -> Section | None:
         """The section of that name, None if there is none; `BytecodeError` if there are several."""
@@ -60,59 +88,48 @@ class ElfObject:
         section = self.section(name)
         return section.content if section else b""
 
+    def relocations(self, section: int) -> list[tuple[int, int, int]]:
+        """(offset in the section, index of the symbol, type) of what changes the section of that index.
+
+        Raises `BytecodeError` for a relocation whose symbol or place there is not.
+        """
+        found = []
+        record = struct.Struct(prefix(self.byte_order) + "QII")
+        size = self.tables.rows[section][5]
+        for index in self.tables.relocations:
+            row = self.tables.rows[index]
+            if row[7] != section:
+                continue
+            words = record.iter_unpack(self.data[row[4] : row[4] + row[5]])
+            # r_info is symbol << 32 | type, so its halves stand the other way round in a little-endian file
+            swap = self.byte_order == "little"
+            for offset, first, second in words:
+                kind, symbol = (first, second) if swap else (second, first)
+                if symbol >= len(self.table) or offset >= size:
+                    raise BytecodeError(
+                        f"a relocation of section {quoted(self.tables.names[section])} is for byte {offset} of {size} "
+                        f"and symbol {symbol} of {len(self.table)}"
+                    )
+                found.append((offset, symbol, kind))
+        return found
+
 
 def read(data: bytes, limits: Limits) -> ElfObject:
     """The code and data sections and the symbols; `BytecodeError` for anything that is not a sound eBPF object."""
     byte_order = check_header(data)
-    wanted = _tables.check(data, byte_order, limits)
-
-    import struct
-    from io import BytesIO
-
-    from elftools.common.exceptions import ELFError
-    from elftools.construct import ConstructError
-    from elftools.elf.elffile import ELFFile
-
-    try:
-        elf = ELFFile(BytesIO(data))
-        found: list[Any] = [elf.get_section(index) for index in wanted]
-        table = found.pop()
-        sections = tuple(_section(index, section, data) for index, section in zip(wanted, found, strict=False))
-        symbols = tuple(_symbol(symbol) for symbol in table.iter_symbols() if _defined(symbol))
-    except (ELFError, ConstructError, struct.error, LookupError, ValueError, TypeError, AttributeError) as error:
-        raise BytecodeError(f"the ELF file cannot be read: {quoted(str(error))}") from error
-    return ElfObject(byte_order, sections, symbols)
-
-
-# What pyelftools returns becomes ours in `read` and the three functions below, nowhere else: hence `Any`.
-
-
-def _section(index: int, section: Any, data: bytes) -> Section:
-    header = section.header
-    offset, size = int(header["sh_offset"]), int(header["sh_size"])
-    zeros = header["sh_type"] == "SHT_NOBITS"
-    return Section(
-        index=index,
-        name=checked(str(section.name), f"section {index}"),
-        size=size,
-        content=b"" if zeros else data[offset : offset + size],
-        executable=bool(int(header["sh_flags"]) & _SHF_EXECINSTR),
-        zeros=zeros,
+    tables = _tables.check(data, byte_order, limits)
+    sections = tuple(
+        Section(data, index, checked(tables.names[index], f"section {index}"), tables.rows[index])
+        for index in tables.wanted
     )
+    return ElfObject(byte_order, sections, tuple(_symbols(data, byte_order, tables)), tables, data)
 
 
-def _defined(symbol: Any) -> bool:
-    """Not undefined, not absolute: the library gives those section "indexes" as words."""
-    return isinstance(symbol["st_shndx"], int) and bool(symbol.name)
-
-
-def _symbol(symbol: Any) -> Symbol:
-    entry = symbol.entry
-    return Symbol(
-        name=str(symbol.name),
-        kind=str(entry["st_info"]["type"]),
-        local=entry["st_info"]["bind"] == "STB_LOCAL",
-        section=int(entry["st_shndx"]),
-        value=int(entry["st_value"]),
-        size=int(entry["st_size"]),
-    )
+def _symbols(data: bytes, byte_order: str, tables: _tables.Tables) -> Iterator[Symbol]:
+    row = tables.rows[tables.symbols]
+    strings = tables.strings
+    entry = struct.Struct(prefix(byte_order) + "IBBHQQ")
+    for words in entry.iter_unpack(data[row[4] : row[4] + row[5]]):
+        name = words[0]
+        text = strings[name : strings.index(b"\0", name)].decode(errors="replace") if name else ""
+        yield Symbol(text, words)

@@ -7,13 +7,13 @@ those are in the symbol table. (Offsets of static ones are there. libbpf complet
 from __future__ import annotations
 
 from bpfimg._value import replace
-from bpfimg.bytecode import _btf
+from bpfimg.btf import kinds
 from bpfimg.bytecode._variables import KCONFIG, describe, is_global_section
 from bpfimg.errors import BytecodeError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from bpfimg.bytecode._btf import Btf
+    from bpfimg.btf import Btf
     from bpfimg.bytecode._elf import ElfObject, Section
     from bpfimg.bytecode._variables import Budget, GlobalSpec
 
@@ -66,7 +66,7 @@ def _kconfig(btf: Btf, type_id: int, budget: Budget) -> list[GlobalSpec]:
     """The variables that libbpf fills from the kernel's configuration; it lays them out by alignment, size and name."""
     externs = []
     for variable, _offset, _size in btf.variables(type_id):
-        if btf.kind(variable) == _btf.VAR:
+        if btf.kind(variable) == kinds.VAR:
             size = btf.size(btf.target(variable))
             externs.append((-_alignment(btf, btf.target(variable)), size, btf.name(variable)))
     places: dict[str, tuple[int, int]] = {}
@@ -82,4 +82,4 @@ def _kconfig(btf: Btf, type_id: int, budget: Budget) -> list[GlobalSpec]:
 def _alignment(btf: Btf, type_id: int) -> int:
     """Of the types that libbpf takes here: integers, enums, and text."""
     bare = btf.bare(type_id)
-    return min(max(btf.size(bare), 1), 8) if btf.kind(bare) in (_btf.INT, _btf.ENUM, _btf.ENUM64) else 1
+    return min(max(btf.size(bare), 1), 8) if btf.kind(bare) in (kinds.INT, kinds.ENUM, kinds.ENUM64) else 1

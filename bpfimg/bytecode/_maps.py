@@ -2,45 +2,37 @@
 
 from __future__ import annotations
 
-from bpfimg.bytecode import _btf
+from bpfimg.btf import kinds, spelled
+from bpfimg.bytecode._legacy import legacy
+from bpfimg.bytecode._map_types import MAP_TYPES, map_type
 from bpfimg.bytecode._model import MapSpec
-from bpfimg.bytecode._render import render
 from bpfimg.bytecode._text import checked
 from bpfimg.bytecode._variables import KCONFIG, is_global_section, is_read_only
 from bpfimg.errors import BytecodeError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from bpfimg.bytecode._btf import Btf
+    from bpfimg.btf import Btf
     from bpfimg.bytecode._elf import ElfObject
     from bpfimg.bytecode._variables import Budget, GlobalSpec
 
-# In the order of the kernel's numbers, in the spelling of bpfman's image labels.
-_MAP_WORDS = (
-    "unspec hash array prog_array perf_event_array per_cpu_hash per_cpu_array stack_trace cgroup_array lru_hash "
-    "lru_per_cpu_hash lpm_trie array_of_maps hash_of_maps devmap sockmap cpumap xskmap sockhash cgroup_storage "
-    "reuseport_sockarray per_cpu_cgroup_storage queue stack sk_storage devmap_hash struct_ops ringbuf inode_storage "
-    "task_storage bloom_filter user_ringbuf cgrp_storage arena"
-)
-MAP_TYPES = tuple(_MAP_WORDS.split())
 _ARRAY, _STRUCT_OPS = MAP_TYPES.index("array"), MAP_TYPES.index("struct_ops")
 _F_RDONLY_PROG, _F_MMAPABLE, _F_LINK = 1 << 7, 1 << 10, 1 << 13
 _PINNING = ("none", "by-name")
 
 _DECLARED = ".maps"
-_LEGACY = "maps"
 _STRUCT_OPS_SECTIONS = {".struct_ops": 0, ".struct_ops.link": _F_LINK, "?.struct_ops": 0, "?.struct_ops.link": _F_LINK}
 _FIELDS_MAX = 64  # libbpf knows about a dozen
 _LINKAGE_STATIC = 0
 
 
 def maps(elf: ElfObject, btf: Btf | None, globals_: tuple[GlobalSpec, ...], budget: Budget) -> tuple[MapSpec, ...]:
-    """All maps of the object, in libbpf's order: declared, global data, .kconfig, struct_ops."""
-    if elf.section(_LEGACY):
-        raise BytecodeError(
-            "section 'maps' holds map definitions of the old kind, which libbpf 1.0 and newer refuse",
-            hint='declare maps with __uint() and __type() in SEC(".maps") and compile with clang -g',
-        )
+    """All maps of the object, in libbpf's order: declared, global data, .kconfig, struct_ops; old ones come first."""
+    old = legacy(elf)
+    return (*old, *_new(elf, btf, globals_, budget)) if old else _new(elf, btf, globals_, budget)
+
+
+def _new(elf: ElfObject, btf: Btf | None, globals_: tuple[GlobalSpec, ...], budget: Budget) -> tuple[MapSpec, ...]:
     if btf is None:
         if elf.content(_DECLARED):
             raise BytecodeError(
@@ -67,14 +59,14 @@ def _declared(btf: Btf, elf: ElfObject, sections: dict[str, int], budget: Budget
         name = checked(btf.name(variable), "a map in section '.maps'")
         if name in found:
             raise BytecodeError(f"section '.maps' declares the map {quoted(name)} twice")
-        definition = btf.bare(btf.target(variable)) if btf.kind(variable) == _btf.VAR else variable
-        if btf.kind(definition) != _btf.STRUCT or btf.length(definition) > _FIELDS_MAX:
+        definition = btf.bare(btf.target(variable)) if btf.kind(variable) == kinds.VAR else variable
+        if btf.kind(definition) != kinds.STRUCT or btf.length(definition) > _FIELDS_MAX:
             raise BytecodeError(f"map {quoted(name)} is not declared as a struct of up to {_FIELDS_MAX} fields")
-        found[name] = _definition(btf, name, definition, budget.limits.btf_depth)
+        found[name] = _definition(btf, name, definition, budget.limits.btf_depth, inner=False)
     return list(found.values())
 
 
-def _definition(btf: Btf, name: str, definition: int, depth: int) -> MapSpec:
+def _definition(btf: Btf, name: str, definition: int, depth: int, *, inner: bool) -> MapSpec:
     """One `struct { __uint(type, …); __type(key, …); … }`: numbers are lengths of arrays, types are pointers."""
     fields = {btf.string(offset): member for offset, member in btf.members(definition)}
 
@@ -89,7 +81,7 @@ def _definition(btf: Btf, name: str, definition: int, depth: int) -> MapSpec:
         own = btf.size(type_id)
         if size not in (0, own):
             raise BytecodeError(f"map {quoted(name)} has a {field}_size of {size}, but its {field} has {own} bytes")
-        return own, checked(render(btf, type_id, depth=depth), f"the {field} of map {quoted(name)}")
+        return own, checked(spelled(btf, type_id, depth=depth), f"the {field} of map {quoted(name)}")
 
     type_id, pinning = number("type"), number("pinning")
     if not type_id:
@@ -99,7 +91,7 @@ def _definition(btf: Btf, name: str, definition: int, depth: int) -> MapSpec:
     (key_size, key_type), (value_size, value_type) = typed("key"), typed("value")
     return MapSpec(
         name=name,
-        type=MAP_TYPES[type_id] if type_id < len(MAP_TYPES) else f"type_{type_id}",
+        type=map_type(type_id),
         type_id=type_id,
         key_size=key_size,
         # The value of a map of maps or of programs is an id; libbpf fills in the size.
@@ -110,20 +102,33 @@ def _definition(btf: Btf, name: str, definition: int, depth: int) -> MapSpec:
         flags=number("map_flags"),
         pinning=_PINNING[pinning],
         internal=False,
+        map_extra=number("map_extra"),
+        inner=_inner(btf, name, fields["values"], depth) if "values" in fields and not inner else None,
     )
+
+
+def _inner(btf: Btf, name: str, member: int, depth: int) -> MapSpec | None:
+    """The shape of the maps in a map of maps: `struct { ... } *values[]`; None for a prog_array's functions."""
+    values = btf.bare(member)
+    if btf.kind(values) != kinds.ARRAY:
+        raise BytecodeError(f"field 'values' of map {quoted(name)} is no array, expected __array(values, ...)")
+    pointed = btf.bare(_pointed(btf, name, "values", btf.array(values)[0]))
+    if btf.kind(pointed) != kinds.STRUCT or btf.length(pointed) > _FIELDS_MAX:
+        return None
+    return _definition(btf, name, pointed, depth, inner=True)
 
 
 def _number(btf: Btf, name: str, field: str, member: int) -> int:
     """A number written as `int (*field)[N]`."""
     array = btf.bare(_pointed(btf, name, field, member))
-    if btf.kind(array) != _btf.ARRAY:
+    if btf.kind(array) != kinds.ARRAY:
         raise BytecodeError(f"field {quoted(field)} of map {quoted(name)} is no number, expected __uint({field}, …)")
     return btf.array(array)[1]
 
 
 def _pointed(btf: Btf, name: str, field: str, member: int) -> int:
     pointer = btf.bare(member)
-    if btf.kind(pointer) != _btf.PTR:
+    if btf.kind(pointer) != kinds.PTR:
         raise BytecodeError(f"field {quoted(field)} of map {quoted(name)} is no pointer, expected __uint or __type")
     return btf.target(pointer)
 
@@ -168,9 +173,9 @@ def _struct_ops(btf: Btf, section: str, type_id: int, flags: int, budget: Budget
     found = []
     for variable, _offset, size in btf.variables(type_id):
         name = checked(btf.name(variable), f"a variable of section {section}")
-        if btf.kind(variable) != _btf.VAR:
+        if btf.kind(variable) != kinds.VAR:
             raise BytecodeError(f"{quoted(name)} in section {section} is no variable")
-        spelled = render(btf, btf.target(variable), depth=budget.limits.btf_depth)
+        words = spelled(btf, btf.target(variable), depth=budget.limits.btf_depth)
         found.append(
             MapSpec(
                 name=name,
@@ -179,7 +184,7 @@ def _struct_ops(btf: Btf, section: str, type_id: int, flags: int, budget: Budget
                 key_size=4,
                 value_size=size,
                 key_type=None,
-                value_type=checked(spelled, f"the type of {quoted(name)}"),
+                value_type=checked(words, f"the type of {quoted(name)}"),
                 max_entries=1,
                 flags=flags,
                 pinning="none",

@@ -1,8 +1,7 @@
-"""The tables of an ELF file, checked with plain arithmetic, so that the ELF library only ever sees sane files.
+"""The tables of an ELF file, checked with plain arithmetic before anything in them is believed.
 
-pyelftools follows offsets, counts and links as it finds them: a hostile file makes it raise nearly anything, and
-read far more than the file is worth. After `check` every section that is read lies within the file, overlaps no
-other and is not compressed, and every string ends soon.
+After `check` every section that is read lies within the file, overlaps no other and is not compressed, every string
+ends soon, and every relocation names a symbol that there is.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 import struct
 from itertools import pairwise
 
+from bpfimg._value import value
 from bpfimg.bytecode._header import HEADER_SIZE, prefix
 from bpfimg.errors import BytecodeError, quoted
 
@@ -17,18 +17,31 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.bytecode._limits import Limits
 
-SHT_PROGBITS, SHT_SYMTAB, SHT_STRTAB, SHT_NOBITS = 1, 2, 3, 8
+SHT_PROGBITS, SHT_SYMTAB, SHT_STRTAB, SHT_RELA, SHT_NOBITS, SHT_REL = 1, 2, 3, 4, 8, 9
 _SHT_NULL = 0
 _SHF_COMPRESSED = 0x800
 _SECTION_HEADER_SIZE = 64
 _SYMBOL_SIZE = 24
+_RELOCATION_SIZE = 16
 
 # sh_name, sh_type, sh_flags, sh_addr, sh_offset, sh_size, sh_link, sh_info, sh_addralign, sh_entsize
-_Row = tuple[int, int, int, int, int, int, int, int, int, int]
+Row = tuple[int, int, int, int, int, int, int, int, int, int]
 
 
-def check(data: bytes, byte_order: str, limits: Limits) -> tuple[int, ...]:
-    """The indexes of the sections that matter: code, data, and the symbol table (exactly one, always the last).
+@value(frozen=True, slots=True)
+class Tables:
+    """What was checked. `wanted` are the indexes of code and data, `relocations` those of the tables for them."""
+
+    rows: list[Row]
+    names: list[str]
+    wanted: tuple[int, ...]
+    symbols: int
+    strings: bytes
+    relocations: tuple[int, ...]
+
+
+def check(data: bytes, byte_order: str, limits: Limits) -> Tables:
+    """The section headers, and which sections matter: code, data, relocations and the one symbol table.
 
     Raises `BytecodeError`, naming the section, for a file that cannot be read safely within `limits`.
     """
@@ -46,15 +59,16 @@ def check(data: bytes, byte_order: str, limits: Limits) -> tuple[int, ...]:
     for index in wanted:
         if rows[index][2] & _SHF_COMPRESSED:
             raise BytecodeError(f"section {names.of(index)} is compressed, which libbpf cannot read")
-    symbols = _symbol_table(data, byte_order, rows, names, limits)
-    _no_overlap(rows, names, [*wanted, symbols, rows[symbols][6]])
+    symbols, strings = _symbol_table(data, byte_order, rows, names, limits)
+    relocations = _relocations(rows, names, set(wanted), symbols, limits)
+    _no_overlap(rows, names, [*wanted, *relocations, symbols, rows[symbols][6]])
     zeros = sum(rows[i][5] for i in wanted if rows[i][1] == SHT_NOBITS)
     if zeros > limits.zero_bytes:
         raise BytecodeError(f"the .bss sections have {zeros} bytes, expected at most {limits.zero_bytes}")
-    return (*wanted, symbols)
+    return Tables(rows, names.all(), tuple(wanted), symbols, strings, relocations)
 
 
-def _section_headers(data: bytes, byte_order: str, limits: Limits) -> tuple[list[_Row], int]:
+def _section_headers(data: bytes, byte_order: str, limits: Limits) -> tuple[list[Row], int]:
     """The section header table, and which section holds the names."""
     order = prefix(byte_order)
     (offset,) = struct.unpack_from(order + "Q", data, 40)
@@ -68,13 +82,13 @@ def _section_headers(data: bytes, byte_order: str, limits: Limits) -> tuple[list
         raise BytecodeError(
             f"the section headers are said to reach from byte {offset} to {end}, but the object ends at {len(data)}"
         )
-    rows: list[_Row] = list(struct.iter_unpack(order + "IIQQQQIIQQ", data[offset:end]))
+    rows: list[Row] = list(struct.iter_unpack(order + "IIQQQQIIQQ", data[offset:end]))
     if names >= count:
         raise BytecodeError(f"section {names} should hold the section names, but there are only {count} sections")
     return rows, names
 
 
-def _symbol_table(data: bytes, byte_order: str, rows: list[_Row], names: _Names, limits: Limits) -> int:
+def _symbol_table(data: bytes, byte_order: str, rows: list[Row], names: _Names, limits: Limits) -> tuple[int, bytes]:
     tables = [index for index, row in enumerate(rows) if row[1] == SHT_SYMTAB]
     if len(tables) != 1:
         raise BytecodeError(f"the object has {len(tables)} symbol tables, expected one")
@@ -90,10 +104,31 @@ def _symbol_table(data: bytes, byte_order: str, rows: list[_Row], names: _Names,
     for (start,) in struct.iter_unpack(prefix(byte_order) + "I20x", data[row[4] : row[4] + row[5]]):
         if start >= len(strings):
             raise BytecodeError(f"a symbol's name is said to be at byte {start} of {len(strings)} in the string table")
-    return index
+    return index, strings
 
 
-def _string_table(data: bytes, rows: list[_Row], index: int, limits: Limits) -> bytes:
+def _relocations(rows: list[Row], names: _Names, wanted: set[int], symbols: int, limits: Limits) -> tuple[int, ...]:
+    """The relocation tables of the sections that matter; those of DWARF are nobody's business."""
+    found = []
+    total = 0
+    for index, row in enumerate(rows):
+        if row[1] == SHT_RELA and row[7] in wanted and row[5]:
+            raise BytecodeError(f"section {names.of(index)} holds relocations with addends, which libbpf cannot read")
+        if row[1] != SHT_REL or row[7] not in wanted:
+            continue
+        if row[9] != _RELOCATION_SIZE or row[5] % _RELOCATION_SIZE or row[6] != symbols:
+            raise BytecodeError(
+                f"relocation table {names.of(index)} has {row[5]} bytes in entries of {row[9]} for the symbols of "
+                f"section {row[6]}, expected entries of {_RELOCATION_SIZE} for those of section {symbols}"
+            )
+        total += row[5] // _RELOCATION_SIZE
+        if total > limits.relocations:
+            raise BytecodeError(f"the object has more than {limits.relocations} relocations")
+        found.append(index)
+    return tuple(found)
+
+
+def _string_table(data: bytes, rows: list[Row], index: int, limits: Limits) -> bytes:
     """The content of a string table whose strings all end, within the limit on names."""
     if index >= len(rows) or rows[index][1] != SHT_STRTAB:
         raise BytecodeError(f"section {index} should be a string table, but is none")
@@ -115,7 +150,7 @@ def _string_table(data: bytes, rows: list[_Row], index: int, limits: Limits) -> 
 class _Names:
     """Section names, for messages and to tell DWARF from the rest."""
 
-    def __init__(self, data: bytes, rows: list[_Row], index: int, limits: Limits) -> None:
+    def __init__(self, data: bytes, rows: list[Row], index: int, limits: Limits) -> None:
         self._rows = rows
         self._strings = _string_table(data, rows, index, limits)
         for row in rows:
@@ -124,17 +159,22 @@ class _Names:
                     f"a section's name is said to be at byte {row[0]} of {len(self._strings)} in the section names"
                 )
 
+    def all(self) -> list[str]:
+        """The names by index, as they are in the file."""
+        return [self._name(row[0]) for row in self._rows]
+
     def of(self, index: int) -> str:
-        start = self._rows[index][0]
-        name = self._strings[start : self._strings.index(b"\0", start)]
-        return f"{index} ({quoted(name.decode(errors='replace'))})"
+        return f"{index} ({quoted(self._name(self._rows[index][0]))})"
+
+    def _name(self, start: int) -> str:
+        return self._strings[start : self._strings.index(b"\0", start)].decode(errors="replace")
 
     def debug(self, index: int) -> bool:
         """DWARF: nothing that the kernel or libbpf looks at; it may be compressed."""
         return self._strings.startswith((b".debug", b".zdebug"), self._rows[index][0])
 
 
-def _no_overlap(rows: list[_Row], names: _Names, indexes: list[int]) -> None:
+def _no_overlap(rows: list[Row], names: _Names, indexes: list[int]) -> None:
     """Without overlap the content of all sections together is not more than the file."""
     ranges = sorted((rows[i][4], rows[i][5], i) for i in set(indexes) if rows[i][1] != SHT_NOBITS and rows[i][5])
     for (start, size, first), (following, _, second) in pairwise(ranges):

@@ -5,10 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 
 from bpfimg._value import replace, value
-from bpfimg.bytecode import _btf
-from bpfimg.bytecode._btf import Btf
+from bpfimg.btf import Btf, kinds, spelled
 from bpfimg.bytecode._limits import Limits
-from bpfimg.bytecode._render import render
 from bpfimg.bytecode._text import checked
 from bpfimg.errors import BytecodeError, quoted
 
@@ -22,13 +20,13 @@ KCONFIG = ".kconfig"
 _GLOBAL_SECTIONS = (".rodata", ".data", ".bss", KCONFIG)
 _GLOBAL_PREFIXES = (".rodata.", ".data.", ".bss.")
 _KINDS = {
-    _btf.FLOAT: "float",
-    _btf.PTR: "pointer",
-    _btf.ARRAY: "array",
-    _btf.STRUCT: "struct",
-    _btf.UNION: "union",
-    _btf.ENUM: "enum",
-    _btf.ENUM64: "enum",
+    kinds.FLOAT: "float",
+    kinds.PTR: "pointer",
+    kinds.ARRAY: "array",
+    kinds.STRUCT: "struct",
+    kinds.UNION: "union",
+    kinds.ENUM: "enum",
+    kinds.ENUM64: "enum",
 }
 
 
@@ -59,7 +57,7 @@ def variables(btf: bytes, *, byte_order: str, limits: Limits | None = None) -> t
     `byte_order` is "little" or "big". `initial` is empty. Raises `BytecodeError` for BTF that is not sound.
     """
     bounds = limits or Limits()
-    types = Btf(btf, byte_order, bounds)
+    types = Btf(btf, byte_order, bounds.for_btf)
     found: list[GlobalSpec] = []
     budget = Budget(bounds)
     for section, type_id in types.data_sections().items():
@@ -109,7 +107,7 @@ def describe(btf: Btf, section: str, type_id: int, budget: Budget, place: Place)
     budget.variables(btf.length(type_id))
     found = []
     for variable, offset, size in btf.variables(type_id):
-        if btf.kind(variable) != _btf.VAR:
+        if btf.kind(variable) != kinds.VAR:
             raise BytecodeError(
                 f"type {variable} in section .BTF should be a variable of {quoted(section)}, but is not"
             )
@@ -130,16 +128,16 @@ def _describe(btf: Btf, type_id: int, name: str, section: str, budget: Budget) -
     """What the type alone says: the place is still to come."""
     bare = btf.bare(type_id)
     kind = btf.kind(bare)
-    encoding = btf.integer(bare) if kind == _btf.INT else 0
-    enum = kind in (_btf.ENUM, _btf.ENUM64)
+    encoding = btf.integer(bare) if kind == kinds.INT else 0
+    enum = kind in (kinds.ENUM, kinds.ENUM64)
     return GlobalSpec(
         name=name,
         section=section,
-        type=checked(render(btf, type_id, depth=budget.limits.btf_depth), f"the type of the global {quoted(name)}"),
-        kind=_integer_kind(btf.name(bare), encoding) if kind == _btf.INT else _KINDS.get(kind, "other"),
+        type=checked(spelled(btf, type_id, depth=budget.limits.btf_depth), f"the type of the global {quoted(name)}"),
+        kind=_integer_kind(btf.name(bare), encoding) if kind == kinds.INT else _KINDS.get(kind, "other"),
         offset=0,
         size=btf.size(type_id),
-        signed=bool(encoding & _btf.INT_SIGNED) or (enum and btf.flag(bare)) or kind == _btf.FLOAT,
+        signed=bool(encoding & kinds.INT_SIGNED) or (enum and btf.flag(bare)) or kind == kinds.FLOAT,
         initial=b"",
         read_only=is_read_only(section),
         enumerators=budget.enumerators(btf, bare) if enum else (),
@@ -147,7 +145,7 @@ def _describe(btf: Btf, type_id: int, name: str, section: str, budget: Budget) -
 
 
 def _integer_kind(name: str, encoding: int) -> str:
-    if encoding & _btf.INT_BOOL:
+    if encoding & kinds.INT_BOOL:
         return "bool"
     # clang marks no character type as such, so the name has to say it; `__u8` is an "unsigned char" and a number.
-    return "char" if encoding & _btf.INT_CHAR or name == "char" else "int"
+    return "char" if encoding & kinds.INT_CHAR or name == "char" else "int"

@@ -112,7 +112,12 @@ def overwritten(data: bytes, at: int, new: bytes) -> bytes:
 
 
 def with_section(data: bytes, section: str, content: bytes) -> bytes:
-    """`data` with other content in that section: appended to the file, and the section header pointed at it."""
+    """`data` with other content in that section: appended to the file, and the section header pointed at it.
+
+    Other BTF has other strings, so the .BTF.ext that refers to them is emptied.
+    """
+    if section == ".BTF" and ".BTF.ext" in headers(data):
+        data = patched(data, ".BTF.ext", "size", 0)
     at = headers(data)[section].at
     moved = overwritten(data, at + 24, struct.pack("<QQ", len(data), len(content)))
     return moved + content

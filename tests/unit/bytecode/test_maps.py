@@ -106,17 +106,36 @@ def test_declared_maps_without_btf() -> None:
     assert "clang -g" in caught.value.hint
 
 
-def test_maps_of_the_old_kind_are_refused_as_libbpf_does() -> None:
+def test_maps_of_the_old_kind_are_listed_and_marked() -> None:
     source = """
     struct bpf_map_def { unsigned type, key_size, value_size, max_entries, map_flags; };
     struct bpf_map_def SEC("maps") old = { 1, 4, 8, 16, 0 };
-    SEC("xdp") int p(void *c) { return 2; }
+    struct longer { struct bpf_map_def def; unsigned more[4]; };
+    struct longer SEC("maps") next = { { 2, 4, 16, 3, 1024 }, { 1 } };
+    static void *(*lookup)(void *map, const void *key) = (void *)1;
+    SEC("xdp") int p(void *c) { return !lookup(&next, c); }
     """
-    data = compile_source(source)
-    with pytest.raises(BytecodeError, match="section 'maps' holds map definitions of the old kind") as caught:
+    for target in ("bpfel", "bpfeb"):
+        for flags in (("-g", "-O2"), ("-O2",)):
+            data = compile_source(source, target=target, flags=flags)
+            old, following = parse(data).maps
+            assert (old.name, old.type, old.key_size, old.value_size, old.max_entries) == ("old", "hash", 4, 8, 16)
+            assert (following.name, following.type, following.flags, following.max_entries) == (
+                "next",
+                "array",
+                1024,
+                3,
+            )
+            assert old.legacy
+            assert parse(data).programs[0].uses.maps == ("next",)
+            if target == "bpfel":
+                assert opened(data) is None
+
+
+def test_a_map_of_the_old_kind_that_is_cut_off() -> None:
+    data = compile_source('int SEC("maps") old = 1; SEC("xdp") int p(void *c) { return 2; }')
+    with pytest.raises(BytecodeError, match="map 'old' in section 'maps' is cut off, expected 20 bytes"):
         parse(data)
-    assert ".maps" in caught.value.hint
-    assert opened(data) is None
 
 
 def test_types_in_the_order_of_the_kernel() -> None:

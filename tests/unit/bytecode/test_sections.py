@@ -4,8 +4,8 @@ import ctypes
 
 import pytest
 
-from bpfimg.bytecode import SectionRule, section_rule
-from bpfimg.bytecode._sections import _HISTORIC, _TABLE, ATTACH_TYPES, PROGRAM_TYPES
+from bpfimg.bytecode import section_rule
+from bpfimg.bytecode._sections import _HISTORIC, _TABLE, ATTACH_TYPES, PROGRAM_TYPES, SectionRule
 from tests.support.libbpf import libbpf
 
 PATTERNS = [line.split()[0] for line in _TABLE.splitlines() if line]

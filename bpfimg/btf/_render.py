@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from bpfimg.bytecode import _btf
+from bpfimg.btf import _kinds as kinds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from bpfimg.bytecode._btf import Btf
+    from bpfimg.btf._read import Btf
 
-_WORDS = {_btf.STRUCT: "struct", _btf.UNION: "union", _btf.ENUM: "enum", _btf.ENUM64: "enum"}
+_WORDS = {kinds.STRUCT: "struct", kinds.UNION: "union", kinds.ENUM: "enum", kinds.ENUM64: "enum"}
 
 
-def render(btf: Btf, type_id: int, *, depth: int) -> str:
+def spelled(btf: Btf, type_id: int, *, depth: int) -> str:
     """The type as C writes it without a variable name, and without qualifiers of the value itself.
 
     `volatile const __u8 x` is a "__u8": the section says whether a global can be written, and `volatile` is there
@@ -22,19 +22,19 @@ def render(btf: Btf, type_id: int, *, depth: int) -> str:
     behind_pointer = False
     for _ in range(depth):
         kind = btf.kind(type_id)
-        if kind in _btf.QUALIFIERS:
-            qualifiers += [_btf.QUALIFIERS[kind]] if behind_pointer else []
+        if kind in kinds.QUALIFIERS:
+            qualifiers += [kinds.QUALIFIERS[kind]] if behind_pointer else []
             type_id = btf.target(type_id)
-        elif kind == _btf.TYPE_TAG:
+        elif kind == kinds.TYPE_TAG:
             type_id = btf.target(type_id)
-        elif kind == _btf.PTR:
+        elif kind == kinds.PTR:
             declarator = "*" + " ".join([*qualifiers, declarator.strip()]).strip()
             qualifiers, behind_pointer = [], True
             type_id = btf.target(type_id)
-        elif kind == _btf.ARRAY:
+        elif kind == kinds.ARRAY:
             type_id, count = btf.array(type_id)
             declarator = _grouped(declarator) + f"[{count}]"
-        elif kind == _btf.FUNC_PROTO:
+        elif kind == kinds.FUNC_PROTO:
             declarator = _grouped(declarator) + "()"
             type_id = btf.target(type_id)
         else:
@@ -48,9 +48,9 @@ def _grouped(declarator: str) -> str:
 
 
 def _base(btf: Btf, type_id: int, kind: int) -> str:
-    if kind == _btf.VOID:
+    if kind == kinds.VOID:
         return "void"
     word = _WORDS.get(kind, "")
-    if kind == _btf.FWD:
+    if kind == kinds.FWD:
         word = "union" if btf.flag(type_id) else "struct"
     return f"{word} {btf.name(type_id) or '{...}'}" if word else btf.name(type_id) or "?"

@@ -1,27 +1,22 @@
-"""A reader of BTF, the types of an object (https://docs.kernel.org/bpf/btf.html), made for files nobody vouches for.
+"""A reader of BTF, the types of an object or a kernel, made for files nobody vouches for.
 
-One pass finds where each type begins; nothing else is decoded before it is asked for. No function recurses: every
-walk along a chain of types ends after `Limits.btf_depth` steps, so that cycles and endless chains are an error.
+https://docs.kernel.org/bpf/btf.html. One pass finds where each type begins; nothing else is decoded before it is asked
+for. No function recurses: every walk along a chain of types ends after `Limits.depth` steps, so that cycles and endless
+chains are an error.
 """
 
 from __future__ import annotations
 
 import struct
 
-from bpfimg.bytecode._header import prefix
+from bpfimg.btf import _kinds as kinds
 from bpfimg.errors import BytecodeError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bpfimg.bytecode._limits import Limits
-
-VOID, INT, PTR, ARRAY, STRUCT, UNION, ENUM, FWD, TYPEDEF, VOLATILE, CONST, RESTRICT = range(12)
-FUNC, FUNC_PROTO, VAR, DATASEC, FLOAT, DECL_TAG, TYPE_TAG, ENUM64 = range(12, 20)
-
-QUALIFIERS = {VOLATILE: "volatile", CONST: "const", RESTRICT: "restrict"}
-INT_SIGNED, INT_CHAR, INT_BOOL = 1, 2, 4
+    from bpfimg.btf._limits import Limits
 
 _MAGIC = 0xEB9F
 _HEADER_SIZE = 24
@@ -29,38 +24,42 @@ _POINTER_SIZE = 8
 _SIZE_MAX = 0xFFFF_FFFF
 
 # Bytes after the 12 that every type has: so many, and so many for each of the vlen members.
-_FIXED = {INT: 4, ARRAY: 12, VAR: 4, DECL_TAG: 4}
-_EACH = {STRUCT: 12, UNION: 12, ENUM: 8, FUNC_PROTO: 8, DATASEC: 12, ENUM64: 12}
-_TRANSPARENT = frozenset((TYPEDEF, VOLATILE, CONST, RESTRICT, TYPE_TAG))
+_FIXED = {kinds.INT: 4, kinds.ARRAY: 12, kinds.VAR: 4, kinds.DECL_TAG: 4}
+_EACH = {kinds.STRUCT: 12, kinds.UNION: 12, kinds.ENUM: 8, kinds.FUNC_PROTO: 8, kinds.DATASEC: 12, kinds.ENUM64: 12}
+# By kind: bytes of the type itself, and of each of its members; None for a kind that there is not.
+_SIZES = [
+    (12 + _FIXED.get(kind, 0), _EACH.get(kind, 0)) if kinds.INT <= kind <= kinds.ENUM64 else None for kind in range(32)
+]
 
 
 class Btf:
     """The types of one object by their ids; 0 is void. Every method raises `BytecodeError` for ids and offsets
     that do not exist."""
 
-    __slots__ = ("_data", "_limits", "_order", "_starts", "_strings")
+    __slots__ = ("_data", "_limits", "_order", "_starts", "_strings", "_words", "byte_order")
 
     def __init__(self, data: bytes, byte_order: str, limits: Limits) -> None:
         self._limits = limits
-        self._order = prefix(byte_order)
+        self.byte_order = byte_order
+        self._order = "<" if byte_order == "little" else ">"
         types, self._strings = _split(data, self._order, limits)
         self._data = types
-        self._starts = _starts(types, self._order, limits)
+        self._starts, self._words = _scan(types, self._order, limits)
 
     def __len__(self) -> int:
         """How many ids there are, that of void included."""
         return len(self._starts)
 
     def kind(self, type_id: int) -> int:
-        return self._head(type_id)[1] >> 24 & 0x1F
+        return self._word(type_id) >> 24 & 0x1F
 
     def length(self, type_id: int) -> int:
         """How many members, enumerators or variables the type has."""
-        return self._head(type_id)[1] & 0xFFFF
+        return self._word(type_id) & 0xFFFF
 
     def flag(self, type_id: int) -> bool:
         """The kind flag: a signed enum, a forward declaration of a union."""
-        return bool(self._head(type_id)[1] >> 31)
+        return self._word(type_id) >> 31 == 1
 
     def target(self, type_id: int) -> int:
         """The type that a pointer, typedef, qualifier or variable leads to; the size in bytes of any other."""
@@ -95,7 +94,7 @@ class Btf:
     def enumerators(self, type_id: int) -> Iterator[tuple[int, int]]:
         """Of an ENUM or ENUM64: offset of the name in the strings, value."""
         signed = self.flag(type_id)
-        if self.kind(type_id) == ENUM:
+        if self.kind(type_id) == kinds.ENUM:
             return ((name, value) for name, value in self._each("Ii" if signed else "II", 8, type_id))
         words = self._each("IIi" if signed else "III", 12, type_id)
         return ((name, high << 32 | low) for name, low, high in words)
@@ -112,8 +111,8 @@ class Btf:
     def data_sections(self) -> dict[str, int]:
         """The DATASECs by name; `BytecodeError` if a name comes twice."""
         found: dict[str, int] = {}
-        for type_id in range(1, len(self._starts)):
-            if self.kind(type_id) == DATASEC:
+        for type_id, word in enumerate(self._words):
+            if word >> 24 & 0x1F == kinds.DATASEC:
                 name = self.name(type_id)
                 if name in found:
                     raise BytecodeError(f"section .BTF describes section {quoted(name)} twice")
@@ -122,8 +121,8 @@ class Btf:
 
     def bare(self, type_id: int) -> int:
         """The type behind typedefs, qualifiers and type tags."""
-        for _ in range(self._limits.btf_depth):
-            if self.kind(type_id) not in _TRANSPARENT:
+        for _ in range(self._limits.depth):
+            if self.kind(type_id) not in kinds.TRANSPARENT:
                 return type_id
             type_id = self.target(type_id)
         raise self.endless(type_id)
@@ -131,15 +130,15 @@ class Btf:
     def size(self, type_id: int) -> int:
         """The size in bytes of a value of that type."""
         count = 1
-        for _ in range(self._limits.btf_depth):
+        for _ in range(self._limits.depth):
             type_id = self.bare(type_id)
             kind = self.kind(type_id)
-            if kind == ARRAY:
+            if kind == kinds.ARRAY:
                 type_id, elements = self.array(type_id)
                 count *= elements
-            elif kind == PTR:
+            elif kind == kinds.PTR:
                 return self._total(count, _POINTER_SIZE, type_id)
-            elif kind in (INT, STRUCT, UNION, ENUM, FLOAT, ENUM64):
+            elif kind in (kinds.INT, kinds.STRUCT, kinds.UNION, kinds.ENUM, kinds.FLOAT, kinds.ENUM64):
                 return self._total(count, self.target(type_id), type_id)
             else:
                 raise BytecodeError(f"type {type_id} in section .BTF has no size (kind {kind}), expected one that has")
@@ -148,8 +147,7 @@ class Btf:
     def endless(self, type_id: int) -> BytecodeError:
         """The error for a walk that has taken too many steps when it comes to `type_id`."""
         return BytecodeError(
-            f"type {type_id} in section .BTF belongs to a cycle, or to a chain of more than "
-            f"{self._limits.btf_depth} types"
+            f"type {type_id} in section .BTF belongs to a cycle, or to a chain of more than {self._limits.depth} types"
         )
 
     def _total(self, count: int, size: int, type_id: int) -> int:
@@ -160,6 +158,11 @@ class Btf:
     def _start(self, type_id: int) -> int:
         if 0 <= type_id < len(self._starts):
             return self._starts[type_id]
+        raise BytecodeError(f"section .BTF has no type {type_id}, expected one below {len(self._starts)}")
+
+    def _word(self, type_id: int) -> int:
+        if 0 <= type_id < len(self._words):
+            return self._words[type_id]
         raise BytecodeError(f"section .BTF has no type {type_id}, expected one below {len(self._starts)}")
 
     def _body(self, type_id: int) -> int:
@@ -177,8 +180,8 @@ class Btf:
 
 def _split(data: bytes, order: str, limits: Limits) -> tuple[bytes, bytes]:
     """The type part and the string part, both within `data`."""
-    if len(data) > limits.btf_bytes:
-        raise BytecodeError(f"section .BTF has {len(data)} bytes, expected at most {limits.btf_bytes}")
+    if len(data) > limits.bytes:
+        raise BytecodeError(f"section .BTF has {len(data)} bytes, expected at most {limits.bytes}")
     if len(data) < _HEADER_SIZE:
         raise BytecodeError(f"section .BTF is cut off after {len(data)} bytes, expected at least {_HEADER_SIZE}")
     magic, version, _flags, header, types, types_size, strings, strings_size = struct.unpack_from(
@@ -199,22 +202,26 @@ def _split(data: bytes, order: str, limits: Limits) -> tuple[bytes, bytes]:
     return data[types : types + types_size], data[strings : strings + strings_size]
 
 
-def _starts(types: bytes, order: str, limits: Limits) -> list[int]:
-    """Where each type begins, by id."""
-    starts = [0]
+def _scan(types: bytes, order: str, limits: Limits) -> tuple[list[int], list[int]]:
+    """By id: where each type begins, and its word of kind, flag and length."""
+    starts, words = [0], [0]
     position, end = 0, len(types)
-    info = struct.Struct(order + "4xI4x")
-    while position < end:
-        if position + 12 > end:
-            raise BytecodeError(f"type {len(starts)} in section .BTF is cut off")
-        if len(starts) > limits.btf_types:
-            raise BytecodeError(f"section .BTF has more than {limits.btf_types} types")
-        (word,) = info.unpack_from(types, position)
-        kind = word >> 24 & 0x1F
-        if not INT <= kind <= ENUM64:
-            raise BytecodeError(f"type {len(starts)} in section .BTF is of kind {kind}, expected {INT} to {ENUM64}")
+    word_at = struct.Struct(order + "I").unpack_from
+    while position + 12 <= end:
+        if len(starts) > limits.types:
+            raise BytecodeError(f"section .BTF has more than {limits.types} types")
+        (word,) = word_at(types, position + 4)
+        size = _SIZES[word >> 24 & 0x1F]
+        if size is None:
+            raise BytecodeError(
+                f"type {len(starts)} in section .BTF is of kind {word >> 24 & 0x1F}, "
+                f"expected {kinds.INT} to {kinds.ENUM64}"
+            )
         starts.append(position)
-        position += 12 + _FIXED.get(kind, 0) + _EACH.get(kind, 0) * (word & 0xFFFF)
+        words.append(word)
+        position += size[0] + size[1] * (word & 0xFFFF)
     if position > end:
         raise BytecodeError(f"type {len(starts) - 1} in section .BTF is cut off")
-    return starts
+    if position < end:
+        raise BytecodeError(f"type {len(starts)} in section .BTF is cut off")
+    return starts, words

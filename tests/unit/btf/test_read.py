@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bpfimg.bytecode import Limits
-from bpfimg.bytecode._btf import Btf
-from bpfimg.bytecode._render import render
+from bpfimg.btf import Btf, Limits
+from bpfimg.btf import spelled as render
 from bpfimg.errors import BytecodeError
 from tests.support import btf as w
 from tests.support.btf import BtfWriter
@@ -27,7 +26,7 @@ def read(writer: BtfWriter, byte_order: str = "little", limits: Limits = LIMITS)
 
 
 def spelled(btf: Btf, type_id: int) -> str:
-    return render(btf, type_id, depth=LIMITS.btf_depth)
+    return render(btf, type_id, depth=LIMITS.depth)
 
 
 @pytest.mark.parametrize("byte_order", ["little", "big"])
@@ -206,11 +205,11 @@ def test_limits() -> None:
     for _ in range(5):
         writer.integer("x" * 20)
     data = writer.data()
-    assert len(Btf(data, "little", Limits(btf_types=5, name_bytes=20, btf_bytes=len(data)))) == 6
+    assert len(Btf(data, "little", Limits(types=5, name_bytes=20, bytes=len(data)))) == 6
     with pytest.raises(BytecodeError, match="more than 4 types"):
-        Btf(data, "little", Limits(btf_types=4))
+        Btf(data, "little", Limits(types=4))
     with pytest.raises(BytecodeError, match="expected at most"):
-        Btf(data, "little", Limits(btf_bytes=len(data) - 1))
+        Btf(data, "little", Limits(bytes=len(data) - 1))
     with pytest.raises(BytecodeError, match="more than 19 bytes"):
         Btf(data, "little", Limits(name_bytes=19)).name(1)
 

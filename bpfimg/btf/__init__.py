@@ -1,0 +1,34 @@
+"""What types are: BTF, of an object or of a kernel. Pure: bytes in, answers out.
+
+`Btf` gives the types by their ids, `read_ext` what stands beside them in .BTF.ext (functions, source lines, CO-RE
+relocations), `spelled` a type as C writes it. The bytes may come from anywhere: whatever is wrong with them is one
+`BytecodeError`, in bounded time and memory (`Limits`).
+"""
+
+from __future__ import annotations
+
+from bpfimg._door import opened
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bpfimg.btf import _kinds as kinds
+    from bpfimg.btf._ext import CoreRelocation, Ext, LineInfo, read_ext
+    from bpfimg.btf._limits import Limits
+    from bpfimg.btf._read import Btf
+    from bpfimg.btf._render import spelled
+
+__all__ = ["Btf", "CoreRelocation", "Ext", "Limits", "LineInfo", "kinds", "read_ext", "spelled"]
+
+__getattr__ = opened(
+    __name__,
+    {
+        "Btf": "_read",
+        "CoreRelocation": "_ext",
+        "Ext": "_ext",
+        "Limits": "_limits",
+        "LineInfo": "_ext",
+        "kinds": "_kinds*",
+        "read_ext": "_ext",
+        "spelled": "_render",
+    },
+)

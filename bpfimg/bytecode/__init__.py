@@ -1,7 +1,8 @@
 """What an eBPF object file is. Pure: bytes in, frozen values out; this room never asks the machine it runs on.
 
 `parse` reads a whole object, `dissect` also gives its parts: code, types, source lines. `requirements` says what a
-kernel needs to have for it. `check_header`, `variables` and `section_rule` answer one question each.
+kernel needs to have for it. `check_header`, `variables` and `section_rule` answer one question each;
+`Instruction.decode` reads bare code.
 
 The files may come from anywhere: whatever is wrong with them is one `BytecodeError`, in bounded time and memory
 (`Limits`).
@@ -13,21 +14,22 @@ from bpfimg._door import opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from bpfimg.bytecode._decode import Instruction
     from bpfimg.bytecode._header import check_header
     from bpfimg.bytecode._limits import Limits
     from bpfimg.bytecode._map_types import MAP_TYPES
     from bpfimg.bytecode._model import BytecodeObject, MapSpec, ProgramSpec
     from bpfimg.bytecode._parse import Dissection, dissect, parse
     from bpfimg.bytecode._requirements import Requirement, requirements
-    from bpfimg.bytecode._sections import PROGRAM_TYPES, section_rule
+    from bpfimg.bytecode._sections import section_rule
     from bpfimg.bytecode._variables import GlobalSpec, variables
 
 __all__ = [
     "MAP_TYPES",
-    "PROGRAM_TYPES",
     "BytecodeObject",
     "Dissection",
     "GlobalSpec",
+    "Instruction",
     "Limits",
     "MapSpec",
     "ProgramSpec",
@@ -44,10 +46,10 @@ __getattr__ = opened(
     __name__,
     {
         "MAP_TYPES": "_map_types",
-        "PROGRAM_TYPES": "_sections",
         "BytecodeObject": "_model",
         "Dissection": "_parse",
         "GlobalSpec": "_variables",
+        "Instruction": "_decode",
         "Limits": "_limits",
         "MapSpec": "_model",
         "ProgramSpec": "_model",

@@ -50,6 +50,16 @@ class GlobalSpec:
     read_only: bool
     enumerators: tuple[tuple[str, int], ...]
 
+    def default(self, byte_order: str) -> int | float | bool | str | None:
+        """The initial value: a number, a truth value, text, the name of an enumerator, or "hex:..." of the bytes.
+
+        None where the object does not hold it: .kconfig is filled in at load, and more than 1024 bytes of raw data
+        are nothing to read.
+        """
+        from bpfimg.bytecode._initial import readable
+
+        return readable(self, byte_order)
+
 
 def variables(btf: bytes, *, byte_order: str, limits: Limits | None = None) -> tuple[GlobalSpec, ...]:
     """The globals that raw BTF describes, as libbpf holds it after opening an object (offsets filled in).

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from bpfimg.errors import NotFound, UsageError, quoted
 from bpfimg.image import _media
+from bpfimg.image._description import PREFIX, Description
+from bpfimg.image._found import Found, created_of, fetch_within, platform_of
 from bpfimg.image._image import BytecodeImage, check_byte_order
 from bpfimg.image._json import read_object
 from bpfimg.image._labels import LABEL_MAPS, LABEL_PROGRAMS, Labels, config_labels
 from bpfimg.image._limits import broken
 from bpfimg.image._unpack import object_in
-from bpfimg.oci import Digest, Index, Manifest, Platform, parse_document
+from bpfimg.oci import Digest, Index, Manifest, parse_document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bpfimg.image._limits import Limits
-    from bpfimg.oci import Descriptor, Source
+    from bpfimg.oci import Descriptor, Platform, Source
 
 __all__ = ["fetched"]
-
-TIME = frozenset("0123456789-:.TZ+")  # of RFC 3339
 
 
 def fetched(
@@ -28,28 +28,48 @@ def fetched(
 ) -> BytecodeImage:
     """See `BytecodeImage.fetch`."""
     manifest, slot = _manifest(source, descriptor, platform, limits)
-    layer = _check_manifest(manifest)
-    raw = source.fetch(_within(manifest.config, limits.config, "image config"), limit=limits.config)
-    config = read_object(raw, "the image config", "BI-7", limits)
-    own = _platform(config)
-    if slot is not None and (own.os, own.architecture) != (slot.os, slot.architecture):
-        raise broken("BI-30", f"the index calls this image {slot}, its config says {own}")
+    found = Found(source, manifest, slot, platform, limits)
+    variant = _media.variant_of(manifest)
+    if variant == "image":
+        return _image(found, object_name)
+    from bpfimg.image._artifact import fetched_artifact, fetched_peer
+
+    made = fetched_artifact(found) if variant == "artifact" else fetched_peer(found, variant)
+    if object_name not in (None, made.file_name):
+        what = f"the artifact holds {quoted(made.file_name)}, expected an object named {quoted(object_name)}"
+        raise broken("BI-15", what)
+    return made
+
+
+def _image(found: Found, object_name: str | None) -> BytecodeImage:
+    manifest, limits = found.manifest, found.limits
+    layer = _only_layer(manifest)
+    config = read_object(
+        found.fetch(manifest.config, limits.config, "image config"), "the image config", "BI-7", limits
+    )
+    own = platform_of(config, "the image config", "BI-7")
+    found.check_slot(own)
     labels = config_labels(config)
     stated = Labels.from_labels(labels, limits=limits)
-    packed = source.fetch(_within(layer, limits.layer, "layer"), limit=limits.layer)
     file_name, bytecode = object_in(
-        packed, media_type=layer.media_type, diff_id=_diff_id(config), limits=limits, object_name=object_name
+        found.fetch(layer, limits.layer, "layer"),
+        media_type=layer.media_type,
+        diff_id=_diff_id(config),
+        limits=limits,
+        object_name=object_name,
     )
-    check_byte_order(bytecode, platform)  # the machine it is wanted for; its own platform's is checked on construction
+    check_byte_order(bytecode, found.platform)  # the machine it is wanted for; its own platform's: on construction
+    kept = {name: text for name, text in labels.items() if name not in (LABEL_PROGRAMS, LABEL_MAPS)}
     return BytecodeImage(
         bytecode=bytecode,
         labels=stated,
         platform=own,
         file_name=file_name,
-        created=_created(config),
-        extra_labels={name: text for name, text in labels.items() if name not in (LABEL_PROGRAMS, LABEL_MAPS)},
+        created=created_of(config),
+        extra_labels={name: text for name, text in kept.items() if not name.startswith(PREFIX)},
         annotations=manifest.annotations,
         descriptor=manifest.descriptor,
+        description=Description.from_labels(kept),
     )
 
 
@@ -72,35 +92,16 @@ def _manifest(
 
 
 def _document(source: Source, descriptor: Descriptor, limits: Limits) -> Manifest | Index:
-    raw = source.fetch(_within(descriptor, limits.manifest, "manifest"), limit=limits.manifest)
-    return parse_document(raw, descriptor.media_type)
+    return parse_document(fetch_within(source, descriptor, limits.manifest, "manifest"), descriptor.media_type)
 
 
-def _within(descriptor: Descriptor, limit: int, what: str) -> Descriptor:
-    if descriptor.size > limit:
-        raise broken("BI-27", f"the {what} has {descriptor.size} bytes, expected at most {limit}")
-    return descriptor
-
-
-def _check_manifest(manifest: Manifest) -> Descriptor:
-    """The one layer of a manifest that is a bytecode image's."""
-    _media.check_config(manifest.config.media_type, manifest.artifact_type)
+def _only_layer(manifest: Manifest) -> Descriptor:
+    """The one layer of a manifest that is an ordinary image's."""
     if len(manifest.layers) != 1:
         hint = "an engine makes one layer of `FROM scratch` and one COPY" if manifest.layers else ""
         raise broken("BI-2", f"the image has {len(manifest.layers)} layers, expected exactly 1", hint=hint)
     _media.check_layer(manifest.layers[0].media_type)
     return manifest.layers[0]
-
-
-def _platform(config: Mapping[str, object]) -> Platform:
-    words = [config.get("os"), config.get("architecture"), config.get("variant") or ""]
-    for word in words:
-        if not isinstance(word, str) or len(word) > 64 or not word.isprintable():
-            raise broken("BI-7", f"the image config has the platform {quoted(words)}, expected os and architecture")
-    found = Platform(str(words[0]), str(words[1]), str(words[2]))
-    if not found.os or not found.architecture:
-        raise broken("BI-7", f"the image config has the platform {quoted(found)}, expected os and architecture")
-    return found
 
 
 def _diff_id(config: Mapping[str, object]) -> str:
@@ -113,11 +114,3 @@ def _diff_id(config: Mapping[str, object]) -> str:
         except UsageError:
             pass
     raise broken("BI-7", f"the image config has the diff_ids {quoted(found)}, expected one sha256 digest")
-
-
-def _created(config: Mapping[str, object]) -> str:
-    """The time as the config has it; "" when it has none, or something that does not look like one."""
-    found = config.get("created")
-    if not isinstance(found, str) or not 20 <= len(found) <= 35 or found[10] != "T" or not TIME.issuperset(found):
-        return ""
-    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bpfimg._value import field, value
 from bpfimg.bytecode import check_header
+from bpfimg.image._description import Description
 from bpfimg.image._limits import DEFAULT, broken
 from bpfimg.image._machines import byte_order
 
@@ -27,7 +28,11 @@ class BytecodeImage:
 
     `file_name` is the object's name in the layer; `created` is RFC 3339 text as in the config ("" when a foreign
     image has none); `extra_labels` are the config's other labels, `annotations` the manifest's. `descriptor` is that
-    of the manifest which the image was read from, None for one that was made here.
+    of the manifest which the image was read from, None for one that was made here. `description` is what the image
+    states of its object in detail, empty where it states nothing.
+
+    `variant` is "image" (an ordinary container image) or "artifact"; one that was read may also be a peer's: "gadget"
+    or "bee". To convert, replace it: the object and what is said about it stay, the digest does not.
 
     Raises ImageError (BI-25) for an object whose byte order its platform cannot have, BytecodeError (BI-16) for
     bytes that are no eBPF object.
@@ -41,6 +46,8 @@ class BytecodeImage:
     extra_labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     descriptor: Descriptor | None = None
+    description: Description = Description()
+    variant: str = "image"
 
     def __post_init__(self) -> None:
         check_byte_order(self.bytecode, self.platform)
@@ -53,7 +60,7 @@ class BytecodeImage:
         return parse(self.bytecode)
 
     def check(self) -> tuple[Finding, ...]:
-        """What the image says that its object does not bear out (BI-22, BI-23), and what peers would refuse (BI-36).
+        """What the image says that its object does not bear out (BI-22, BI-23, BI-47), and what peers refuse (BI-36).
 
         Empty when all is well. The object decides what is loaded; these are for a person to read.
         """
@@ -61,11 +68,22 @@ class BytecodeImage:
 
         return findings(self)
 
-    def pack(self) -> Packed:
-        """The image as manifest and blobs; the same value gives the same bytes anywhere and at any time (BI-31)."""
+    @property
+    def artifact_type(self) -> str | None:
+        """What the manifest states as `artifactType`, and an index of such manifests too; None for ordinary images."""
+        from bpfimg.image._media import ARTIFACT
+
+        return ARTIFACT["artifact"][0] if self.variant == "artifact" else None
+
+    def pack(self, *, empty_config: bool = False) -> Packed:
+        """The image as manifest and blobs; the same value gives the same bytes anywhere and at any time (BI-31).
+
+        `empty_config` puts the document of an artifact into a layer, for registries that refuse its type as a config
+        (BI-51). UsageError for a variant that is only read.
+        """
         from bpfimg.image._pack import packed
 
-        return packed(self)
+        return packed(self, empty_config=empty_config)
 
     @staticmethod
     def fetch(

@@ -82,9 +82,6 @@ def test_one_layer(layers: int) -> None:
 @pytest.mark.parametrize(
     ("kind", "artifact", "word"),
     [
-        ("application/vnd.oci.empty.v1+json", "application/vnd.gadget.v1+binary", "Inspektor Gadget"),
-        ("application/vnd.gadget.config.v1+yaml", None, "Inspektor Gadget"),
-        ("application/ebpf.oci.image.config.v1+json", None, "bumblebee"),
         ("application/vnd.wasm.config.v1+json", None, "WebAssembly"),
         ("application/vnd.oci.empty.v1+json", "application/vnd.example.thing", "an artifact that is no image"),
         ("application/vnd.oci.empty.v1+json", "application/vnd.dev.sigstore.bundle.v0.3+json", "Sigstore"),

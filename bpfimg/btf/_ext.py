@@ -90,6 +90,25 @@ class Ext:
         """Where the CO-RE relocations of that section are, in bytes; cheaper than `core`."""
         return tuple(offset for (offset,) in self._records(_CORE, "I", section))
 
+    def line_at(self, section: str, offset: int) -> LineInfo | None:
+        """The source line of the instruction at byte `offset`, None where none is known; cheaper than `lines`."""
+        size, sections = self._tables[_LINES]
+        start, number = sections.get(section, (0, 0))
+        at = struct.Struct(self._order + "IIII").unpack_from
+        low, high = 0, number
+        while low < high:  # the table is in the order of the code
+            middle = (low + high) // 2
+            low, high = (middle + 1, high) if at(self._data, start + middle * size)[0] <= offset else (low, middle)
+        if not low:
+            return None
+        where, file, text, position = at(self._data, start + (low - 1) * size)
+        return LineInfo(where, self._btf.string(file), self._btf.string(text), position >> 10, position & 0x3FF)
+
+    def files(self) -> frozenset[str]:
+        """The source files that the lines are of, as the compiler was told of them."""
+        names = {name for section in self._tables[_LINES][1] for _, name in self._records(_LINES, "II", section)}
+        return frozenset(self._btf.string(name) for name in names)
+
     def count(self) -> tuple[int, int, int]:
         """How many functions, source lines and CO-RE relocations there are in all sections."""
         functions, lines, core = (sum(number for _, number in table[1].values()) for table in self._tables)

@@ -55,6 +55,17 @@ def test_three_tables(target: str, tmp_path: Path) -> None:
     assert line.line > 0
     assert line.column > 0
     assert ext.count() == (2, len(texts), 2)
+    for number, known in enumerate(ext.lines["kprobe"]):
+        following = ext.lines["kprobe"][number + 1 :]
+        if not following or following[0].offset > known.offset:
+            assert ext.line_at("kprobe", known.offset) == known
+            assert ext.line_at("kprobe", following[0].offset - 8 if following else 1 << 20) == known
+    assert ext.files() == {str(source)}
+
+
+def test_a_section_without_lines_has_no_line() -> None:
+    data, types, byte_order = sections("bpf")
+    assert read_ext(data, byte_order, types, LIMITS).line_at("xdp", 0) is None
 
 
 def test_a_section_that_is_not_there_has_nothing() -> None:

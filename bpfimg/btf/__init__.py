@@ -12,12 +12,26 @@ from bpfimg._door import opened
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.btf import _kinds as kinds
+    from bpfimg.btf._core import Question, question
+    from bpfimg.btf._declare import declaration
     from bpfimg.btf._ext import CoreRelocation, Ext, LineInfo, read_ext
     from bpfimg.btf._limits import Limits
     from bpfimg.btf._read import Btf
     from bpfimg.btf._render import spelled
 
-__all__ = ["Btf", "CoreRelocation", "Ext", "Limits", "LineInfo", "kinds", "read_ext", "spelled"]
+__all__ = [
+    "Btf",
+    "CoreRelocation",
+    "Ext",
+    "Limits",
+    "LineInfo",
+    "Question",
+    "declaration",
+    "kinds",
+    "question",
+    "read_ext",
+    "spelled",
+]
 
 __getattr__ = opened(
     __name__,
@@ -27,7 +41,10 @@ __getattr__ = opened(
         "Ext": "_ext",
         "Limits": "_limits",
         "LineInfo": "_ext",
+        "Question": "_core",
+        "declaration": "_declare",
         "kinds": "_kinds*",
+        "question": "_core",
         "read_ext": "_ext",
         "spelled": "_render",
     },

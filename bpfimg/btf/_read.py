@@ -82,6 +82,11 @@ class Btf:
         (word,) = struct.unpack_from(self._order + "I", self._data, self._body(type_id))
         return int(word) >> 24 & 0xF
 
+    def integer_bits(self, type_id: int) -> tuple[int, int]:
+        """Offset and number of bits of an INT; the first is 0 but for bitfields in BTF from before Linux 4.20."""
+        (word,) = struct.unpack_from(self._order + "I", self._data, self._body(type_id))
+        return int(word) >> 16 & 0xFF, int(word) & 0xFF
+
     def array(self, type_id: int) -> tuple[int, int]:
         """The element type and the number of elements of an ARRAY."""
         element, _index, count = struct.unpack_from(self._order + "III", self._data, self._body(type_id))
@@ -91,6 +96,23 @@ class Btf:
         """Of a STRUCT or UNION: offset of the name in the strings, type."""
         return ((name, member) for name, member, _offset in self._each("III", 12, type_id))
 
+    def fields(self, type_id: int) -> Iterator[tuple[int, int, int, int]]:
+        """Of a STRUCT or UNION: offset of the name in the strings, type, offset in bits, width in bits of a bitfield
+        (0: not one). BTF from before Linux 4.20 states the width in the INT: see `integer_bits`."""
+        if not self.flag(type_id):
+            return ((name, member, offset, 0) for name, member, offset in self._each("III", 12, type_id))
+        rows = self._each("III", 12, type_id)
+        return ((name, member, offset & 0xFF_FFFF, offset >> 24) for name, member, offset in rows)
+
+    def field(self, type_id: int, index: int) -> tuple[int, int, int, int]:
+        """One of `fields`, without looking at the others; `index` must be below `length`."""
+        name, member, offset = struct.unpack_from(self._order + "III", self._data, self._body(type_id) + 12 * index)
+        return (name, member, offset & 0xFF_FFFF, offset >> 24) if self.flag(type_id) else (name, member, offset, 0)
+
+    def parameters(self, type_id: int) -> Iterator[tuple[int, int]]:
+        """Of a FUNC_PROTO: offset of the name in the strings, type; a last one of (0, 0) stands for "..."."""
+        return ((name, parameter) for name, parameter in self._each("II", 8, type_id))
+
     def enumerators(self, type_id: int) -> Iterator[tuple[int, int]]:
         """Of an ENUM or ENUM64: offset of the name in the strings, value."""
         signed = self.flag(type_id)
@@ -98,6 +120,16 @@ class Btf:
             return ((name, value) for name, value in self._each("Ii" if signed else "II", 8, type_id))
         words = self._each("IIi" if signed else "III", 12, type_id)
         return ((name, high << 32 | low) for name, low, high in words)
+
+    def enumerator(self, type_id: int, index: int) -> tuple[int, int]:
+        """One of `enumerators`, without looking at the others; `index` must be below `length`."""
+        signed, body = self.flag(type_id), self._body(type_id)
+        if self.kind(type_id) == kinds.ENUM:
+            name, number = struct.unpack_from(self._order + ("Ii" if signed else "II"), self._data, body + 8 * index)
+            return name, number
+        layout = self._order + ("IIi" if signed else "III")
+        name, low, high = struct.unpack_from(layout, self._data, body + 12 * index)
+        return name, high << 32 | low
 
     def variables(self, type_id: int) -> Iterator[tuple[int, int, int]]:
         """Of a DATASEC: the id of the VAR, its offset and its size in bytes."""

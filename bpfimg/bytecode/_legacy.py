@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from bpfimg.bytecode._elf import ElfObject
 
 _SECTION = "maps"
-_SIZE = 20  # type, key_size, value_size, max_entries, map_flags; iproute2, bcc and others added fields after these
+_SIZE = 16  # type, key_size, value_size, max_entries; since Linux 4.6 map_flags; iproute2, bcc and others added more
+_WITH_FLAGS = 20
 
 
 def legacy(elf: ElfObject) -> tuple[MapSpec, ...]:
@@ -27,11 +28,14 @@ def legacy(elf: ElfObject) -> tuple[MapSpec, ...]:
     content = section.content
     found = []
     symbols = [s for s in elf.symbols if s.section == section.index and s.kind != STT_SECTION]
-    for symbol in sorted(symbols, key=lambda symbol: symbol.value):
+    symbols.sort(key=lambda symbol: symbol.value)
+    ends = [*(symbol.value for symbol in symbols[1:]), len(content)]
+    for symbol, end in zip(symbols, ends, strict=True):
         name = checked(symbol.name, "a map in section 'maps'")
         if symbol.value + _SIZE > len(content):
             raise BytecodeError(f"map {quoted(name)} in section 'maps' is cut off, expected {_SIZE} bytes or more")
-        kind, key, size, entries, flags = struct.unpack_from(prefix(elf.byte_order) + "5I", content, symbol.value)
+        definition = content[symbol.value : max(end, symbol.value + _SIZE)][:_WITH_FLAGS].ljust(_WITH_FLAGS, b"\0")
+        kind, key, size, entries, flags = struct.unpack(prefix(elf.byte_order) + "5I", definition)
         found.append(
             MapSpec(
                 name=name,

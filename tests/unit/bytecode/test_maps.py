@@ -134,7 +134,7 @@ def test_maps_of_the_old_kind_are_listed_and_marked() -> None:
 
 def test_a_map_of_the_old_kind_that_is_cut_off() -> None:
     data = compile_source('int SEC("maps") old = 1; SEC("xdp") int p(void *c) { return 2; }')
-    with pytest.raises(BytecodeError, match="map 'old' in section 'maps' is cut off, expected 20 bytes"):
+    with pytest.raises(BytecodeError, match="map 'old' in section 'maps' is cut off, expected 16 bytes"):
         parse(data)
 
 

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// CO-RE relocation 12: whether a type is like that of the kernel; clang knows it from 15 on.
+// corpus: clang>=15
+#include "prelude.h"
+
+struct task_struct {
+	int pid;
+	int tgid;
+	unsigned int flags : 5;
+	int sign : 3;
+	char comm[16];
+	struct {
+		long inside;
+	};
+	struct task_struct *parent;
+} __core;
+
+SEC("raw_tp/sched_switch") int program(struct task_struct *task)
+{
+	return __builtin_preserve_type_info(*(struct task_struct *)0, 2);
+}
+
+LICENSE("GPL");

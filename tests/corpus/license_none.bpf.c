@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// No licence.
+#include "prelude.h"
+
+SEC("xdp") int program(struct xdp_md *ctx)
+{
+	return 2;
+}

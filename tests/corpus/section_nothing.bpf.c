@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// Nothing at all.
+#include "prelude.h"
+
+

@@ -1,0 +1,53 @@
+"""All objects that the readers are held against: compiled here, and found in packages."""
+
+from __future__ import annotations
+
+import functools
+import os
+
+import pytest
+
+from tests.support import corpus, packages
+from tests.support.corpus import Sample
+
+#: One group for each place that objects come from; tests are repeated for each.
+GROUPS = ("compiled", *packages.DEBIAN, *packages.PYPI)
+every_group = pytest.mark.parametrize("group", GROUPS)
+
+
+@functools.cache
+def objects(group: str) -> tuple[Sample, ...]:
+    """The objects of that group; skips the test, naming the package, where it cannot be had."""
+    if group == "compiled":
+        return corpus.compiled()
+    try:
+        return packages.found(group)
+    except LookupError as error:
+        pytest.skip(f"needs the package {group}: {error}")
+
+
+def here() -> list[Sample]:
+    """Every object that can be had now, without a skip: for those who want many rather than all."""
+    found = list(corpus.compiled())
+    for package in (*packages.DEBIAN, *packages.PYPI):
+        try:
+            found += packages.found(package)
+        except LookupError:
+            continue
+    return found
+
+
+def host_order() -> str:
+    """The only byte order that this machine's libbpf opens."""
+    import sys
+
+    return "el" if sys.byteorder == "little" else "eb"
+
+
+def write(folder: os.PathLike[str], sample: Sample) -> str:
+    """The path of a file with that object, named so that libbpf and bpftool take the name."""
+    name = "".join(letter if letter.isalnum() else "_" for letter in sample.name)
+    path = os.path.join(folder, f"{name}.o")
+    with open(path, "wb") as file:
+        file.write(sample.data)
+    return path

@@ -1,7 +1,12 @@
-"""Object files or C sources to bytecode images: `build.compile_c`, `build.image`, `build.store`.
+"""Object files or C sources to bytecode images.
 
 The module is the verb: write `from bpfimg import build` and `build.image(...)`. The same input gives the same digest in
 any folder, on any day.
+
+* `image`: one object and a platform to an image; `store` pushes images, as a manifest or an index
+* `slots`, `Recipe`, `images`: words as the command line has them to what goes where, and that to images (`Built`)
+* `compile_c`, `object_name`: one C source to an object; an input's name in the image
+* `compare`: how the images of an index differ
 """
 
 from __future__ import annotations
@@ -10,13 +15,27 @@ from bpfimg._door import opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from bpfimg.build import _compare as compare
     from bpfimg.build._build import image, object_name
     from bpfimg.build._clang import compile_c
+    from bpfimg.build._inputs import slots
+    from bpfimg.build._made import Built
+    from bpfimg.build._make import Recipe, images
     from bpfimg.build._store import store
 
-__all__ = ["compile_c", "image", "object_name", "store"]
+__all__ = ["Built", "Recipe", "compare", "compile_c", "image", "images", "object_name", "slots", "store"]
 
 __getattr__ = opened(
     __name__,
-    {"compile_c": "_clang", "image": "_build", "object_name": "_build", "store": "_store"},
+    {
+        "Built": "_made",
+        "Recipe": "_make",
+        "compare": "_compare*",
+        "compile_c": "_clang",
+        "image": "_build",
+        "images": "_make",
+        "object_name": "_build",
+        "slots": "_inputs",
+        "store": "_store",
+    },
 )

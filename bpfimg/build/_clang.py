@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 
-from bpfimg.errors import BytecodeError, Error, UsageError
-from bpfimg.image import MACHINES
+from bpfimg._value import field, value
+from bpfimg.build._flags import flags
+from bpfimg.build._headers import TARGET, sources
+from bpfimg.errors import BytecodeError, Error, UsageError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["compile_c"]
+    from bpfimg.build._made import Source
 
-DEFINE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(=.*)?", re.ASCII | re.DOTALL)
+__all__ = ["Compiled", "compile_c", "compiled"]
+
 DIAGNOSTICS = 8 * 1024  # characters of clang's output that an error carries
+
+
+@value(frozen=True, slots=True)
+class Compiled:
+    """What clang made of one source: the object with its DWARF, every file that went in, and the words it was given
+    (without paths of this machine)."""
+
+    bytecode: bytes = field(repr=False)
+    sources: tuple[Source, ...]
+    arguments: tuple[str, ...]
 
 
 def compile_c(
@@ -27,111 +39,94 @@ def compile_c(
     defines: Sequence[str] = (),
     includes: Sequence[str] = (),
     compiler: str = "clang",
+    cpu: str | None = None,
     timeout: float = 120.0,
     warn: Callable[[str], None] | None = None,
 ) -> bytes:
     """The object that clang makes of the C source at `path`, with BTF and without DWARF.
 
     `arch` is the Go word for the CPU whose registers the source may name (`__TARGET_ARCH_x86` for amd64) and whose
-    byte order the object gets; `defines` are NAME or NAME=VALUE, `includes` folders. `timeout` in seconds, for
-    compiling and for stripping each. `warn` is given clang's warnings. The bytes do not depend on the folder that
-    the source is in (BI-34).
+    byte order the object gets; `defines` are NAME or NAME=VALUE, `includes` folders, `cpu` is the instruction set, "v1"
+    to "v4", else the compiler's choice. `timeout` in seconds. `warn` is given clang's warnings. The bytes do not depend
+    on the folder that the source is in (BI-34).
 
     Raises BytecodeError with clang's diagnostics as its hint, UsageError for words that are none, Error with the
     package to install when clang is not there.
     """
-    if arch not in MACHINES:
-        raise UsageError(f"there is no architecture {arch!r}, expected one of {', '.join(MACHINES)}")
+    from bpfimg.bytecode import dissect
+
+    made = compiled(
+        path,
+        arch=arch,
+        defines=defines,
+        includes=includes,
+        compiler=compiler,
+        cpu=cpu,
+        timeout=timeout,
+        warn=warn,
+    )
+    return dissect(made.bytecode).without_dwarf()
+
+
+def compiled(
+    path: str,
+    *,
+    arch: str,
+    defines: Sequence[str] = (),
+    includes: Sequence[str] = (),
+    compiler: str = "clang",
+    cpu: str | None = None,
+    timeout: float = 120.0,
+    warn: Callable[[str], None] | None = None,
+) -> Compiled:
+    """The same with DWARF, which names the compiler, and with what went in."""
     if not os.path.isfile(path):
         raise UsageError(f"there is no C source {path!r}, expected a file")
-    clang = _tool(compiler, package="clang")
-    strip = _strip_beside(clang)
     folder, name = os.path.realpath(os.path.dirname(path)), os.path.basename(path)
-    command = [clang, *_flags(arch, defines, includes, folder), "-c", f"./{name}", "-o", "-"]
-    code, compiled, said = _run(command, folder=folder, timeout=timeout)
-    if code:
-        raise _refusal(name, code, said)
+    told = flags(arch, defines, includes, folder, cpu)
+    clang = _tool(compiler)
+    listing = os.memfd_create("bpfimg-headers", os.MFD_CLOEXEC)
+    try:
+        watch = ["-MD", "-MT", TARGET, "-MF", f"/proc/self/fd/{listing}"]
+        command = [clang, *told.words, *watch, "-c", f"./{name}", "-o", "-"]
+        code, made, said = _run(command, folder=folder, timeout=timeout, keep=listing)
+        if code:
+            raise _refusal(name, code, said)
+        with open(os.dup(listing), "rb") as file:
+            file.seek(0)
+            rule = os.fsdecode(file.read())
+    finally:
+        os.close(listing)
     if said and warn is not None:
         warn(said)
-    code, stripped, said = _run([strip, "-g", "-", "-o", "-"], given=compiled, folder="/", timeout=timeout)
-    if code:
-        raise BytecodeError(f"llvm-strip cannot strip the object made of {name!r}", hint=said)
-    return stripped
+    return Compiled(made, sources(rule, folder, told), (*told.published, "-c", f"./{name}"))
 
 
-def _flags(arch: str, defines: Sequence[str], includes: Sequence[str], folder: str) -> list[str]:
-    byte_order, target_arch, _, _ = MACHINES[arch]
-    flags = ["-target", "bpfel" if byte_order == "little" else "bpfeb", "-g", "-O2", "-fno-color-diagnostics"]
-    # Line information in .BTF.ext and __FILE__ hold file names: all are relative to the source's folder, our cwd.
-    flags += ["-fdebug-compilation-dir=.", f"-D__TARGET_ARCH_{target_arch}"]
-    for define in defines:
-        if not DEFINE.fullmatch(define):
-            raise UsageError(f"{define!r} cannot be defined, expected NAME or NAME=VALUE")
-        flags.append(f"-D{define}")
-    for number, include in enumerate(includes, 1):
-        flags += _include(include, folder, number)
-    for headers in _system_headers(arch):
-        flags += ["-idirafter", headers]
-    return flags
-
-
-def _include(include: str, folder: str, number: int) -> list[str]:
-    if not os.path.isdir(include):
-        raise UsageError(f"there is no include folder {include!r}")
-    path = os.path.relpath(os.path.realpath(include), folder)
-    if path.split(os.sep)[0] != os.pardir:
-        return [f"-I{path}"]
-    # Outside the source's folder the way there differs from machine to machine, so names get a fixed beginning.
-    if "=" in path:
-        raise UsageError(
-            f"the include folder {include!r} has a = in its path, which clang's -ffile-prefix-map cannot take"
-        )
-    return [f"-I{path}", f"-ffile-prefix-map={path}=include{number}"]
-
-
-def _system_headers(arch: str) -> list[str]:
-    """Where <asm/types.h> may be: clang looks for the headers of its target, and `bpf` has none.
-
-    The machine's own headers serve another architecture of the same byte order, whose <asm/...> that BPF programs
-    use is the same; for the other byte order <asm/byteorder.h> would be wrong without a word, so they do not.
-    """
-    byte_order, _, triplet, kernel = MACHINES[arch]
-    found = [f"/usr/include/{triplet}", f"/usr/{triplet}/include", f"/usr/lib/linux/uapi/{kernel}"]
-    for other_order, _, other, _ in MACHINES.values():
-        if other_order == byte_order:
-            found.append(f"/usr/include/{other}")
-    return [folder for folder in dict.fromkeys(found) if os.path.isfile(f"{folder}/asm/types.h")][:1]
-
-
-def _tool(name: str, *, package: str) -> str:
+def _tool(name: str) -> str:
     found = shutil.which(name)
     if found is None:
         raise Error(
-            f"there is no {name} on this machine, which makes eBPF objects of C sources",
-            hint=f"apt-get install {package}, or build from an object file that was compiled elsewhere",
+            f"there is no {quoted(name)} on this machine, which makes eBPF objects of C sources",
+            hint="apt-get install clang, or build from an object file that was compiled elsewhere",
         )
     return found
 
 
-def _strip_beside(clang: str) -> str:
-    """The llvm-strip of the same LLVM, else the one on the search path: an older one may not know newer BTF."""
-    beside = os.path.join(os.path.dirname(os.path.realpath(clang)), "llvm-strip")
-    return beside if os.access(beside, os.X_OK) else _tool("llvm-strip", package="llvm")
-
-
-def _run(command: list[str], *, folder: str, timeout: float, given: bytes = b"") -> tuple[int, bytes, str]:
+def _run(command: list[str], *, folder: str, timeout: float, keep: int) -> tuple[int, bytes, str]:
     """(exit code, standard output, what was said on standard error); BytecodeError when time is up.
 
-    The environment is empty but for the locale: CPATH, CCC_OVERRIDE_OPTIONS and their like change what clang does.
+    The environment is empty but for the locale: CPATH, CCC_OVERRIDE_OPTIONS and their like change what clang does. The
+    descriptor `keep` stays open for it.
     """
     try:
         done = subprocess.run(  # noqa: S603 (an argument list, the program found by name above)
             command,
             cwd=folder,
             env={"LC_ALL": "C"},
-            input=given,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=timeout,
+            pass_fds=(keep,),
             check=False,
         )
     except subprocess.TimeoutExpired as error:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     _Wanted = list[tuple["Input", tuple[Platform, ...] | None]]
 
-__all__ = ["Input", "Slot", "inputs", "platforms", "slots"]
+__all__ = ["Input", "Slot", "assigned", "inputs", "platforms", "slots"]
 
 _MANY = "write linux/amd64=FILE; a BPF object records its byte order but not its architecture"
 
@@ -35,6 +35,23 @@ class Slot:
 
     platform: Platform
     paths: tuple[str, ...]
+
+
+def slots(
+    words: Sequence[str],
+    *,
+    asked: Sequence[str] = (),
+    link: bool = False,
+    warn: Callable[[str], None] | None = None,
+) -> tuple[Slot, ...]:
+    """Which file each platform gets, by words as `bpfimg build` takes them: see `inputs` and `assigned`.
+
+    `asked` are texts such as `linux/amd64,linux/arm64`; without any, a single file is for this machine.
+    """
+    from bpfimg.oci import Platform
+
+    wanted = platforms(",".join(asked)) if asked else ()
+    return tuple(assigned(inputs(words, warn=warn), wanted, Platform.host(), link=link))
 
 
 def inputs(words: Sequence[str], *, warn: Callable[[str], None] | None = None) -> list[Input]:
@@ -96,7 +113,7 @@ def _some(names: Sequence[str], most: int = 8) -> str:
     return ", ".join(map(quoted, names[:most])) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def slots(given: Sequence[Input], asked: Sequence[Platform], host: Platform, *, link: bool = False) -> list[Slot]:
+def assigned(given: Sequence[Input], asked: Sequence[Platform], host: Platform, *, link: bool = False) -> list[Slot]:
     """Which file (with `link`, files) each platform gets; `asked` are the platforms that the caller wants, if any.
 
     A word that names its platforms gets those, bpf2go's name those that it stands for, a single file all that are

@@ -49,7 +49,8 @@ class Built:
     `sources` are sorted by kind (C and object files first, in the order of the inputs, then headers by path) and
     hold no file twice. `compiler` is what clang says of itself in one line ("Debian clang version 14.0.6"), None where
     nothing was compiled here. `arguments` are the words that the compiler was given after its own name, with published
-    paths; empty where nothing was compiled. `stripped` is how many bytes of DWARF were taken off, 0 for none.
+    paths; empty where nothing was compiled. `stripped` is how many bytes of DWARF were taken off, 0 for none. `linker`
+    is "libbpf 1.1" where several objects were linked.
     """
 
     image: BytecodeImage
@@ -57,6 +58,7 @@ class Built:
     compiler: str | None = None
     arguments: tuple[str, ...] = ()
     stripped: int = 0
+    linker: str | None = None
 
 
 def _license(content: bytes) -> str:

@@ -200,7 +200,7 @@ def test_no_source(path: str) -> None:
 
 
 def test_no_clang(tmp_path: Path) -> None:
-    with pytest.raises(Error, match="there is no clang-none on this machine") as caught:
+    with pytest.raises(Error, match="there is no 'clang-none' on this machine") as caught:
         build.compile_c(project(tmp_path), arch="amd64", compiler="clang-none")
     assert "apt-get install clang" in caught.value.hint
 
@@ -226,7 +226,7 @@ def test_a_compiler_that_cannot_be_started(tmp_path: Path) -> None:
 
 def test_a_compiler_that_writes_no_object(tmp_path: Path) -> None:
     odd = tool(tmp_path, "odd", "echo no object")
-    with pytest.raises(BytecodeError, match="llvm-strip cannot strip"):
+    with pytest.raises(BytecodeError, match="not an ELF file"):
         build.compile_c(project(tmp_path / "p"), arch="amd64", compiler=odd)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bpfimg.build._bpf2go import Bpf2go, bpf2go
-from bpfimg.build._inputs import Input, inputs, platforms, slots
+from bpfimg.build._inputs import Input, assigned, inputs, platforms, slots
 from bpfimg.errors import UsageError
 from bpfimg.oci import Platform
 
@@ -60,7 +60,18 @@ def test_a_machine_of_the_other_byte_order(name: str) -> None:
 
 def told(*words: str, asked: str = "", link: bool = False) -> dict[str, tuple[str, ...]]:
     wanted = platforms(asked) if asked else ()
-    return {str(slot.platform): slot.paths for slot in slots(inputs(words), wanted, HOST, link=link)}
+    return {str(slot.platform): slot.paths for slot in assigned(inputs(words), wanted, HOST, link=link)}
+
+
+def test_from_words_to_slots() -> None:
+    assert [str(slot.platform) for slot in slots(["a.o"], asked=["linux/arm64,linux/386", "linux/amd64"])] == [
+        "linux/arm64",
+        "linux/386",
+        "linux/amd64",
+    ]
+    assert slots(["a.o"])[0].platform == Platform.host()
+    with pytest.raises(UsageError, match="linux/arm64 stands twice"):
+        slots(["a.o"], asked=["linux/arm64", "linux/arm64"])
 
 
 def test_words() -> None:

@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from bpfimg.btf import LineInfo
+    from bpfimg.btf import Btf, CoreRelocation, LineInfo
     from bpfimg.bytecode._decode import Instruction
     from bpfimg.bytecode._elf import Section, Symbol
     from bpfimg.bytecode._functions import Function
@@ -141,9 +141,17 @@ class _Reader:
         inside = [relocation for relocation in found if function.start <= relocation.offset < function.end]
         if types is None or not inside:
             return {}
-        from bpfimg.btf import core_words
-
         return {relocation.offset - function.start: core_words(types, relocation) for relocation in inside}
+
+
+def core_words(types: Btf, relocation: CoreRelocation) -> str:
+    """What a CO-RE relocation asks of a kernel; what is wrong with it, if it is not sound."""
+    from bpfimg.btf import question
+
+    try:
+        return question(types, relocation).words
+    except BytecodeError as error:
+        return f"not sound: {error}"
 
 
 def _text(section: Section, offset: int) -> str:

@@ -228,6 +228,18 @@ def test_source_lines_stand_where_they_begin(tmp_path: Path) -> None:
     assert all(row.line is None for row in bare.disassemble("prog"))
 
 
+CORE = r"""
+struct task_struct { int pid; int tgid; } __attribute__((preserve_access_index));
+SEC("kprobe/f") int prog(struct task_struct *task) { return task->tgid; }
+"""
+
+
+def test_core_relocations_stand_where_they_are() -> None:
+    assert [(row.text, row.core) for row in read(CORE, "prog") if row.core] == [
+        ("r0 = *(u32 *)(r1 + 0x4)", "reads task_struct.tgid, any kernel with that field")
+    ]
+
+
 def test_without_btf_the_section_is_named() -> None:
     bare = dissect(compile_source('int counter; SEC("xdp") int prog(void *c) { return counter++; }', flags=("-O2",)))
     assert [row.refers for row in bare.disassemble("prog") if row.refers] == [("section", ".bss")]

@@ -1,0 +1,151 @@
+"""A graph as one SVG file: no script, no font, nothing from elsewhere; for light and dark backgrounds."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from bpfimg.inspect._graph import KINDS
+from bpfimg.inspect._layout import layout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from bpfimg.inspect._graph import Graph, Node
+
+_MARGIN, _PAD, _LINE = 24.0, 10.0, 17.0
+_NAME_SIZE, _NOTE_SIZE = 13.0, 11.0
+_EM = 0.602  # the width of a letter of common monospaced fonts; `textLength` makes it so for all others
+_NAME_MAX = 48
+_WORDS = {"data": "global data", "kfunc": "kfunc", "helper": "helper function", "function": "sub-program"}
+#: kind -> fill and stroke on light, fill and stroke on dark
+_COLOURS = {
+    "program": ("#dbeafe", "#1d4ed8", "#172554", "#60a5fa"),
+    "function": ("#f3f4f6", "#6b7280", "#1f2937", "#9ca3af"),
+    "kfunc": ("#fef3c7", "#b45309", "#451a03", "#fbbf24"),
+    "helper": ("#ffedd5", "#c2410c", "#431407", "#fb923c"),
+    "map": ("#dcfce7", "#15803d", "#052e16", "#4ade80"),
+    "data": ("#f0fdf4", "#7f9f8a", "#14261b", "#86a892"),
+}
+
+
+def svg(graph: Graph, title: str) -> str:
+    """The file's text; names are cut at 48 letters, with the whole name as their tooltip."""
+    sizes = [_size(node) for node in graph.nodes]
+    columns = {number: -1 for number, node in enumerate(graph.nodes) if node.kind in ("map", "data")}
+    columns |= {number: 1 for number, node in enumerate(graph.nodes) if node.kind in ("kfunc", "helper")}
+    edges = [(edge.source, edge.target) for edge in graph.edges if edge.source != edge.target]
+    drawn = layout(sizes, edges, columns)
+    legend = [kind for kind in KINDS if any(node.kind == kind for node in graph.nodes)]
+    top = _MARGIN + _LINE + 12
+    width = max(drawn.width, _width(title, 15), _legend_width(legend)) + 2 * _MARGIN
+    height = top + drawn.height + 28 + _LINE + _MARGIN
+    body = [*_head(title, width, height)]
+    dashed = [edge.dashed for edge in graph.edges if edge.source != edge.target]
+    for way, thin in zip(drawn.ways, dashed, strict=True):
+        points = [(x + _MARGIN, y + top) for x, y in way]
+        body.append(f'<path class="e{" d" if thin else ""}" marker-end="url(#a)" d="{_curve(points)}"/>')
+    for node, size, (x, y) in zip(graph.nodes, sizes, drawn.places, strict=True):
+        body += _box(node, size, x + _MARGIN, y + top)
+    body += _legend(legend, top + drawn.height + 28)
+    return "\n".join([*body, "</svg>"]) + "\n"
+
+
+def _head(title: str, width: float, height: float) -> Iterator[str]:
+    yield (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_n(width)}" height="{_n(height)}" '
+        f'viewBox="0 0 {_n(width)} {_n(height)}" role="img" '
+        "font-family=\"ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace\">"
+    )
+    yield f"<title>{escaped(title)}</title>"
+    yield f"<style>{_style()}</style>"
+    yield (
+        '<defs><marker id="a" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+        '<path class="m" d="M0 0.5 8 4 0 7.5z"/></marker></defs>'
+    )
+    yield f'<rect class="bg" width="{_n(width)}" height="{_n(height)}"/>'
+    yield _text(title, 15, _MARGIN, _MARGIN + 12, "h")
+
+
+def _style() -> str:
+    light = (
+        ".bg{fill:#fff}.t,.h{fill:#111827}.h{font-weight:bold}.s{fill:#4b5563}"
+        ".e{fill:none;stroke:#9ca3af}.m{fill:#9ca3af}.d{stroke-dasharray:5 4}"
+    )
+    dark = ".bg{fill:#0d1117}.t,.h{fill:#f3f4f6}.s{fill:#b6bdc8}.e{stroke:#6b7280}.m{fill:#6b7280}"
+    for kind, (fill, stroke, dark_fill, dark_stroke) in _COLOURS.items():
+        light += f".{kind}{{fill:{fill};stroke:{stroke}}}"
+        dark += f".{kind}{{fill:{dark_fill};stroke:{dark_stroke}}}"
+    return f"{light}@media (prefers-color-scheme:dark){{{dark}}}"
+
+
+def _size(node: Node) -> tuple[float, float]:
+    width = max(_width(_cut(node.name), _NAME_SIZE), _width(node.note, _NOTE_SIZE))
+    return width + 2 * _PAD, (2 * _LINE if node.note else _LINE) + _PAD
+
+
+def _box(node: Node, size: tuple[float, float], x: float, y: float) -> Iterator[str]:
+    radius = {"program": size[1] / 2, "helper": size[1] / 2, "map": 2, "data": 2}.get(node.kind, 6)
+    yield "<g>"
+    if node.name != _cut(node.name):
+        yield f"<title>{escaped(node.name)}</title>"
+    yield (
+        f'<rect class="{node.kind}" x="{_n(x)}" y="{_n(y)}" width="{_n(size[0])}" height="{_n(size[1])}" '
+        f'rx="{_n(radius)}"/>'
+    )
+    if node.kind in ("map", "data"):  # a second line on the left, as of a table
+        yield f'<path class="{node.kind}" d="M{_n(x + 4)} {_n(y)}V{_n(y + size[1])}"/>'
+    yield _text(_cut(node.name), _NAME_SIZE, x + _PAD, y + _PAD / 2 + 13, "t")
+    if node.note:
+        yield _text(node.note, _NOTE_SIZE, x + _PAD, y + _PAD / 2 + 13 + _LINE - 2, "s")
+    yield "</g>"
+
+
+def _legend(kinds: Sequence[str], y: float) -> Iterator[str]:
+    x = _MARGIN
+    for kind in kinds:
+        word = _WORDS.get(kind, kind)
+        yield f'<rect class="{kind}" x="{_n(x)}" y="{_n(y)}" width="14" height="14" rx="3"/>'
+        yield _text(word, _NOTE_SIZE, x + 20, y + 11, "s")
+        x += 20 + _width(word, _NOTE_SIZE) + 22
+
+
+def _legend_width(kinds: Sequence[str]) -> float:
+    return sum(42 + _width(_WORDS.get(kind, kind), _NOTE_SIZE) for kind in kinds)
+
+
+def _text(text: str, size: float, x: float, y: float, style: str) -> str:
+    length = f' textLength="{_n(_width(text, size))}" lengthAdjust="spacingAndGlyphs"' if text else ""
+    return f'<text class="{style}" x="{_n(x)}" y="{_n(y)}" font-size="{_n(size)}"{length}>{escaped(text)}</text>'
+
+
+def _curve(points: Sequence[tuple[float, float]]) -> str:
+    """Curves that leave and enter every point horizontally."""
+    words = [f"M{_n(points[0][0])} {_n(points[0][1])}"]
+    for (x, y), (to_x, to_y) in pairwise(points):
+        middle = (x + to_x) / 2
+        words.append(f"C{_n(middle)} {_n(y)} {_n(middle)} {_n(to_y)} {_n(to_x)} {_n(to_y)}")
+    return "".join(words)
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= _NAME_MAX else f"{name[: _NAME_MAX - 1]}…"
+
+
+def _width(text: str, size: float) -> float:
+    if text.isascii():
+        return len(text) * size * _EM
+    from unicodedata import east_asian_width
+
+    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text) * size * _EM
+
+
+def _n(number: float) -> str:
+    return f"{number:.1f}".removesuffix(".0")
+
+
+def escaped(text: str) -> str:
+    """Text as XML may hold it; what XML cannot hold at all (control characters), and what would turn the direction
+    of writing, as a code point in brackets."""
+    names = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}
+    return "".join(names.get(c) or (c if c.isprintable() else f"[{ord(c):x}]") for c in text)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
-import os
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support import corpus, packages
-from tests.support.corpus import Sample
+
+if TYPE_CHECKING:
+    from tests.support.corpus import Sample
 
 #: One group for each place that objects come from; tests are repeated for each.
 GROUPS = ("compiled", *packages.DEBIAN, *packages.PYPI)
@@ -42,12 +44,3 @@ def host_order() -> str:
     import sys
 
     return "el" if sys.byteorder == "little" else "eb"
-
-
-def write(folder: os.PathLike[str], sample: Sample) -> str:
-    """The path of a file with that object, named so that libbpf and bpftool take the name."""
-    name = "".join(letter if letter.isalnum() else "_" for letter in sample.name)
-    path = os.path.join(folder, f"{name}.o")
-    with open(path, "wb") as file:
-        file.write(sample.data)
-    return path

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import re
 import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+STEM = "probe"
 
 
 def needs(*tools: str) -> None:
@@ -24,6 +32,15 @@ def ask(*command: str) -> str | None:
     """What the tool prints, None when it refuses the file."""
     done = subprocess.run(command, capture_output=True, check=False)
     return None if done.returncode else done.stdout.decode(errors="replace")
+
+
+@contextlib.contextmanager
+def stored(data: bytes) -> Iterator[str]:
+    """The path of a file with these bytes; libbpf and bpftool like its name, "probe.o"."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/{STEM}.o"
+        Path(path).write_bytes(data)
+        yield path
 
 
 def newest(tool: str) -> str:
@@ -51,10 +68,13 @@ _RELOCATION = re.compile(r"([0-9a-f]{16})  ([0-9a-f]{8})([0-9a-f]{8}) R_BPF")
 _SYMBOL = re.compile(r" *\d+: ([0-9a-f]{16}) +(\S+) (\S+) +(\S+) +\S+ +(?:\[.*?\] +)?(\S+) ?(.*)$")
 
 
-def readelf(path: str) -> Elf:
+@functools.cache
+def readelf(data: bytes) -> Elf:
     """GNU readelf's reading."""
-    said = ask("readelf", "-W", "-S", "-s", "-r", path)
-    assert said is not None, path
+    needs("readelf")
+    with stored(data) as path:
+        said = ask("readelf", "-W", "-S", "-s", "-r", path)
+    assert said is not None
     found = Elf()
     table = ""
     for line in said.splitlines():
@@ -80,14 +100,16 @@ class Code:
     texts: dict[int, str] = field(default_factory=dict)
 
 
-_INSTRUCTION = re.compile(r" *(\d+):\t((?:[0-9a-f]{2} )+)\t(.*)$")
+_INSTRUCTION = re.compile(r" *(\d+):\t((?:[0-9a-f]{2} ?)+)\t(.*)$")
 _CODE_RELOCATION = re.compile(r"\t\t([0-9a-f]{16}):  (R_BPF\w+)\t(\S+)")
 
 
-def objdump(path: str) -> dict[str, Code]:
+@functools.cache
+def objdump(data: bytes) -> dict[str, Code]:
     """The code by name of its section."""
-    said = ask(newest("llvm-objdump"), "-d", "-r", path)
-    assert said is not None, path
+    with stored(data) as path:
+        said = ask(newest("llvm-objdump"), "-d", "-r", path)
+    assert said is not None
     found: dict[str, Code] = {}
     code = Code()
     for line in said.splitlines():
@@ -102,9 +124,11 @@ def objdump(path: str) -> dict[str, Code]:
     return found
 
 
-def btf_dump(path: str) -> list[dict[str, Any]] | None:
+def btf_dump(data: bytes) -> list[dict[str, Any]] | None:
     """bpftool's reading of the types; None where it refuses the file, or there is no BTF."""
-    said = ask("bpftool", "-j", "btf", "dump", "file", path)
+    needs("bpftool")
+    with stored(data) as path:
+        said = ask("bpftool", "-j", "btf", "dump", "file", path)
     if said is None:
         return None
     types: list[dict[str, Any]] = json.loads(said)["types"]
@@ -120,17 +144,18 @@ class Skeleton:
     variables: dict[str, set[str]] = field(default_factory=dict)
 
 
-def skeleton(path: str) -> Skeleton | None:
+def skeleton(data: bytes) -> Skeleton | None:
     """The names that `bpftool gen skeleton` gives things; None where it refuses the file."""
-    said = ask("bpftool", "gen", "skeleton", path)
+    needs("bpftool")
+    with stored(data) as path:
+        said = ask("bpftool", "gen", "skeleton", path)
     if said is None:
         return None
     found = Skeleton()
-    stem = Path(path).stem
     body = said[said.index("struct bpf_object *obj;") : said.index("#ifdef __cplusplus\n\tstatic")]
     found.maps = set(re.findall(r"^\t\tstruct bpf_map \*(\w+);", body, re.M))
     found.programs = set(re.findall(r"^\t\tstruct bpf_program \*(\w+);", body, re.M))
-    for section, inside in re.findall(rf"^\tstruct {re.escape(stem)}__(\w+) {{\n(.*?)^\t}} \*\w+;", body, re.M | re.S):
+    for section, inside in re.findall(rf"^\tstruct {STEM}__(\w+) {{\n(.*?)^\t}} \*\w+;", body, re.M | re.S):
         found.variables[section] = set(_members(inside))
     return found
 

@@ -16,7 +16,6 @@ import struct
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.support import debian
@@ -24,6 +23,7 @@ from tests.support.corpus import ROOT, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 CACHE = ROOT / ".cache" / "packages"
 
@@ -73,7 +73,7 @@ def carve(data: bytes) -> Iterator[tuple[int, bytes]]:
             (table,) = struct.unpack_from(order + "Q", header, 40)
             size, count = struct.unpack_from(order + "HH", header, 58)
             end = table + size * count
-            fits = size == _SECTION_HEADER and count and _SECTION_HEADER <= table and at + end <= len(data)
+            fits = size == _SECTION_HEADER and count and table >= _SECTION_HEADER and at + end <= len(data)
             if (kind, machine) == (_RELOCATABLE, _MACHINE_BPF) and fits:
                 yield at, data[at : at + end]
         at = data.find(b"\x7fELF\x02", at + 4)

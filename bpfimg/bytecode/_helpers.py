@@ -114,6 +114,13 @@ def free_for(name: str, program_type: str, attach_type: str | None) -> bool:
     return program_type in where or attach_type in where
 
 
+def helper_since(name: str) -> str | None:
+    """The first mainline version of the helper function of that name; None if there is none."""
+    table = _table()
+    number = _numbers.get(name)
+    return table[number][2] if number is not None else None
+
+
 def helper(name: str) -> Helper | None:
     """The helper function of that name; None if there is none."""
     table = _table()

@@ -6,7 +6,7 @@ any folder, on any day.
 * `image`: one object and a platform to an image; `store` pushes images, as a manifest or an index
 * `slots`, `Recipe`, `images`: words as the command line has them to what goes where, and that to images (`Built`)
 * `compile_c`, `object_name`: one C source to an object; an input's name in the image
-* `compare`: how the images of an index differ
+* `compare`: how the images of an index differ; `git`: what a checkout says of itself; `project`: bpfimg.toml
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from bpfimg._door import opened
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.build import _compare as compare
+    from bpfimg.build import _git as git
+    from bpfimg.build import _project as project
     from bpfimg.build._build import image, object_name
     from bpfimg.build._clang import compile_c
     from bpfimg.build._inputs import slots
@@ -23,7 +25,19 @@ if TYPE_CHECKING:
     from bpfimg.build._make import Recipe, images
     from bpfimg.build._store import store
 
-__all__ = ["Built", "Recipe", "compare", "compile_c", "image", "images", "object_name", "slots", "store"]
+__all__ = [
+    "Built",
+    "Recipe",
+    "compare",
+    "compile_c",
+    "git",
+    "image",
+    "images",
+    "object_name",
+    "project",
+    "slots",
+    "store",
+]
 
 __getattr__ = opened(
     __name__,
@@ -32,9 +46,11 @@ __getattr__ = opened(
         "Recipe": "_make",
         "compare": "_compare*",
         "compile_c": "_clang",
+        "git": "_git*",
         "image": "_build",
         "images": "_make",
         "object_name": "_build",
+        "project": "_project*",
         "slots": "_inputs",
         "store": "_store",
     },

@@ -7,7 +7,7 @@ import stat
 
 from bpfimg.errors import Error, quoted
 
-__all__ = ["annotations"]
+__all__ = ["stated"]
 
 REVISION = "org.opencontainers.image.revision"
 SOURCE = "org.opencontainers.image.source"
@@ -22,8 +22,8 @@ _SCHEMES = ("https", "http", "ssh", "git", "git+ssh", "git+https")
 _FORGES = ("github.com", "gitlab.com", "codeberg.org", "bitbucket.org")
 
 
-def annotations(path: str) -> dict[str, str]:
-    """`org.opencontainers.image.revision` and, where a remote says so, `.source` for the checkout that `path` is in.
+def stated(path: str) -> dict[str, str]:
+    """Annotations `org.opencontainers.image.revision` and, if a remote says, `.source` of the checkout `path` is in.
 
     The revision is the commit that is checked out. Whether files were changed since is not looked at. The source is the
     URL of the remote `origin` (the only one, where there is no origin) without user name, password, query and

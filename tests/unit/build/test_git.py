@@ -56,28 +56,28 @@ def head(folder: Path) -> str:
 
 def test_the_commit_that_is_checked_out(checkout: Path) -> None:
     want = {REVISION: head(checkout)}
-    assert git.annotations(str(checkout / "src" / "a.c")) == want
-    assert git.annotations(str(checkout)) == want
+    assert git.stated(str(checkout / "src" / "a.c")) == want
+    assert git.stated(str(checkout)) == want
     run(checkout, "remote", "add", "origin", "https://me:secret@forge.example/team/prog.git")
-    assert git.annotations(str(checkout)) == {**want, SOURCE: "https://forge.example/team/prog.git"}
+    assert git.stated(str(checkout)) == {**want, SOURCE: "https://forge.example/team/prog.git"}
 
 
 def test_packed_detached_and_other_branches(checkout: Path) -> None:
     run(checkout, "pack-refs", "--all")
     assert not (checkout / ".git/refs/heads/main").exists()
-    assert git.annotations(str(checkout))[REVISION] == head(checkout)
+    assert git.stated(str(checkout))[REVISION] == head(checkout)
     run(checkout, "checkout", "-q", "-b", "feature/x")
     run(checkout, "commit", "-q", "--allow-empty", "-m", "two")
-    assert git.annotations(str(checkout))[REVISION] == head(checkout)
+    assert git.stated(str(checkout))[REVISION] == head(checkout)
     run(checkout, "checkout", "-q", "--detach", "main")
-    assert git.annotations(str(checkout))[REVISION] == head(checkout)
+    assert git.stated(str(checkout))[REVISION] == head(checkout)
 
 
 def test_worktree_and_submodule(checkout: Path, tmp_path: Path) -> None:
     run(checkout, "remote", "add", "origin", "git@github.com:team/prog.git")
     run(checkout, "worktree", "add", "-q", "-b", "side", str(tmp_path / "w"))
     run(tmp_path / "w", "commit", "-q", "--allow-empty", "-m", "on the side")
-    assert git.annotations(str(tmp_path / "w" / "src")) == {
+    assert git.stated(str(tmp_path / "w" / "src")) == {
         REVISION: head(tmp_path / "w"),
         SOURCE: "https://github.com/team/prog",
     }
@@ -85,7 +85,7 @@ def test_worktree_and_submodule(checkout: Path, tmp_path: Path) -> None:
     outer.mkdir()
     run(outer, "init", "-q")
     run(outer, "submodule", "--quiet", "add", str(checkout), "inner")
-    assert git.annotations(str(outer / "inner")) == {REVISION: head(checkout)}
+    assert git.stated(str(outer / "inner")) == {REVISION: head(checkout)}
 
 
 @pytest.mark.parametrize(
@@ -121,20 +121,20 @@ def test_what_is_published_of_a_remote(url: str, said: str) -> None:
 
 def test_which_remote(checkout: Path) -> None:
     run(checkout, "remote", "add", "up", "https://a.example/p")
-    assert git.annotations(str(checkout))[SOURCE] == "https://a.example/p"
+    assert git.stated(str(checkout))[SOURCE] == "https://a.example/p"
     run(checkout, "remote", "add", "other", "https://b.example/p")
-    assert SOURCE not in git.annotations(str(checkout))
+    assert SOURCE not in git.stated(str(checkout))
     run(checkout, "remote", "add", "origin", "https://c.example/p")
-    assert git.annotations(str(checkout))[SOURCE] == "https://c.example/p"
+    assert git.stated(str(checkout))[SOURCE] == "https://c.example/p"
 
 
 def test_no_checkout_and_no_commit(tmp_path: Path) -> None:
     with pytest.raises(Error, match="is in no git checkout") as caught:
-        git.annotations(str(tmp_path))
+        git.stated(str(tmp_path))
     assert "--annotation" in caught.value.hint
     run(tmp_path, "init", "-q")
     with pytest.raises(Error, match="names no commit"):
-        git.annotations(str(tmp_path))
+        git.stated(str(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_no_checkout_and_no_commit(tmp_path: Path) -> None:
 def test_a_head_that_names_nothing(checkout: Path, said: str) -> None:
     (checkout / ".git" / "HEAD").write_text(said)
     with pytest.raises(Error) as caught:
-        git.annotations(str(checkout))
+        git.stated(str(checkout))
     assert str(caught.value).isprintable()
 
 
@@ -161,19 +161,19 @@ def test_hostile_folders(checkout: Path, tmp_path: Path) -> None:
     """Loops of refs, pipes that nobody writes to, files without end."""
     (checkout / ".git/refs/heads/main").write_text("ref: refs/heads/main\n")
     with pytest.raises(Error, match="a name of a name"):
-        git.annotations(str(checkout))
+        git.stated(str(checkout))
     os.remove(checkout / ".git/HEAD")
     os.mkfifo(checkout / ".git/HEAD")
     with pytest.raises(Error, match="no readable HEAD"):
-        git.annotations(str(checkout))
+        git.stated(str(checkout))
     other = tmp_path / "other"
     other.mkdir()
     (other / ".git").write_text("gitdir: /dev\n")
     with pytest.raises(Error, match="no readable HEAD"):
-        git.annotations(str(other))
+        git.stated(str(other))
     (other / ".git").write_text("x" * 100_000)
     with pytest.raises(Error, match="more than 65536 bytes"):
-        git.annotations(str(other))
+        git.stated(str(other))
     (other / ".git").write_text("gitdir: a\0b")
     with pytest.raises(Error, match="is no git file"):
-        git.annotations(str(other))
+        git.stated(str(other))

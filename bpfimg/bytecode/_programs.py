@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bpfimg._value import replace
 from bpfimg.bytecode._functions import INSTRUCTION_SIZE
 from bpfimg.bytecode._model import FunctionSpec, ProgramSpec
 from bpfimg.bytecode._sections import section_rule
@@ -67,5 +68,13 @@ def _program(function: Function, rule: SectionRule | None, uses: Usage) -> Progr
         autoload=plain == section,
         multi=bool(rule and rule.multi),
         offset=function.start,
-        uses=uses,
+        uses=_licensed(uses, rule) if rule and uses.gpl_only else uses,
     )
+
+
+def _licensed(uses: Usage, rule: SectionRule) -> Usage:
+    """Without the helper functions that programs of this kind get whatever their licence is."""
+    from bpfimg.bytecode._helpers import free_for
+
+    only = tuple(name for name in uses.gpl_only if not free_for(name, rule.program_type, rule.attach_type))
+    return replace(uses, gpl_only=only) if only != uses.gpl_only else uses

@@ -117,7 +117,7 @@ def requirements(obj: BytecodeObject) -> tuple[Requirement, ...]:
     _maps(wanted, obj)
     _externs(wanted, obj)
     _core(wanted, obj)
-    return wanted.sorted()
+    return wanted.sorted([program.name for program in obj.programs])
 
 
 class _Wanted:
@@ -143,9 +143,10 @@ class _Wanted:
             programs = known[0] + [new for new in programs if new not in known[0]] if known[0] and programs else []
         self._found[key] = (programs, optional)
 
-    def sorted(self) -> tuple[Requirement, ...]:
+    def sorted(self, order: list[str]) -> tuple[Requirement, ...]:
+        places = {name: place for place, name in enumerate(order)}
         return tuple(
-            Requirement(kind, name, since(kind, name), tuple(programs), optional)
+            Requirement(kind, name, since(kind, name), tuple(sorted(programs, key=places.__getitem__)), optional)
             for (_, kind, name), (programs, optional) in sorted(self._found.items())
         )
 

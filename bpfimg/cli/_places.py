@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from bpfimg.cli._options import Options
     from bpfimg.oci import Descriptor, Layout, Reference, Registry, Repository, Target
 
-__all__ = ["find", "registry", "store"]
+__all__ = ["find", "located", "registry", "store"]
 
 
 def store(options: Options, repository: Repository) -> Layout:
@@ -52,3 +52,18 @@ def find(options: Options, reference: Reference) -> tuple[Target, Descriptor]:
         note(options, f"{reference} is not in {options.store}, asking {reference.repository.host}")
     remote = registry(options, reference.repository)
     return remote, remote.resolve(reference.selector)
+
+
+def located(options: Options, text: str) -> tuple[Target, Descriptor]:
+    """The image that [TRANSPORT:]NAME names: registry:NAME, store:NAME, oci:DIR[:REF], or as `find` does."""
+    from bpfimg.oci import Layout, Reference
+
+    word, rest = Reference.split_transport(text)
+    if word == "oci":
+        layout, selector = Layout.named(rest, lock_timeout=options.lock_timeout)
+        return layout, layout.resolve(selector)
+    reference = Reference.parse(rest)
+    if not word:
+        return find(options, reference)
+    place = (store if word == "store" else registry)(options, reference.repository)
+    return place, place.resolve(reference.selector)

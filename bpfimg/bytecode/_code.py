@@ -11,6 +11,7 @@ import struct
 from bpfimg.bytecode._elf import SHN_RESERVED, SHN_UNDEF, STT_SECTION
 from bpfimg.bytecode._functions import INSTRUCTION_SIZE
 from bpfimg.bytecode._header import prefix
+from bpfimg.bytecode._legacy import is_legacy
 from bpfimg.bytecode._model import Usage
 from bpfimg.bytecode._variables import is_global_section
 
@@ -33,7 +34,7 @@ _V4 = frozenset(b"\xd7\x06\x81\x89\x91")  # bswap, gotol, sign-extending loads
 _MAY_GOTO, _INDIRECT_JUMP = 0xE5, 0x0D
 _DIVISIONS = b"\x34\x3c\x37\x3f\x94\x9c\x97\x9f"  # with offset 1: signed
 _MOVES = b"\xbc\xbf"  # with an offset: sign-extending, or a cast between address spaces
-_MAP_SECTIONS = (".maps", "maps")
+_DECLARED = ".maps"
 
 
 class References:
@@ -82,7 +83,7 @@ class References:
 
     def _is_maps(self, section: int) -> bool:
         found = self._sections.get(section)
-        return found is not None and found.name in _MAP_SECTIONS
+        return found is not None and (found.name == _DECLARED or is_legacy(found.name))
 
 
 class _Found:

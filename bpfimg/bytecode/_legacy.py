@@ -1,4 +1,4 @@
-"""Maps of the old kind: `struct bpf_map_def` in section "maps". libbpf 1.0 and newer refuse them, so does `load`."""
+"""Maps of the old kind: `struct bpf_map_def` in section "maps". libbpf 1.0 and newer refuse them."""
 
 from __future__ import annotations
 
@@ -13,43 +13,53 @@ from bpfimg.errors import BytecodeError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from bpfimg.bytecode._elf import ElfObject
+    from collections.abc import Iterator
+
+    from bpfimg.bytecode._elf import ElfObject, Section
 
 _SECTION = "maps"
 _SIZE = 16  # type, key_size, value_size, max_entries; since Linux 4.6 map_flags; iproute2, bcc and others added more
 _WITH_FLAGS = 20
 
 
+def is_legacy(section: str) -> bool:
+    """Whether a section of that name holds old definitions: gobpf has one for each map, "maps/NAME"."""
+    return section == _SECTION or section.startswith(_SECTION + "/")
+
+
 def legacy(elf: ElfObject) -> tuple[MapSpec, ...]:
-    """The maps in section "maps", in the order of the file; `BytecodeError` for one that is cut off."""
-    section = elf.section(_SECTION)
-    if section is None or not section.size:
-        return ()
+    """The maps of the old kind, in the order of the file; `BytecodeError` for one that is cut off."""
+    return tuple(spec for section in elf.sections if is_legacy(section.name) for spec in _maps(elf, section))
+
+
+def _maps(elf: ElfObject, section: Section) -> Iterator[MapSpec]:
     content = section.content
-    found = []
     symbols = [s for s in elf.symbols if s.section == section.index and s.kind != STT_SECTION]
     symbols.sort(key=lambda symbol: symbol.value)
     ends = [*(symbol.value for symbol in symbols[1:]), len(content)]
     for symbol, end in zip(symbols, ends, strict=True):
-        name = checked(symbol.name, "a map in section 'maps'")
+        name = checked(symbol.name, f"a map in section {quoted(section.name)}")
         if symbol.value + _SIZE > len(content):
-            raise BytecodeError(f"map {quoted(name)} in section 'maps' is cut off, expected {_SIZE} bytes or more")
-        definition = content[symbol.value : max(end, symbol.value + _SIZE)][:_WITH_FLAGS].ljust(_WITH_FLAGS, b"\0")
-        kind, key, size, entries, flags = struct.unpack(prefix(elf.byte_order) + "5I", definition)
-        found.append(
-            MapSpec(
-                name=name,
-                type=map_type(kind),
-                type_id=kind,
-                key_size=key,
-                value_size=size,
-                key_type=None,
-                value_type=None,
-                max_entries=entries,
-                flags=flags,
-                pinning="none",
-                internal=False,
-                legacy=True,
+            raise BytecodeError(
+                f"map {quoted(name)} in section {quoted(section.name)} is cut off, expected {_SIZE} bytes or more"
             )
-        )
-    return tuple(found)
+        definition = content[symbol.value : max(end, symbol.value + _SIZE)][:_WITH_FLAGS].ljust(_WITH_FLAGS, b"\0")
+        yield _spec(name, struct.unpack(prefix(elf.byte_order) + "5I", definition))
+
+
+def _spec(name: str, words: tuple[int, ...]) -> MapSpec:
+    kind, key, size, entries, flags = words
+    return MapSpec(
+        name=name,
+        type=map_type(kind),
+        type_id=kind,
+        key_size=key,
+        value_size=size,
+        key_type=None,
+        value_type=None,
+        max_entries=entries,
+        flags=flags,
+        pinning="none",
+        internal=False,
+        legacy=True,
+    )

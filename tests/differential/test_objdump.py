@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _CALL = 0x85
 _STT_SECTION = 3
-_MAPS = (".maps", "maps")
+_MAPS = re.compile(r"\.maps|maps(/.*)?")  # declared with BTF; of the old kind, together or each by itself
 _HEADER = Path("/usr/include/bpf/bpf_helper_defs.h")
 
 
@@ -94,7 +94,7 @@ class _Reader:
         self._maps = {
             (self._sections[symbol.section], symbol.value): symbol.name
             for symbol in self._symbols.values()
-            if self._sections.get(symbol.section) in _MAPS
+            if _MAPS.fullmatch(self._sections.get(symbol.section, ""))
         }
 
     def references(self, code: Code, start: int, end: int) -> Iterator[tuple[str, str]]:
@@ -110,13 +110,13 @@ class _Reader:
     def _named(self, name: str, call: bool, imm: int) -> Iterator[tuple[str, str]]:
         if name in self._undefined:
             yield "kfuncs" if call or name in self._functions else "ksyms", name
-        elif name in _MAPS:  # a static map: only the section has a symbol, the place in it is in the instruction
+        elif _MAPS.fullmatch(name):  # a static map: the place in the section is in the instruction
             yield "maps", self._maps[name, imm]
         elif name in self._data:
             yield "maps", name
         elif name in self._symbols:
             section = self._sections[self._symbols[name].section]
-            if section in _MAPS:
+            if _MAPS.fullmatch(section):
                 yield "maps", name
             elif section in self._data:
                 yield "maps", section

@@ -15,17 +15,22 @@ if TYPE_CHECKING:
     from bpfimg.btf._core import Question, question
     from bpfimg.btf._declare import declaration
     from bpfimg.btf._ext import CoreRelocation, Ext, LineInfo, read_ext
+    from bpfimg.btf._kernel import KernelTypes
     from bpfimg.btf._limits import Limits
     from bpfimg.btf._read import Btf
     from bpfimg.btf._render import spelled
+    from bpfimg.btf._resolve import Resolution, Resolver
 
 __all__ = [
     "Btf",
     "CoreRelocation",
     "Ext",
+    "KernelTypes",
     "Limits",
     "LineInfo",
     "Question",
+    "Resolution",
+    "Resolver",
     "declaration",
     "kinds",
     "question",
@@ -39,9 +44,12 @@ __getattr__ = opened(
         "Btf": "_read",
         "CoreRelocation": "_ext",
         "Ext": "_ext",
+        "KernelTypes": "_kernel",
         "Limits": "_limits",
         "LineInfo": "_ext",
         "Question": "_core",
+        "Resolution": "_resolve",
+        "Resolver": "_resolve",
         "declaration": "_declare",
         "kinds": "_kinds*",
         "question": "_core",

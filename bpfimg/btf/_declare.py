@@ -285,8 +285,9 @@ class _Writer:
     def _enum(self, type_id: int, head: str) -> str:
         btf, rows = self._btf, list(self._btf.enumerators(type_id))
         used = [self._names.ordinary(btf.string(name), (type_id, at)) for at, (name, _) in enumerate(rows)]
-        values = [number for _, number in rows]
         size = btf.target(type_id)
+        # compilers before LLVM 15 say of no enum that it has negative values: those that do not fit are
+        values = [number - (1 << 32) if size < 4 and number >> 8 * size > 0 else number for _, number in rows]
         natural = 4 if all(-(1 << 31) <= number < 1 << 32 for number in values) else 8
         mode = f"__attribute__((mode({_MODES[size]}))) " if size != natural and size in _MODES else ""
         lines = [f"\t{name} = {_number(number)},\n" for name, number in zip(used, values, strict=True)]

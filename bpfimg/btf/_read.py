@@ -33,22 +33,32 @@ _SIZES = [
 
 
 class Btf:
-    """The types of one object by their ids; 0 is void. Every method raises `BytecodeError` for ids and offsets
-    that do not exist."""
+    """The types of one object or kernel by their ids; 0 is void. Every method raises `BytecodeError` for ids and
+    offsets that do not exist.
 
-    __slots__ = ("_data", "_limits", "_order", "_starts", "_strings", "_words", "byte_order")
+    `base`: what a kernel module's types begin behind, those of vmlinux; ids and strings go on where its end.
+    """
 
-    def __init__(self, data: bytes, byte_order: str, limits: Limits) -> None:
+    __slots__ = (
+        *("_base", "_data", "_limits", "_order", "_starts", "_strings", "_words"),
+        *("byte_order", "first", "first_string", "pointer_size"),
+    )
+
+    def __init__(self, data: bytes, byte_order: str, limits: Limits, base: Btf | None = None) -> None:
         self._limits = limits
+        self._base = base
         self.byte_order = byte_order
+        self.pointer_size: int = base.pointer_size if base else _POINTER_SIZE  # in bytes; of BPF, and of most kernels
+        self.first = len(base) - 1 if base else 0  # ids up to this one are the base's
         self._order = "<" if byte_order == "little" else ">"
-        types, self._strings = _split(data, self._order, limits)
-        self._data = types
+        types, strings = _split(data, self._order, limits)
+        self._data, self._strings = types, strings
+        self.first_string: int = base.first_string + len(base._strings) if base else 0
         self._starts, self._words = _scan(types, self._order, limits)
 
     def __len__(self) -> int:
-        """How many ids there are, that of void included."""
-        return len(self._starts)
+        """How many ids there are, that of void and those of the base included."""
+        return self.first + len(self._starts)
 
     def kind(self, type_id: int) -> int:
         return self._word(type_id) >> 24 & 0x1F
@@ -69,6 +79,10 @@ class Btf:
         return self.string(self._head(type_id)[0])
 
     def string(self, offset: int) -> str:
+        if self._base is not None:
+            if offset < self.first_string:
+                return self._base.string(offset)
+            offset -= self.first_string
         end = self._strings.find(b"\0", offset, offset + self._limits.name_bytes + 1)
         if end < 0:
             raise BytecodeError(
@@ -79,17 +93,17 @@ class Btf:
 
     def integer(self, type_id: int) -> int:
         """The encoding of an INT: INT_SIGNED, INT_CHAR and INT_BOOL, or 0."""
-        (word,) = struct.unpack_from(self._order + "I", self._data, self._body(type_id))
+        (word,) = struct.unpack_from(self._order + "I", *self._body(type_id))
         return int(word) >> 24 & 0xF
 
     def integer_bits(self, type_id: int) -> tuple[int, int]:
         """Offset and number of bits of an INT; the first is 0 but for bitfields in BTF from before Linux 4.20."""
-        (word,) = struct.unpack_from(self._order + "I", self._data, self._body(type_id))
+        (word,) = struct.unpack_from(self._order + "I", *self._body(type_id))
         return int(word) >> 16 & 0xFF, int(word) & 0xFF
 
     def array(self, type_id: int) -> tuple[int, int]:
         """The element type and the number of elements of an ARRAY."""
-        element, _index, count = struct.unpack_from(self._order + "III", self._data, self._body(type_id))
+        element, _index, count = struct.unpack_from(self._order + "III", *self._body(type_id))
         return element, count
 
     def members(self, type_id: int) -> Iterator[tuple[int, int]]:
@@ -106,7 +120,7 @@ class Btf:
 
     def field(self, type_id: int, index: int) -> tuple[int, int, int, int]:
         """One of `fields`, without looking at the others; `index` must be below `length`."""
-        name, member, offset = struct.unpack_from(self._order + "III", self._data, self._body(type_id) + 12 * index)
+        name, member, offset = struct.unpack_from(self._order + "III", *self._body(type_id, 12 * index))
         return (name, member, offset & 0xFF_FFFF, offset >> 24) if self.flag(type_id) else (name, member, offset, 0)
 
     def parameters(self, type_id: int) -> Iterator[tuple[int, int]]:
@@ -123,12 +137,13 @@ class Btf:
 
     def enumerator(self, type_id: int, index: int) -> tuple[int, int]:
         """One of `enumerators`, without looking at the others; `index` must be below `length`."""
-        signed, body = self.flag(type_id), self._body(type_id)
+        signed = self.flag(type_id)
         if self.kind(type_id) == kinds.ENUM:
-            name, number = struct.unpack_from(self._order + ("Ii" if signed else "II"), self._data, body + 8 * index)
+            layout = self._order + ("Ii" if signed else "II")
+            name, number = struct.unpack_from(layout, *self._body(type_id, 8 * index))
             return name, number
         layout = self._order + ("IIi" if signed else "III")
-        name, low, high = struct.unpack_from(layout, self._data, body + 12 * index)
+        name, low, high = struct.unpack_from(layout, *self._body(type_id, 12 * index))
         return name, high << 32 | low
 
     def variables(self, type_id: int) -> Iterator[tuple[int, int, int]]:
@@ -137,19 +152,27 @@ class Btf:
 
     def linkage(self, type_id: int) -> int:
         """Of a VAR: 0 static, 1 global, 2 extern."""
-        (linkage,) = struct.unpack_from(self._order + "I", self._data, self._body(type_id))
+        (linkage,) = struct.unpack_from(self._order + "I", *self._body(type_id))
         return int(linkage)
 
     def data_sections(self) -> dict[str, int]:
         """The DATASECs by name; `BytecodeError` if a name comes twice."""
         found: dict[str, int] = {}
-        for type_id, word in enumerate(self._words):
+        for type_id, word in enumerate(self._words, self.first):
             if word >> 24 & 0x1F == kinds.DATASEC:
                 name = self.name(type_id)
                 if name in found:
                     raise BytecodeError(f"section .BTF describes section {quoted(name)} twice")
                 found[name] = type_id
         return found
+
+    def raw_types(self) -> tuple[bytes, list[int]]:
+        """The types' bytes, without the base's, and where each begins there; the first is void, and nowhere."""
+        return self._data, self._starts
+
+    def raw_strings(self) -> bytes:
+        """The strings' bytes, without the base's."""
+        return self._strings
 
     def bare(self, type_id: int) -> int:
         """The type behind typedefs, qualifiers and type tags."""
@@ -169,7 +192,7 @@ class Btf:
                 type_id, elements = self.array(type_id)
                 count *= elements
             elif kind == kinds.PTR:
-                return self._total(count, _POINTER_SIZE, type_id)
+                return self._total(count, self.pointer_size, type_id)
             elif kind in (kinds.INT, kinds.STRUCT, kinds.UNION, kinds.ENUM, kinds.FLOAT, kinds.ENUM64):
                 return self._total(count, self.target(type_id), type_id)
             else:
@@ -187,27 +210,31 @@ class Btf:
             raise BytecodeError(f"an array of type {type_id} in section .BTF has {count} elements, more than 4 GiB")
         return count * size
 
-    def _start(self, type_id: int) -> int:
-        if 0 <= type_id < len(self._starts):
-            return self._starts[type_id]
-        raise BytecodeError(f"section .BTF has no type {type_id}, expected one below {len(self._starts)}")
-
     def _word(self, type_id: int) -> int:
-        if 0 <= type_id < len(self._words):
-            return self._words[type_id]
-        raise BytecodeError(f"section .BTF has no type {type_id}, expected one below {len(self._starts)}")
+        if self._base is not None and type_id <= self.first:
+            return self._base._word(type_id)
+        if 0 <= type_id < len(self):
+            return self._words[type_id - self.first]
+        raise self._none(type_id)
 
-    def _body(self, type_id: int) -> int:
-        return self._start(type_id) + 12
+    def _body(self, type_id: int, skip: int = 0) -> tuple[bytes, int]:
+        """Where what follows the 12 bytes that every type has is, and `skip` bytes further."""
+        if self._base is not None and type_id <= self.first:
+            return self._base._body(type_id, skip)
+        if 0 <= type_id < len(self):
+            return self._data, self._starts[type_id - self.first] + 12 + skip
+        raise self._none(type_id)
+
+    def _none(self, type_id: int) -> BytecodeError:
+        return BytecodeError(f"section .BTF has no type {type_id}, expected one below {len(self)}")
 
     def _head(self, type_id: int) -> tuple[int, int, int]:
-        start = self._start(type_id)
-        return struct.unpack_from(self._order + "III", self._data, start) if type_id else (0, 0, 0)
+        return struct.unpack_from(self._order + "III", *self._body(type_id, -12)) if type_id else (0, 0, 0)
 
     def _each(self, layout: str, size: int, type_id: int) -> Iterator[tuple[int, ...]]:
-        start = self._body(type_id)
+        data, start = self._body(type_id)
         end = start + size * self.length(type_id)
-        yield from struct.iter_unpack(self._order + layout, memoryview(self._data)[start:end])
+        yield from struct.iter_unpack(self._order + layout, memoryview(data)[start:end])
 
 
 def _split(data: bytes, order: str, limits: Limits) -> tuple[bytes, bytes]:

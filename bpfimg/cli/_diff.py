@@ -1,0 +1,120 @@
+"""`bpfimg diff`: what changed between two objects or images, and whom it breaks."""
+
+from __future__ import annotations
+
+from bpfimg.errors import UsageError, quoted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from bpfimg.bytecode import Dissection
+    from bpfimg.cli._options import Options
+    from bpfimg.inspect import Change
+    from bpfimg.oci import Platform
+
+EPILOG = """\
+A and B are images or object files. Two images are compared platform by platform; an object is compared with the image
+for --platform, or for this machine. The exit code is 0 when nothing breaks for those who load A today, 10 when
+something does; with --strict it is 11 for changes that break nothing.
+
+examples:
+  bpfimg diff old.bpf.o new.bpf.o
+  bpfimg diff registry.example/xdp_counter:v1 registry.example/xdp_counter:v2 --format markdown >> comment.md"""
+
+_FORMATS = ("text", "json", "markdown")
+_BREAKING, _CHANGED = 10, 11
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Adds the words."""
+    parser.add_argument("before", metavar="A", help="the image or object that there was")
+    parser.add_argument("after", metavar="B", help="the one that there is now")
+    parser.add_argument("--format", metavar="text|json|markdown", help="what to print (default text)")
+    parser.add_argument("--platform", metavar="P", help="compare this platform of images only")
+    parser.add_argument("--strict", action="store_true", help="exit code 11 when something changed that breaks nothing")
+
+
+def run(arguments: argparse.Namespace, options: Options) -> int:
+    """Prints the changes, the breaking ones first."""
+    from bpfimg.inspect import diff
+    from bpfimg.oci import Platform
+
+    form = arguments.format or options.output
+    if form not in _FORMATS:
+        raise UsageError(f"--format is {form!r}, expected {', '.join(_FORMATS)}")
+    wanted = Platform.parse(arguments.platform) if arguments.platform else None
+    before, after = (_side(word, options, wanted) for word in (arguments.before, arguments.after))
+    if "" in before or "" in after:
+        before, after = (
+            _one(side, wanted or Platform.host(), word)
+            for side, word in ((before, arguments.before), (after, arguments.after))
+        )
+    changes = diff.images(before, after)
+    _print(form, arguments.before, arguments.after, changes, options)
+    verdict = diff.verdict(changes)
+    if verdict == "breaking":
+        return _BREAKING
+    return _CHANGED if arguments.strict and verdict != "same" else 0
+
+
+def _side(word: str, options: Options, wanted: Platform | None) -> dict[str, Dissection]:
+    """The objects by platform, "" for that of a file. An image that cannot be read is an error here."""
+    from bpfimg.bytecode import dissect
+    from bpfimg.cli._subjects import subjects
+
+    found: dict[str, Dissection] = {}
+    for subject in subjects([word], options, (wanted,) if wanted else ()):
+        if subject.error is not None:
+            raise subject.error
+        if subject.platform in found:
+            raise UsageError(f"{quoted(word)} is a folder of several objects, expected one object or image")
+        found[subject.platform] = dissect(subject.data)
+    return found
+
+
+def _one(side: dict[str, Dissection], wanted: Platform, word: str) -> dict[str, Dissection]:
+    """The one object of that side to be compared with a file."""
+    if len(side) == 1:
+        return {"": next(iter(side.values()))}
+    chosen = side.get(str(wanted))
+    if chosen is None:
+        raise UsageError(f"{quoted(word)} has no platform {wanted}, expected --platform with one of {', '.join(side)}")
+    return {"": chosen}
+
+
+def _print(form: str, before: str, after: str, changes: Sequence[Change], options: Options) -> None:
+    from bpfimg.cli._render import json_text
+    from bpfimg.inspect import diff
+
+    if form == "json":
+        print(json_text(diff.report(before, after, changes)))
+    elif form == "markdown":
+        print(diff.markdown(before, after, changes), end="")
+    elif options.quiet:
+        print(diff.verdict(changes))
+    else:
+        print("\n".join(_text(before, after, changes)))
+
+
+def _text(before: str, after: str, changes: Sequence[Change]) -> list[str]:
+    from bpfimg.cli._render import clean
+    from bpfimg.inspect import diff
+
+    counts = ", ".join(
+        f"{count} {effect}" for effect in diff.EFFECTS if (count := sum(c.effect == effect for c in changes))
+    )
+    lines = [clean(f"{before} -> {after}: {counts or 'no change'}")]
+    for change in changes:
+        field = f"{change.field} " if change.field else ""
+        where = f" ({', '.join(change.platforms)})" if change.platforms else ""
+        what = f"{change.kind} {change.name}".rstrip()
+        lines.append(clean(f"{change.effect:13}  {what}{where}: {field}{_came_or_went(change)}. {change.reason}"))
+    return lines
+
+
+def _came_or_went(change: Change) -> str:
+    if change.change != "changed":
+        return f"{change.change} ({change.before or change.after})"
+    return f"changed from {change.before or 'none'} to {change.after or 'none'}"

@@ -1,0 +1,144 @@
+"""`bpfimg lint`: what is wrong with an object or image, by rules with stable numbers."""
+
+from __future__ import annotations
+
+from bpfimg.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Collection, Iterable, Sequence
+
+    from bpfimg.cli._options import Options
+    from bpfimg.cli._subjects import Subject
+    from bpfimg.inspect import Problem
+
+    Found = list[tuple[str, Problem]]
+
+EPILOG = """\
+Nothing is loaded or run. Of a folder all `*.o` files below it are looked at, of an image all platforms. docs/lint has a
+page for each rule; --rules lists them. The exit code is 1 when something is as severe as --fail-on or more so.
+
+examples:
+  bpfimg lint xdp_counter.bpf.o
+  bpfimg lint --disable BL021,perf-buffer --fail-on warning build/
+  bpfimg lint --format sarif registry.example/xdp_counter:v1 > lint.sarif"""
+
+_FORMATS = ("text", "json", "sarif")
+_FAIL_ON = ("error", "warning", "note", "never")
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Adds the words."""
+    parser.add_argument("what", metavar="REF|OBJ|DIR", nargs="*", help="images, object files, folders of them")
+    parser.add_argument("--format", metavar="text|json|sarif", help="what to print (default text; -o json is the same)")
+    parser.add_argument(
+        "--platform", metavar="P[,P]", action="append", help="what objects are for; of images only these platforms"
+    )
+    parser.add_argument(
+        "--disable", metavar="RULE[,RULE]", action="append", help="rules to leave out, by number or name"
+    )
+    parser.add_argument(
+        "--fail-on", metavar="SEVERITY", default="error", help="error (default), warning, note or never"
+    )
+    parser.add_argument("--map-memory", metavar="MIB", default="64", help="what one map may take at once (BL033)")
+    parser.add_argument("--rules", action="store_true", help="list the rules instead")
+
+
+def run(arguments: argparse.Namespace, options: Options) -> int:
+    """Prints the problems; 1 when one is severe enough."""
+    from bpfimg.cli._subjects import asked_platforms, subjects
+    from bpfimg.inspect import lint
+
+    form = _format(arguments.format, options)
+    if arguments.fail_on not in _FAIL_ON:
+        raise UsageError(f"--fail-on is {arguments.fail_on!r}, expected {', '.join(_FAIL_ON)}")
+    disabled = {lint.rule(word).id for text in arguments.disable or () for word in text.split(",")}
+    if arguments.rules:
+        return _rules()
+    if not arguments.what:
+        raise UsageError("no image or object is named, expected REF, OBJ or DIR", hint="--rules lists the rules")
+    memory = _mebibytes(arguments.map_memory)
+    platforms = asked_platforms(arguments.platform)
+    seen = list(subjects(arguments.what, options, platforms))
+    found: Found = []
+    for each in _alike(seen):
+        found += _problems(each, tuple(map(str, platforms)), memory, disabled)
+    _print(form, found, [subject.name for subject in seen], options)
+    return 1 if lint.at_least((problem for _, problem in found), arguments.fail_on) else 0
+
+
+def _format(given: str | None, options: Options) -> str:
+    form = given or options.output
+    if form not in _FORMATS:
+        raise UsageError(f"--format is {form!r}, expected {', '.join(_FORMATS)}")
+    return form
+
+
+def _mebibytes(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or len(text) > 9:
+        raise UsageError(f"--map-memory is {text!r}, expected a number of MiB")
+    return int(text) << 20
+
+
+def _alike(seen: Iterable[Subject]) -> list[list[Subject]]:
+    """Platforms of one image that share an object are looked at together."""
+    groups: dict[tuple[str, bytes, str], list[Subject]] = {}
+    for subject in seen:
+        alone = subject.platform if subject.error else ""
+        groups.setdefault((subject.name, subject.data, alone), []).append(subject)
+    return list(groups.values())
+
+
+def _problems(group: Sequence[Subject], asked: tuple[str, ...], memory: int, disabled: Collection[str]) -> Found:
+    from bpfimg._value import replace
+    from bpfimg.inspect import lint
+
+    first = group[0]
+    own = tuple(subject.platform for subject in group if subject.platform)
+    shipped = first.image is not None or first.error is not None
+    context = lint.Context(first.name, own or asked, shipped, memory)
+    if first.error is not None:
+        return [(first.name, problem) for problem in lint.broken(first.error, context, disabled=disabled)]
+    found = [(first.name, problem) for problem in lint.problems(first.data, context, disabled=disabled)]
+    for subject in group:
+        if subject.image is not None:
+            alone = replace(context, platforms=(subject.platform,))
+            found += [(subject.name, problem) for problem in lint.labels(subject.image, alone, disabled=disabled)]
+    return found
+
+
+def _print(form: str, found: Found, names: Sequence[str], options: Options) -> None:
+    from bpfimg import __version__
+    from bpfimg.cli._parser import note
+    from bpfimg.cli._render import json_text
+    from bpfimg.inspect import lint
+
+    if form == "sarif":
+        print(json_text(lint.sarif(found, names, __version__)))
+    elif form == "json":
+        print(json_text(lint.report(found)))
+    elif options.quiet:
+        print("".join(f"{problem.rule}\n" for _, problem in found), end="")
+    else:
+        print("".join(_lines(name, problem) for name, problem in found), end="")
+        note(options, f"{len(found)} problems in {len(names)} objects")
+
+
+def _lines(name: str, problem: Problem) -> str:
+    from bpfimg.cli._render import clean
+
+    where = f" ({', '.join(problem.platforms)})" if problem.platforms else ""
+    place = f" [{problem.file}:{problem.line}]" if problem.file else ""
+    said = clean(f"{name}{where}: {problem.severity} {problem.rule} {problem.name}: {problem.message}{place}")
+    hint = f"    hint: {clean(problem.hint)}\n" if problem.hint else ""
+    return f"{said}\n{hint}"
+
+
+def _rules() -> int:
+    from bpfimg.cli._render import table
+    from bpfimg.inspect import lint
+
+    rows = [(rule.id, rule.name, rule.severity, rule.summary) for rule in lint.RULES]
+    print(table(("RULE", "NAME", "SEVERITY", "WHAT"), rows))
+    return 0

@@ -1,0 +1,121 @@
+"""What `lint` and `diff` look at: object files, folders of them, and images with all their platforms."""
+
+from __future__ import annotations
+
+import os
+
+from bpfimg._value import value
+from bpfimg.errors import BytecodeError, ImageError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from bpfimg.cli._options import Options
+    from bpfimg.image import BytecodeImage
+    from bpfimg.oci import Descriptor, Platform, Target
+
+__all__ = ["Subject", "asked_platforms", "of_folder", "of_image", "subjects"]
+
+_MANIFEST_LIMIT = 4 << 20
+
+
+@value(frozen=True, slots=True)
+class Subject:
+    """One object file, or one platform of an image.
+
+    `name` is the word of the caller, or a file in a folder of that name. `platform` is "" for a file. `image` is None
+    for a file, and for an image that cannot be read: then `error` says why and `data` is empty.
+    """
+
+    name: str
+    platform: str
+    data: bytes
+    image: BytecodeImage | None = None
+    error: ImageError | BytecodeError | None = None
+
+
+def asked_platforms(texts: Sequence[str] | None) -> tuple[Platform, ...]:
+    """The platforms of `--platform linux/amd64,linux/arm64`, which may be repeated; UsageError for what is none."""
+    from bpfimg.oci import Platform
+
+    return tuple(Platform.parse(word) for text in texts or () for word in text.split(","))
+
+
+def subjects(words: Sequence[str], options: Options, platforms: Sequence[Platform] = ()) -> Iterator[Subject]:
+    """What the words name, in their order; of an image the platforms that are asked for, else all.
+
+    Raises UsageError for a folder without eBPF objects, and whatever the place of an image does.
+    """
+    from bpfimg.cli._build import read_object
+
+    for word in words:
+        if os.path.isdir(word):
+            yield from of_folder(word)
+        elif os.path.isfile(word):
+            yield Subject(word, "", read_object(word))
+        else:
+            yield from of_image(word, options, platforms)
+
+
+def of_folder(path: str) -> Iterator[Subject]:
+    """The `*.o` files below a folder by name; those that are for another kind of processor are passed over."""
+    from bpfimg.cli._build import read_object
+
+    count = 0
+    for folder, inner, names in os.walk(path):
+        inner.sort()
+        for name in sorted(names):
+            file = os.path.join(folder, name)
+            if not name.endswith(".o") or not os.path.isfile(file):
+                continue
+            data = read_object(file)
+            if data.startswith(b"\x7fELF") and data[18:20] not in (b"\xf7\0", b"\0\xf7"):
+                continue
+            count += 1
+            yield Subject(file, "", data)
+    if not count:
+        raise UsageError(f"the folder {path!r} holds no eBPF object, expected files that end in .o")
+
+
+def of_image(word: str, options: Options, platforms: Sequence[Platform] = ()) -> Iterator[Subject]:
+    """The image's platforms: all, or those asked for. An image of one manifest is for its own platform alone."""
+    from bpfimg.cli._places import located
+    from bpfimg.oci import Platform
+
+    place, descriptor = located(options, word)
+    there = _listed(place, descriptor)
+    if there:
+        for platform in platforms or there:
+            yield _fetched(word, place, descriptor, (platform,), str(platform))
+        return
+    # its byte order is not known before it is read: ask as this machine, then as one of the other kind
+    yield _fetched(word, place, descriptor, (Platform("linux", "amd64"), Platform("linux", "s390x")), "")
+
+
+def _listed(place: Target, descriptor: Descriptor) -> tuple[Platform, ...]:
+    """The platforms of an index; none for a manifest. Entries for `unknown` are BuildKit's attestations."""
+    from bpfimg.oci import Index, parse_document
+
+    if not descriptor.is_index:
+        return ()
+    document = parse_document(place.fetch(descriptor, limit=_MANIFEST_LIMIT), descriptor.media_type)
+    assert isinstance(document, Index)
+    found = (entry.platform for entry in document.manifests if entry.platform is not None)
+    return tuple(dict.fromkeys(platform for platform in found if platform.os != "unknown"))
+
+
+def _fetched(word: str, place: Target, descriptor: Descriptor, tried: Sequence[Platform], name: str) -> Subject:
+    from bpfimg.image import BytecodeImage
+
+    error: ImageError | BytecodeError | None = None
+    for platform in tried:
+        try:
+            image = BytecodeImage.fetch(place, descriptor, platform)
+        except (ImageError, BytecodeError) as failure:
+            error = failure
+            if "BI-25" in getattr(failure, "rules", ()):
+                continue
+            break
+        return Subject(word, name or str(image.platform), image.bytecode, image)
+    return Subject(word, name, b"", None, error)

@@ -20,21 +20,24 @@ def store(
     tag: str | None = None,
     *,
     annotations: Mapping[str, str] | None = None,
+    empty_config: bool = False,
 ) -> Descriptor:
     """Pushes the images and returns the descriptor of what a reference should name.
 
     That is the manifest when there is one image, so that every tool shows its labels at once, and an index with one
     entry for each platform when there are several (BI-28). Blobs go before manifests and manifests before the index
-    (BI-29), then `tag`, when given, is set; a failure in between leaves no tag. `annotations` are the index's.
+    (BI-29), then `tag`, when given, is set; a failure in between leaves no tag. `annotations` are the index's;
+    `empty_config` see `BytecodeImage.pack`.
 
-    Raises UsageError for no image and for two of one platform.
+    Raises UsageError for no image, for two of one platform, and for artifacts among ordinary images.
     """
     from bpfimg.image import BytecodeImage
 
     several = (images,) if isinstance(images, BytecodeImage) else tuple(images)
     _check_platforms(several)
-    pushed = [(image.platform, _push(image, target)) for image in sorted(several, key=_order)]
-    top = pushed[0][1] if len(pushed) == 1 else _push_index(pushed, target, annotations or {})
+    pushed = [(image.platform, _push(image, target, empty_config)) for image in sorted(several, key=_order)]
+    kind = several[0].artifact_type
+    top = pushed[0][1] if len(pushed) == 1 else _push_index(pushed, target, annotations or {}, kind)
     if tag is not None:
         target.tag(top, tag)
     return top
@@ -49,14 +52,16 @@ def _check_platforms(images: Sequence[BytecodeImage]) -> None:
         if platform in seen:
             raise UsageError(f"two inputs are for {platform}, expected one for each platform (BI-28)")
         seen.add(platform)
+    if len({image.variant for image in images}) > 1:
+        raise UsageError("some inputs are images and some are artifacts, expected one variant for all (BI-54)")
 
 
 def _order(image: BytecodeImage) -> tuple[str, str, str]:
     return image.platform.os, image.platform.architecture, image.platform.variant
 
 
-def _push(image: BytecodeImage, target: Target) -> Descriptor:
-    packed = image.pack()
+def _push(image: BytecodeImage, target: Target, empty_config: bool) -> Descriptor:
+    packed = image.pack(empty_config=empty_config)
     for descriptor, content in packed.blobs:
         if not target.exists(descriptor):
             target.push(descriptor, content)
@@ -65,12 +70,15 @@ def _push(image: BytecodeImage, target: Target) -> Descriptor:
 
 
 def _push_index(
-    pushed: Sequence[tuple[Platform, Descriptor]], target: Target, annotations: Mapping[str, str]
+    pushed: Sequence[tuple[Platform, Descriptor]],
+    target: Target,
+    annotations: Mapping[str, str],
+    artifact_type: str | None,
 ) -> Descriptor:
     from bpfimg._value import replace
     from bpfimg.oci import Index
 
-    entries = [replace(descriptor, platform=platform) for platform, descriptor in pushed]
-    index = Index.build(entries, annotations=dict(sorted(annotations.items())))
+    entries = [replace(each, platform=platform, artifact_type=artifact_type) for platform, each in pushed]
+    index = Index.build(entries, annotations=dict(sorted(annotations.items())), artifact_type=artifact_type)
     target.push(index.descriptor, index.raw)
     return index.descriptor

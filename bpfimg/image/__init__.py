@@ -1,6 +1,7 @@
 """The hall where bytecode and images meet: `spec/bytecode-image.md` in code.
 
 * `BytecodeImage`: an object with its labels and platform; `fetch` reads one, `pack` makes manifest and blobs
+* `Description`: what an image says of its object in detail, as labels or as the document of an artifact
 * `Labels`: program and map names with their types, of an object or from an image config
 * `Limits`: how much of a stranger's image is looked at
 * `LABEL_PROGRAMS`, `LABEL_MAPS`: the two labels that every bytecode image has
@@ -15,6 +16,7 @@ from bpfimg._door import opened
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.image._check import Finding
+    from bpfimg.image._description import Description
     from bpfimg.image._image import BytecodeImage
     from bpfimg.image._labels import LABEL_MAPS, LABEL_PROGRAMS, Labels
     from bpfimg.image._layer import check_file_name
@@ -27,6 +29,7 @@ __all__ = [
     "LABEL_PROGRAMS",
     "MACHINES",
     "BytecodeImage",
+    "Description",
     "Finding",
     "Labels",
     "Limits",
@@ -39,6 +42,7 @@ __getattr__ = opened(
     __name__,
     {
         "BytecodeImage": "_image",
+        "Description": "_description",
         "Finding": "_check",
         "LABEL_MAPS": "_labels",
         "LABEL_PROGRAMS": "_labels",

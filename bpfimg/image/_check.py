@@ -1,4 +1,4 @@
-"""Labels against the object: the object decides, a difference is said (BI-22)."""
+"""Labels and description against the object: the object decides, a difference is said (BI-22, BI-47)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from bpfimg.image._image import BytecodeImage
+    from bpfimg.oci import Platform
 
 __all__ = ["Finding", "findings"]
 
@@ -56,23 +57,38 @@ class Finding:
         return f"{self.message} ({self.rule})"
 
 
-def findings(image: BytecodeImage) -> tuple[Finding, ...]:
+def findings(image: BytecodeImage, wanted: Platform | None) -> tuple[Finding, ...]:
     """See `BytecodeImage.check`."""
-    return tuple(_findings(image))
+    return tuple(_findings(image, wanted))
 
 
-def _findings(image: BytecodeImage) -> Iterator[Finding]:
-    if image.labels.generation == "v1":
-        yield Finding("BI-23", LABEL_PROGRAMS, "the image has the labels of the old kind: one program, no maps")
-    elif image.labels.generation != "current":
-        yield Finding("BI-23", LABEL_PROGRAMS, f"the image lacks the label {LABEL_PROGRAMS} or {LABEL_MAPS}, or both")
-    real = Labels.of(image.object)
-    yield from _differences(LABEL_PROGRAMS, image.labels.programs, real.programs, PROGRAM_WORDS)
-    if image.labels.generation != "v1":
-        yield from _differences(LABEL_MAPS, image.labels.maps, real.maps, MAP_WORDS)
+def _findings(image: BytecodeImage, wanted: Platform | None) -> Iterator[Finding]:
+    from bpfimg.bytecode import dissect
+    from bpfimg.image._compare import disagreements
+
+    dissection = dissect(image.bytecode)
+    if image.variant in ("image", "artifact"):  # peers' artifacts have no labels, and need none
+        yield from _labels(image.labels, Labels.of(dissection.object))
+        for rule, about, message in disagreements(image.description, dissection):
+            yield Finding(rule, about, message)
+    if wanted is not None and wanted.architecture != image.platform.architecture:
+        what = (
+            f"the image is for {image.platform}, wanted for {wanted}: what its programs read of registers may be wrong"
+        )
+        yield Finding("BI-26", str(image.platform), what)
     if len(image.bytecode) > BPFMAN_LIMIT:
         size = len(image.bytecode)
         yield Finding("BI-36", image.file_name, f"the object has {size} bytes, bpfman takes at most {BPFMAN_LIMIT}")
+
+
+def _labels(stated: Labels, real: Labels) -> Iterator[Finding]:
+    if stated.generation == "v1":
+        yield Finding("BI-23", LABEL_PROGRAMS, "the image has the labels of the old kind: one program, no maps")
+    elif stated.generation != "current":
+        yield Finding("BI-23", LABEL_PROGRAMS, f"the image lacks the label {LABEL_PROGRAMS} or {LABEL_MAPS}, or both")
+    yield from _differences(LABEL_PROGRAMS, stated.programs, real.programs, PROGRAM_WORDS)
+    if stated.generation != "v1":
+        yield from _differences(LABEL_MAPS, stated.maps, real.maps, MAP_WORDS)
 
 
 def _differences(

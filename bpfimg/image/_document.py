@@ -71,14 +71,14 @@ def read_document(raw: bytes, limits: Limits) -> Document:
         raise broken("BI-53", f"the config document has the object {quoted(stated)}, expected its name and digest")
     parts = {name: part for name, part in document.items() if name not in HEAD}
     byte_order = stated.get("byte_order")
-    if isinstance(byte_order, str):
+    if parts and isinstance(byte_order, str):
         parts["byte-order"] = byte_order
     return Document(
         file_name=_file_name(stated.get("name")),
         digest=_digest(stated.get("digest")),
         platform=platform_of(document, "the config document", "BI-53"),
         created=created_of(document),
-        description=Description.from_members(parts),
+        description=Description.from_members(parts) if parts else Description(),
     )
 
 

@@ -59,14 +59,15 @@ class BytecodeImage:
 
         return parse(self.bytecode)
 
-    def check(self) -> tuple[Finding, ...]:
+    def check(self, wanted: Platform | None = None) -> tuple[Finding, ...]:
         """What the image says that its object does not bear out (BI-22, BI-23, BI-47), and what peers refuse (BI-36).
 
-        Empty when all is well. The object decides what is loaded; these are for a person to read.
+        With the platform that it is `wanted` for, also that it was made for another one (BI-26). Empty when all is
+        well. The object decides what is loaded; these are for a person to read.
         """
         from bpfimg.image._check import findings
 
-        return findings(self)
+        return findings(self, wanted)
 
     @property
     def artifact_type(self) -> str | None:

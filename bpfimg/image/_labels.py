@@ -27,8 +27,9 @@ V1_TYPE = "io.ebpf.program_type"
 class Labels:
     """Program name to type and map name to type, as an image config has them.
 
-    `generation` is "current" when both labels were there, "v1" when only those of the generation before were, and
-    "incomplete" when one or both are missing. Labels are a hint for people and listings: the object decides (BI-22).
+    `generation` is "current" when both labels were there, "v1" when only those of the generation before were,
+    "incomplete" when one or both are missing, and "none" in a peer's artifact, which has no labels. They are a hint for
+    people and listings: the object decides (BI-22).
     """
 
     programs: Mapping[str, str] = field(default_factory=dict)

@@ -46,7 +46,7 @@ def test_bi_03_the_config_says_whether_it_is_an_image() -> None:
     takes(Stranger(config_type="application/vnd.docker.container.image.v1+json"))
     refuses("BI-3", Stranger(config_type="application/vnd.oci.empty.v1+json", manifest={"artifactType": "a/b"}))
     # before a layer is looked at: this one has none
-    refuses("BI-3", Stranger(config_type="application/vnd.gadget.config.v1+yaml", layers=0))
+    refuses("BI-3", Stranger(config_type="application/vnd.wasm.config.v1+json", layers=0))
 
 
 def test_bi_04_layer_types() -> None:
@@ -201,6 +201,15 @@ def test_bi_24_bi_25_machines() -> None:
     refuses("BI-25", Stranger(), platform=Platform("linux", "s390x"))
     refuses("BI-25", Stranger(archive(entry("a.o", BIG_ENDIAN))))
     assert takes(Stranger(config={"architecture": "arm64"})).platform == Platform("linux", "arm64")
+
+
+def test_bi_26_another_architecture_of_the_same_byte_order_is_read_and_said() -> None:
+    riscv64 = Platform("linux", "riscv64")
+    image = takes(Stranger(), platform=riscv64)
+    assert image.check() == image.check(AMD64) == ()
+    (finding,) = image.check(riscv64)
+    assert (finding.rule, finding.about) == ("BI-26", "linux/amd64")
+    assert "for linux/amd64, wanted for linux/riscv64" in finding.message
 
 
 def test_bi_27_limits() -> None:

@@ -17,7 +17,7 @@ from bpfimg import build
 from bpfimg._value import replace
 from bpfimg.bytecode import check_header
 from bpfimg.errors import BytecodeError, ImageError, UsageError
-from bpfimg.image import MACHINES, BytecodeImage, Limits
+from bpfimg.image import MACHINES, BytecodeImage, Description, Limits
 from bpfimg.oci import Memory, Platform
 from tests.support.objects import EXAMPLES, compile_source, example
 from tests.support.strangers import AMD64, HOST_ELF, OBJECT, repository
@@ -59,7 +59,7 @@ def test_bi_03_bi_04_media_types() -> None:
 
 
 def test_bi_06_the_config_is_an_image_config() -> None:
-    _, config, layer = parts(image(created=86_400))
+    _, config, layer = parts(replace(image(created=86_400), description=Description()))
     assert config == {
         "created": "1970-01-02T00:00:00Z",
         "architecture": "amd64",
@@ -323,7 +323,7 @@ def matches(pattern: str, text: str) -> bool:
 
 def test_bi_32_json_has_one_form() -> None:
     made = image(labels={"z": 'ü"\\\n\x7f\U0001f41d', "a": "/<>&"}, annotations={"z": "ü", "a": "1"})
-    packed = made.pack()
+    packed = replace(made, description=Description()).pack()
     config = packed.blobs[0][1]
     assert config.startswith(
         b'{"created":"1970-01-01T00:00:00Z","architecture":"amd64","os":"linux","config":{"Labels":{"a":"/<>&","io.ebpf.maps":"{}",'
@@ -369,3 +369,10 @@ def test_bi_34_an_object_from_c_does_not_depend_on_its_folder(tmp_path: Path) ->
     assert b".BTF\0" in obj
     assert b".BTF.ext\0" in obj
     assert b".debug_" not in obj
+
+
+def test_bi_36_the_user_is_told_of_objects_that_bpfman_refuses() -> None:
+    at_most = image(OBJECT + bytes((16 << 20) - len(OBJECT)))
+    assert at_most.check() == ()
+    (finding,) = replace(at_most, bytecode=at_most.bytecode + b"\0").check()
+    assert (finding.rule, finding.message) == ("BI-36", "the object has 16777217 bytes, bpfman takes at most 16777216")

@@ -9,12 +9,14 @@ from typing import Any
 
 import jsonschema
 import pytest
+from referencing import Registry, Resource
 
 from bpfimg import build
 from bpfimg._value import replace
-from bpfimg.bytecode import MAP_TYPES
+from bpfimg.bytecode import MAP_TYPES, check_header, parse
 from bpfimg.bytecode._sections import PROGRAM_TYPES
 from bpfimg.oci import Digest, Memory, Platform
+from tests.support.corpus import compiled
 from tests.support.objects import EXAMPLES, example
 from tests.support.strangers import OBJECT, SPEC, repository
 
@@ -111,17 +113,61 @@ def test_schemas_are_schemas(path: Path) -> None:
 
 
 LABELS = json.loads((SCHEMAS / "labels.schema.json").read_text())
+DOCUMENT = json.loads((SCHEMAS / "artifact-config.schema.json").read_text())
+_KNOWN: Registry[Any] = Registry().with_resources(
+    (each["$id"], Resource.from_contents(each)) for each in (LABELS, DOCUMENT)
+)
+
+
+def faults(value: Any, schema: dict[str, Any]) -> list[str]:
+    return [error.message for error in jsonschema.Draft202012Validator(schema, registry=_KNOWN).iter_errors(value)]
+
+
+def label_faults(labels: Any) -> list[str]:
+    """The labels by the schema, and what the strings hold by the schemas named there."""
+    found = faults(labels, LABELS)
+    for name, schema in LABELS["properties"].items():
+        if "contentSchema" in schema and name in labels:
+            inner = {"$ref": f"{LABELS['$id']}{schema['contentSchema']['$ref']}"}
+            found += faults(json.loads(labels[name]), inner)
+    return found
 
 
 def valid(labels: Any) -> bool:
-    """The labels by the schema, and what the two strings hold by the schemas named there."""
-    if not jsonschema.Draft202012Validator(LABELS).is_valid(labels):
-        return False
-    for name in ("programs", "maps"):
-        inner = {**LABELS["$defs"][name], "$defs": LABELS["$defs"]}
-        if not jsonschema.Draft202012Validator(inner).is_valid(json.loads(labels[f"io.ebpf.{name}"])):
-            return False
-    return True
+    return not label_faults(labels)
+
+
+def both_forms(data: bytes, platform: Platform) -> tuple[dict[str, str], dict[str, Any]]:
+    """The labels and the config document of an image."""
+    made = build.image(data, file_name="a.bpf.o", platform=platform, toolchain={"compiler": "clang"})
+    labels: dict[str, str] = json.loads(made.pack().blobs[0][1])["config"]["Labels"]
+    document: dict[str, Any] = json.loads(replace(made, variant="artifact").pack().blobs[0][1])
+    return labels, document
+
+
+def test_every_object_of_the_corpus_is_described_by_the_schemas() -> None:
+    samples = [sample for sample in compiled() if not any(item.legacy for item in parse(sample.data).maps)]
+    assert len(samples) >= 60
+    for sample in samples:
+        platform = Platform("linux", "amd64" if check_header(sample.data) == "little" else "s390x")
+        labels, document = both_forms(sample.data, platform)
+        assert label_faults(labels) == [], sample.name
+        assert faults(document, DOCUMENT) == [], sample.name
+        made = build.image(sample.data, file_name="a.bpf.o", platform=platform)
+        assert [each for each in made.check() if each.rule != "BI-36"] == [], sample.name
+
+
+def test_the_schema_of_the_document_refuses_what_is_not_version_1() -> None:
+    _, document = both_forms(example("xdp_counter"), Platform("linux", "amd64"))
+    assert faults(document, DOCUMENT) == []
+    (program,) = document["programs"]
+    wrongs: tuple[dict[str, Any], ...] = (
+        {"schemaVersion": 2}, {"config": {}}, {"os": "windows"}, {"license": ""}, {"requires": {}}, {"programs": []},
+        {"object": {**document["object"], "digest": "md5:0"}}, {"programs": [{**program, "sleepable": False}]},
+        {"programs": [{**program, "future": 1}]}, {"globals": [{"name": "g"}]}, {"btf": {"size": 0}},
+    )  # fmt: skip
+    for wrong in wrongs:
+        assert faults({**document, **wrong}, DOCUMENT) != [], wrong
 
 
 @pytest.mark.parametrize("name", sorted(path.name.removesuffix(".bpf.c") for path in EXAMPLES.glob("*.bpf.c")))
@@ -130,6 +176,8 @@ def test_labels_of_real_images_follow_their_schema(name: str) -> None:
     labels = json.loads(image.pack().blobs[0][1])["config"]["Labels"]
     assert valid(labels)
     assert not valid({**labels, "io.ebpf.program_name": name})
+    assert not valid({**labels, "dev.bpfimg.future": "x"})
+    assert not valid({**labels, "dev.bpfimg.programs": "[]"})
     assert not valid({**labels, "other": 1})
     assert not valid({**labels, "io.ebpf.maps": '{"m":"no_such_type"}'})
     assert not valid({**labels, "io.ebpf.programs": '{"p":{"type":"xdp"}}'})

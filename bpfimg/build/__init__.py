@@ -6,7 +6,8 @@ any folder, on any day.
 * `image`: one object and a platform to an image; `store` pushes images, as a manifest or an index
 * `slots`, `Recipe`, `images`: words as the command line has them to what goes where, and that to images (`Built`)
 * `compile_c`, `object_name`: one C source to an object; an input's name in the image
-* `compare`: how the images of an index differ; `git`: what a checkout says of itself; `project`: bpfimg.toml
+* `again`: is an image what was built? `compare`: how the images of an index differ
+* `git`: what a checkout says of itself; `project`: bpfimg.toml
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from bpfimg._door import opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from bpfimg.build import _again as again
     from bpfimg.build import _compare as compare
     from bpfimg.build import _git as git
     from bpfimg.build import _project as project
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Built",
     "Recipe",
+    "again",
     "compare",
     "compile_c",
     "git",
@@ -44,6 +47,7 @@ __getattr__ = opened(
     {
         "Built": "_made",
         "Recipe": "_make",
+        "again": "_again*",
         "compare": "_compare*",
         "compile_c": "_clang",
         "git": "_git*",

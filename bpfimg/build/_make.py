@@ -117,7 +117,8 @@ def _built(slot: Slot, parts: Sequence[_Part], recipe: Recipe) -> Built:
     compilers = sorted({each.object.producer for each in looked if each.object.producer})
     linker = None
     if recipe.link:
-        bytecode, linker = _linked(slot, parts)
+        bytecode, linker = _linked(parts)
+        whole = dissect(bytecode)
         stripped = sum(each.object.dwarf_size for each in looked)
     else:
         (part,), (whole,) = parts, looked
@@ -131,6 +132,9 @@ def _built(slot: Slot, parts: Sequence[_Part], recipe: Recipe) -> Built:
         created=recipe.created,
         labels={**repeated, **recipe.labels},
         annotations=recipe.annotations,
+        toolchain={"compiler": "; ".join(compilers)} if compilers else None,
+        variant=recipe.variant,
+        dissection=whole,
     )
     return Built(
         image=made,
@@ -142,7 +146,7 @@ def _built(slot: Slot, parts: Sequence[_Part], recipe: Recipe) -> Built:
     )
 
 
-def _linked(slot: Slot, parts: Sequence[_Part]) -> tuple[bytes, str]:
+def _linked(parts: Sequence[_Part]) -> tuple[bytes, str]:
     """The one object, and who linked it. The parts have been read by our own bounded reader before."""
     from bpfimg.kernel import libbpf, linker
 

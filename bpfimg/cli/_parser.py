@@ -98,6 +98,12 @@ def note(options: Options, text: str) -> None:
         _say(text)
 
 
+def tell(options: Options, text: str) -> None:
+    """Says on stderr what a person may like to know, unless `-q` asks for silence."""
+    if not options.quiet:
+        _say(text)
+
+
 def warn(text: str) -> None:
     """Says on stderr what a person should know although the command goes on."""
     _say(f"warning: {text}")

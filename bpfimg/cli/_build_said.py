@@ -1,0 +1,67 @@
+"""What a person should know of a build, on stderr, and the same as JSON."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bpfimg.build import Built
+    from bpfimg.cli._options import Options
+
+__all__ = ["as_json", "say"]
+
+
+def say(options: Options, built: Sequence[Built]) -> None:
+    """What was taken off, for which platforms the image is, how they differ, and what peers would refuse."""
+    from bpfimg.build import compare
+    from bpfimg.cli._parser import tell, warn
+
+    images = [each.image for each in built]
+    for line in dict.fromkeys(_stripped(each) for each in built if each.stripped):
+        tell(options, line)
+    if len(images) > 1:
+        tell(options, f"made for {', '.join(str(image.platform) for image in images)} and no other platform")
+    for sentence in compare.shared(images):
+        warn(sentence)
+    for difference in compare.differences(images):
+        warn(str(difference))
+    for image in images:
+        for finding in image.check():
+            warn(f"{image.file_name}: {finding.message} ({finding.rule})")
+
+
+def _stripped(built: Built) -> str:
+    return f"stripped {built.stripped:,} bytes of DWARF from {built.sources[0].path}".replace(",", " ")
+
+
+def as_json(built: Sequence[Built]) -> dict[str, object]:
+    """`build` of the JSON answer: each platform's object, and how the platforms differ."""
+    from bpfimg.build import compare
+
+    return {
+        "platforms": [
+            {
+                "platform": str(each.image.platform),
+                "object": each.image.file_name,
+                "size": len(each.image.bytecode),
+                "stripped": each.stripped,
+                "compiler": each.compiler,
+                "linker": each.linker,
+                "sources": [
+                    {"path": source.path, "kind": source.kind, "digest": f"sha256:{source.digest}"}
+                    for source in each.sources
+                ],
+            }
+            for each in built
+        ],
+        "differences": [
+            {
+                "kind": difference.kind,
+                "name": difference.name,
+                "platforms": list(difference.platforms),
+                "types": list(difference.types),
+            }
+            for difference in compare.differences([each.image for each in built])
+        ],
+    }

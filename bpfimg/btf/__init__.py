@@ -1,8 +1,9 @@
 """What types are: BTF, of an object or of a kernel. Pure: bytes in, answers out.
 
 `Btf` gives the types by their ids, `read_ext` what stands beside them in .BTF.ext (functions, source lines, CO-RE
-relocations), `spelled` a type as C writes it. The bytes may come from anywhere: whatever is wrong with them is one
-`BytecodeError`, in bounded time and memory (`Limits`).
+relocations), `spelled` a type as C writes it, `declaration` its whole definition. `question` says a CO-RE relocation in
+words, a `Resolver` what it comes to on a kernel, whose `KernelTypes` are in a `KernelFile`. The bytes may come from
+anywhere: whatever is wrong with them is one `BytecodeError`, in bounded time and memory (`Limits`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from bpfimg.btf._ext import CoreRelocation, Ext, LineInfo, read_ext
     from bpfimg.btf._kernel import KernelTypes
     from bpfimg.btf._limits import Limits
+    from bpfimg.btf._open import KernelFile
     from bpfimg.btf._read import Btf
     from bpfimg.btf._render import spelled
     from bpfimg.btf._resolve import Resolution, Resolver
@@ -25,6 +27,7 @@ __all__ = [
     "Btf",
     "CoreRelocation",
     "Ext",
+    "KernelFile",
     "KernelTypes",
     "Limits",
     "LineInfo",
@@ -44,6 +47,7 @@ __getattr__ = opened(
         "Btf": "_read",
         "CoreRelocation": "_ext",
         "Ext": "_ext",
+        "KernelFile": "_open",
         "KernelTypes": "_kernel",
         "Limits": "_limits",
         "LineInfo": "_ext",

@@ -130,7 +130,8 @@ def matched_enumerator(pair: Pair, spec: Spec, candidate: int) -> Spec | Mismatc
         if essential(name) == essential(wanted):
             return Spec(candidate, (Accessor(type_id, at, name),), 0)
         names.append(name)
-    return Mismatch(f"{_called(target, type_id)} has no {quoted(essential(wanted))}", like(essential(wanted), names, 0.85))
+    name = essential(wanted)
+    return Mismatch(f"{_called(target, type_id)} has no {quoted(name)}", like(name, names, 0.85))
 
 
 _Step = tuple[Accessor, int, int, int]  # where, bits from the struct's beginning, the member's type, levels

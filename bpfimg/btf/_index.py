@@ -35,8 +35,7 @@ class Index:
         words = array("I", data)
         if (btf.byte_order == "little") != (sys.byteorder == "little"):
             words.byteswap()
-        self._names = array("I", [words[start >> 2] for start in starts])
-        self._names[0] = 0
+        self._names = array("I", [0, *(words[start >> 2] for start in starts[1:])])
 
     def prepare(self, names: Iterable[str]) -> None:
         """Looks up many names at once, for the price of one."""

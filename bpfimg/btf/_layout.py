@@ -82,7 +82,7 @@ def _natural(member: Member, end: int, *, packed: bool) -> int | None:
         unit = member.size
         if packed:
             return end
-        if member.offset % unit + member.width > unit:
+        if not unit or member.offset % unit + member.width > unit:
             return None
         return end if end % unit + member.width <= unit else _up(end, unit)
     unit = 8 if packed else 8 * member.align

@@ -36,8 +36,8 @@ def _maps(elf: ElfObject, section: Section) -> Iterator[MapSpec]:
     content = section.content
     symbols = [s for s in elf.symbols if s.section == section.index and s.kind != STT_SECTION]
     symbols.sort(key=lambda symbol: symbol.value)
-    ends = [*(symbol.value for symbol in symbols[1:]), len(content)]
-    for symbol, end in zip(symbols, ends, strict=True):
+    ends = [symbol.value for symbol in symbols[1:]] + [len(content)]
+    for symbol, end in zip(symbols, ends, strict=False):  # strict=False: there may be no symbol at all
         name = checked(symbol.name, f"a map in section {quoted(section.name)}")
         if symbol.value + _SIZE > len(content):
             raise BytecodeError(

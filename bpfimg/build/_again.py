@@ -95,7 +95,11 @@ def _object(there: bytes, here: bytes) -> Iterator[str]:
     """The first section that differs, for two objects that do."""
     from bpfimg.bytecode import dissect
 
-    one, other = ({s.name: s.content for s in dissect(data).elf.sections} for data in (there, here))
+    whole = [dissect(data) for data in (there, here)]
+    dwarf = [each.object.dwarf_size for each in whole]
+    if dwarf[0] != dwarf[1]:
+        yield f"the object has {dwarf[0]} bytes of DWARF, here {dwarf[1]}"
+    one, other = ({s.name: s.content for s in each.elf.sections} for each in whole)
     for name in [*one, *(name for name in other if name not in one)]:
         theirs, ours = one.get(name), other.get(name)
         if theirs != ours:

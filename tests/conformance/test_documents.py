@@ -26,7 +26,13 @@ RULE = re.compile(r"^\* \*\*BI-(\d+)\*\* \((writer|reader|both), (MUST|SHOULD)\)
 
 
 #: where the tests of rules are, by whom the rules bind
-WRITER = ("test_writer.py", "test_description_writer.py", "test_artifact_writer.py", "test_referrers_writer.py")
+WRITER = (
+    "test_writer.py",
+    "test_description_writer.py",
+    "test_artifact_writer.py",
+    "test_referrers_writer.py",
+    "test_everywhere.py",
+)
 READER = ("test_reader.py", "test_description_reader.py", "test_artifact_reader.py", "test_referrers_reader.py")
 
 

@@ -15,7 +15,24 @@ from pathlib import Path
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "debian"
 
 #: peer -> the suite that has it where the machine's own suite does not
-SUITES = {"cosign": "trixie"}
+SUITES = {"cosign": "trixie", "python3.13": "trixie"}
+
+#: peer -> the packages that are unpacked together, where one is not enough: the other release's C library and all
+GROUPS = {
+    "python3.13": (
+        "python3.13-minimal",
+        "libpython3.13-minimal",
+        "libpython3.13-stdlib",
+        "libc6",
+        "libexpat1",
+        "zlib1g",
+        "libbz2-1.0",
+        "liblzma5",
+        "libssl3t64",
+        "libffi8",
+        "libuuid1",
+    )
+}
 
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
@@ -23,7 +40,8 @@ _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 def find(name: str) -> str | None:
     """The path of the program `name`: on PATH, or unpacked below `.cache/`; None where it is not to be had."""
     unpacked = CACHE / name / "usr" / "bin" / name
-    return shutil.which(name) or (str(unpacked) if unpacked.exists() else None)
+    on_path = None if name in GROUPS else shutil.which(name)
+    return on_path or (str(unpacked) if unpacked.exists() else None)
 
 
 def fetch(name: str) -> str:
@@ -34,8 +52,32 @@ def fetch(name: str) -> str:
     there = find(name)
     if there is not None:
         return there
-    mirror, keyring = _mirror()
     suite = SUITES.get(name) or _codename()
+    apt, work = _apt(suite)
+    for package in GROUPS.get(name, (name,)):
+        _call([*apt, "download", f"{package}/{suite}" if name in SUITES else package], work)
+        files = sorted(work.glob(f"{package}_*.deb"))
+        if not files:
+            raise LookupError(f"apt downloaded no package {package} from {suite}")
+        _call(["dpkg-deb", "-x", str(files[-1]), str(CACHE / name)], work)
+    program = find(name)
+    if program is None:
+        raise LookupError(f"Debian's package {name} holds no program of that name")
+    return program
+
+
+def with_its_own_libraries(name: str) -> list[str] | None:
+    """The command that runs an unpacked group's program with the C library that was unpacked beside it."""
+    folder = CACHE / name
+    loaders = sorted(folder.glob("usr/lib/*/ld-linux-*.so.*"))
+    if not loaders or not (folder / "usr" / "bin" / name).exists():
+        return None
+    return [str(loaders[0]), "--library-path", str(loaders[0].parent), str(folder / "usr" / "bin" / name)]
+
+
+def _apt(suite: str) -> tuple[list[str], Path]:
+    """apt-get for that suite alone, up to date, and the folder where its files lie."""
+    mirror, keyring = _mirror()
     work = CACHE / "apt" / suite
     (work / "lists" / "partial").mkdir(parents=True, exist_ok=True)
     (work / "cache" / "archives" / "partial").mkdir(parents=True, exist_ok=True)
@@ -43,15 +85,7 @@ def fetch(name: str) -> str:
     apt = ["apt-get", "-qq", "-o", f"Dir::Etc::SourceList={work}/sources.list", "-o", "Dir::Etc::SourceParts=/dev/null"]
     apt += ["-o", f"Dir::State::Lists={work}/lists", "-o", f"Dir::Cache={work}/cache", "-o", "APT::Sandbox::User=root"]
     _call([*apt, "update"], work)
-    _call([*apt, "download", f"{name}/{suite}" if name in SUITES else name], work)
-    packages = sorted(work.glob(f"{name}_*.deb"))
-    if not packages:
-        raise LookupError(f"apt downloaded no package {name} from {suite}")
-    _call(["dpkg-deb", "-x", str(packages[-1]), str(CACHE / name)], work)
-    program = find(name)
-    if program is None:
-        raise LookupError(f"Debian's package {name} holds no program of that name")
-    return program
+    return apt, work
 
 
 def _call(argv: list[str], folder: Path) -> None:

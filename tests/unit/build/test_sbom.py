@@ -76,7 +76,7 @@ OBJECTS = {
     "no licence": 'SEC("xdp") int a(void *c) { return 2; }',
     "an unknown licence": 'SEC("xdp") int a(void *c) { return 2; } char _license[] SEC("license") = "Mine \\"& co\\"";',
     "an SPDX licence": 'SEC("xdp") int a(void *c) { return 2; } char _license[] SEC("license") = "Apache-2.0 OR MIT";',
-    "hostile section names": 'SEC("xdp/$(id);`id`\\"<b>") int a(void *c) { return 2; } int _v SEC(".data."$x") = 1;',
+    "hostile section names": 'SEC("xdp/$(id);`id`<b>#") int a(void *c) { return 2; }',
 }
 
 

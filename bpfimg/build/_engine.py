@@ -1,0 +1,257 @@
+"""Images made by a container engine, for those who need them there: docker, or podman through its Docker API.
+
+An engine stamps the time and its own version into what it makes, so its images are not byte-reproducible, and it keeps
+layers unpacked, so their manifest digests are settled only when it pushes. This is the only user of the docker SDK.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+
+from bpfimg._value import value
+from bpfimg.build._containerfile import containerfile, labels_of
+from bpfimg.errors import Error, ImageError, UsageError, quoted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import docker
+
+    from bpfimg.image import BytecodeImage
+    from bpfimg.oci import Reference, Repository
+
+__all__ = ["ENGINES", "Engine", "EngineImage"]
+
+ENGINES = ("docker", "podman")
+
+# Asked for its version, podman 4 takes up to 8 seconds; it answers to any version of Docker's API. Docker itself has
+# stopped to answer to old ones, so there the SDK asks.
+_PODMAN_API = "1.41"
+_TIMEOUT = 600
+_ARCHIVE_LIMIT = 256 << 20
+_GZIP = b"\x1f\x8b"
+_CONFIG = "application/vnd.oci.image.config.v1+json"
+_LAYER = "application/vnd.oci.image.layer.v1.tar"
+_SHOWN = 300
+_HINTS = {
+    "docker": "start dockerd, or name its socket in DOCKER_HOST; users of it are in the group docker",
+    "podman": "`systemctl --user start podman.socket`, or name its socket in CONTAINER_HOST",
+}
+
+
+@value(frozen=True, slots=True)
+class EngineImage:
+    """What an engine made: `id` is the digest of its config, `digest` that of its manifest where the engine has one.
+
+    `names` are the references that it is tagged with there.
+    """
+
+    platform: str
+    id: str
+    digest: str | None
+    names: tuple[str, ...]
+
+
+class Engine:
+    """A running engine of `kind`, "docker" or "podman"; close it, or use it in a `with`.
+
+    `environ` says where it is: DOCKER_HOST, DOCKER_TLS_VERIFY and DOCKER_CERT_PATH for docker, CONTAINER_HOST or
+    XDG_RUNTIME_DIR for podman; without them it is the system's socket. Raises Error when nothing answers there, or
+    when the docker SDK is not installed.
+    """
+
+    def __init__(self, kind: str, environ: Mapping[str, str]) -> None:
+        if kind not in ENGINES:
+            raise UsageError(f"there is no engine {kind!r}, expected {' or '.join(ENGINES)}")
+        self.kind = kind
+        try:
+            self._client = (_docker if kind == "docker" else _podman)(environ)
+        except ImportError as error:
+            raise _no_sdk(error) from error
+        except _failures() as error:
+            raise _failure(kind, error) from error
+        # Nothing is pulled here, so the user's registry passwords, and the programs that keep them, stay out of it.
+        self._client._set_auth_headers = lambda _headers: None
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def build(self, image: BytecodeImage, references: Sequence[Reference]) -> EngineImage:
+        """Lets the engine make `image` from a Containerfile, checks what it made, and returns it.
+
+        The build runs nothing, pulls nothing and has no network. Raises Error with the engine's words when it fails,
+        ImageError when the engine's image is another one than was asked for.
+        """
+        names = [str(reference) for reference in references]
+        try:
+            made = _built(self._steps(image, names[0]), self.kind)
+            for reference, name in zip(references[1:], names[1:], strict=True):
+                self._client.tag(made, name.rpartition(":")[0], tag=reference.tag)
+            facts = self._client.inspect_image(made)
+            archive = _bounded(self._client.get_image(made), self.kind)
+        except _failures() as error:
+            raise _failure(self.kind, error) from error
+        _check(image, archive, references[0].repository, self.kind)
+        digests = [word.partition("@")[2] for word in facts.get("RepoDigests") or () if "@" in word]
+        return EngineImage(str(image.platform), facts["Id"], digests[0] if digests else None, tuple(names))
+
+    def _steps(self, image: BytecodeImage, name: str) -> Iterable[Mapping[str, object]]:
+        steps: Iterable[Mapping[str, object]] = self._client.build(
+            fileobj=io.BytesIO(_context(image)),
+            custom_context=True,
+            dockerfile="Containerfile",
+            tag=name,
+            platform=str(image.platform),
+            nocache=True,  # podman 4 takes steps of one platform's build for another's
+            network_mode="none",
+            rm=True,
+            forcerm=True,
+            decode=True,
+        )
+        return steps
+
+
+def _docker(environ: Mapping[str, str]) -> docker.APIClient:
+    import docker
+    from docker.utils import kwargs_from_env
+
+    _look_for("docker", environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock")
+    return docker.APIClient(version="auto", timeout=_TIMEOUT, **kwargs_from_env(environment=dict(environ)))
+
+
+def _podman(environ: Mapping[str, str]) -> docker.APIClient:
+    import docker
+
+    address = _podman_socket(environ)
+    _look_for("podman", address)
+    client = docker.APIClient(base_url=address, version=_PODMAN_API, timeout=_TIMEOUT)
+    client.ping()
+    return client
+
+
+def _podman_socket(environ: Mapping[str, str]) -> str:
+    """Where podman listens: what CONTAINER_HOST says, else the user's socket if there is one, else the system's."""
+    import os
+
+    stated = environ.get("CONTAINER_HOST")
+    if stated:
+        return stated
+    own = f"{environ.get('XDG_RUNTIME_DIR', '')}/podman/podman.sock"
+    return f"unix://{own}" if os.path.exists(own) else "unix:///run/podman/podman.sock"
+
+
+def _look_for(kind: str, address: str) -> None:
+    """Error when `address` is a socket that is not there: the SDK would say it in three tracebacks."""
+    import os
+
+    path = address.removeprefix("unix://")
+    if path != address and not os.path.exists(path):
+        raise Error(f"{kind} does not answer: there is no socket {quoted(path)}", hint=_HINTS[kind])
+
+
+def _no_sdk(error: ImportError) -> Error:
+    return Error(
+        f"an engine is reached through the Python package {error.name or 'docker'}, which is not installed",
+        hint="pip install 'bpfimg[docker]'; bpfimg builds images without any engine, too",
+    )
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """What the SDK raises; the errors of its HTTP library are OSErrors."""
+    from docker.errors import DockerException
+
+    return (DockerException, OSError)
+
+
+def _failure(kind: str, error: Exception) -> Error:
+    from docker.errors import APIError
+
+    if isinstance(error, APIError):
+        return Error(f"{kind} refuses: {quoted(error.explanation or error, _SHOWN)}")
+    return Error(f"{kind} does not answer: {quoted(error, _SHOWN)}", hint=_HINTS[kind])
+
+
+def _context(image: BytecodeImage) -> bytes:
+    """The build context: the Containerfile and the object, nobody's and of no time."""
+    import tarfile
+
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        files = {"Containerfile": containerfile([(image.file_name, image)]).encode(), image.file_name: image.bytecode}
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return written.getvalue()
+
+
+def _built(steps: Iterable[Mapping[str, object]], kind: str) -> str:
+    """The id of the image at the end of a build; Error with the step that failed."""
+    made = ""
+    for step in steps:
+        if "error" in step:
+            raise Error(f"{kind} cannot build the image: {quoted(step['error'], _SHOWN)}")
+        aux = step.get("aux")
+        if isinstance(aux, dict) and isinstance(aux.get("ID"), str):
+            made = aux["ID"]
+    if not made:
+        raise Error(f"{kind} says no id of what it built, expected one at the end of the build")
+    return made
+
+
+def _bounded(pieces: Iterable[bytes], kind: str) -> bytes:
+    content = bytearray()
+    for piece in pieces:
+        content += piece
+        if len(content) > _ARCHIVE_LIMIT:
+            raise ImageError(f"{kind} gives back more than {_ARCHIVE_LIMIT} bytes, expected one small image")
+    return bytes(content)
+
+
+def _check(image: BytecodeImage, archive: bytes, repository: Repository, kind: str) -> None:
+    """Reads the engine's image as any other: one layer, one object, and what it says is what was asked for."""
+    made = _read_back(archive, image, repository, kind)
+    if made.bytecode != image.bytecode:
+        raise ImageError(f"{kind} made an image with another object than it was given")
+    if (made.platform.os, made.platform.architecture) != (image.platform.os, image.platform.architecture):
+        raise ImageError(f"{kind} made an image for {made.platform}, expected {image.platform}")
+    stated = labels_of(made)
+    for name, text in labels_of(image).items():
+        if stated.get(name) != text:
+            raise ImageError(f"{kind} made an image whose label {quoted(name)} is {quoted(stated.get(name))}")
+
+
+def _read_back(archive: bytes, image: BytecodeImage, repository: Repository, kind: str) -> BytecodeImage:
+    from bpfimg.image import BytecodeImage
+    from bpfimg.oci import Descriptor, Manifest, Memory
+
+    config, layers = _saved(archive, kind)
+    blobs = [(Descriptor.of(config, _CONFIG), config)]
+    blobs += [(Descriptor.of(each, f"{_LAYER}+gzip" if each[:2] == _GZIP else _LAYER), each) for each in layers]
+    manifest = Manifest.build(config=blobs[0][0], layers=[descriptor for descriptor, _ in blobs[1:]])
+    place = Memory(repository)
+    for descriptor, content in (*blobs, (manifest.descriptor, manifest.raw)):
+        place.push(descriptor, content)
+    return BytecodeImage.fetch(place, manifest.descriptor, image.platform)
+
+
+def _saved(archive: bytes, kind: str) -> tuple[bytes, list[bytes]]:
+    """Config and layers of the one image in what `docker save` writes."""
+    import tarfile
+
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as opened:
+
+            def content(name: str) -> bytes:
+                file = opened.extractfile(name)
+                return file.read() if file else b""
+
+            (only,) = json.loads(content("manifest.json"))
+            return content(only["Config"]), [content(name) for name in only["Layers"]]
+    except (tarfile.TarError, ValueError, KeyError, TypeError) as error:
+        raise ImageError(f"{kind} gives back what cannot be read: {quoted(error)}") from error

@@ -4,96 +4,149 @@ from __future__ import annotations
 
 import os
 
+from bpfimg.errors import UsageError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
-    from typing import Any
 
+    from bpfimg.bytecode import Dissection
     from bpfimg.cli._options import Options
 
+    Document = dict[str, object]
+
 EPILOG = """\
-What is shown is read from the object itself; nothing is verified, loaded or run. An image for several architectures
-is shown as this machine would get it.
+What is shown is read from the object itself; nothing is verified, loaded or run, and nothing needs root but --id.
+Of an image for several platforms, the one for this machine is shown, unless --platform names another. Where its
+labels say something else than its object, that is shown, too. Versions are those of the first mainline kernel with a
+feature: what a kernel has, only trying tells. -v shows all rows of long tables, and the bytes of instructions.
 
 examples:
   bpfimg inspect xdp_counter.bpf.o
-  bpfimg inspect registry.example/xdp_counter:v1 -o json"""
+  bpfimg inspect registry.example/xdp_counter:v1 --platform linux/arm64 -o json
+  bpfimg inspect xdp_counter.bpf.o --disassemble xdp_count --source
+  bpfimg inspect xdp_counter.bpf.o --graph svg > xdp_counter.svg
+  bpfimg inspect --id 42 --disassemble"""
+
+_EVERYTHING = "*"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Adds the words."""
-    parser.add_argument("what", metavar="REF|OBJ", help="an image, or the path of an ELF object")
+    parser.add_argument("what", metavar="REF|OBJ", nargs="?", help="an image, or the path of an ELF object")
+    parser.add_argument("--platform", metavar="OS/ARCH", help="which image of an index: linux/arm64")
+    parser.add_argument(
+        "--disassemble",
+        metavar="PROGRAM",
+        nargs="?",
+        const=_EVERYTHING,
+        help="instructions of that program or sub-program, or of all of them",
+    )
+    parser.add_argument("--source", action="store_true", help="source lines between the instructions")
+    parser.add_argument("--types", action="store_true", help="types of map keys, map values and globals as C")
+    parser.add_argument("--core", action="store_true", help="CO-RE relocations in words")
+    parser.add_argument("--graph", metavar="mermaid|svg", help="draw who calls whom and who uses which map")
+    parser.add_argument(
+        "--graph-of",
+        metavar="PARTS",
+        default="calls,maps",
+        help="what to draw: calls,maps,helpers (default calls,maps)",
+    )
+    parser.add_argument("--id", metavar="ID", help="a program that is in the kernel, instead of a file; needs root")
 
 
 def run(arguments: argparse.Namespace, options: Options) -> int:
-    """Prints programs, maps and globals."""
-    from bpfimg import bytecode, inspect
-    from bpfimg.cli._render import json_text
+    """Prints what is there: text, JSON, or a drawing."""
+    if arguments.graph not in (None, "mermaid", "svg"):
+        raise UsageError(f"--graph is {arguments.graph!r}, expected mermaid or svg")
+    if (arguments.what is None) == (arguments.id is None):
+        raise UsageError("inspect needs one thing to look at, expected REF, OBJ or --id ID")
+    if arguments.id is not None:
+        from bpfimg.cli import _inspect_kernel
 
-    head: dict[str, object] = {"id": arguments.what}
+        return _inspect_kernel.run(arguments, options)
     if os.path.isfile(arguments.what):
-        from bpfimg.cli._build import read_object
+        head, data = _file(arguments)
+    else:
+        head, data = _image(arguments, options)
+    if options.quiet and not arguments.graph:
+        from bpfimg.cli._inspect_text import digest_of
 
-        found = inspect.report(bytecode.parse(read_object(arguments.what)))
-    else:
-        head, found = _image(arguments.what, options)
-    if options.json:
-        print(json_text({**head, **found}))
-    else:
-        _show(head, found)
+        print(head.get("digest") or digest_of(data))
+        return 0
+    from bpfimg.bytecode import dissect
+
+    _print(head, dissect(data), arguments, options)
     return 0
 
 
-def _image(text: str, options: Options) -> tuple[dict[str, object], dict[str, object]]:
+def _file(arguments: argparse.Namespace) -> tuple[Document, bytes]:
+    from bpfimg.cli._build import read_object
+
+    if arguments.platform is not None:
+        raise UsageError(f"--platform is for images, {arguments.what!r} is a file")
+    return {"id": arguments.what}, read_object(arguments.what)
+
+
+def _image(arguments: argparse.Namespace, options: Options) -> tuple[Document, bytes]:
     from bpfimg import inspect
-    from bpfimg.cli._parser import warn
     from bpfimg.cli._places import find
-    from bpfimg.image import BytecodeImage
     from bpfimg.oci import Platform, Reference
 
-    reference = Reference.parse(text)
+    reference = Reference.parse(arguments.what)
+    wanted = Platform.parse(arguments.platform) if arguments.platform is not None else None
     place, descriptor = find(options, reference)
-    image = BytecodeImage.fetch(place, descriptor, Platform.host())
-    for finding in image.check():
-        warn(f"{finding.message} ({finding.rule})")
-    head: dict[str, object] = {
-        "id": str(descriptor.digest),
-        "reference": str(reference),
-        "digest": str(descriptor.digest),
-        "platform": str(image.platform),
-        "file": image.file_name,
-        "labels": image.labels.to_dict(),
+    seen = inspect.image(place, descriptor, wanted, Platform.host())
+    digest = str(descriptor.digest)
+    return {"id": digest, "reference": str(reference), "digest": digest, **seen.head()}, seen.image.bytecode
+
+
+def _print(head: Document, found: Dissection, arguments: argparse.Namespace, options: Options) -> None:
+    from bpfimg.cli._render import json_text
+
+    if arguments.graph:
+        print(_drawing(head, found, arguments), end="")
+        return
+    from bpfimg import inspect
+
+    code = _code(found, arguments)
+    document = {
+        **head,
+        **inspect.report(found, code=code, types=arguments.types, core=arguments.core or options.json),
     }
-    return head, inspect.report(image.object)
+    if options.json:
+        from bpfimg.cli._inspect_text import digest_of
+
+        print(json_text({**document, "object_digest": digest_of(found.elf.data)}))
+        return
+    from bpfimg.cli import _inspect_text
+
+    parts = [arguments.types, arguments.core, code is not None]
+    if not any(parts):
+        print(_inspect_text.overview(document, whole=options.verbose), end="")
+        return
+    from bpfimg.cli import _inspect_more
+
+    print(_inspect_more.text(document, source=arguments.source, raw=options.verbose), end="")
 
 
-def _show(head: Mapping[str, Any], found: Mapping[str, Any]) -> None:
-    from bpfimg.cli._render import block, table
-
-    names = ("reference", "digest", "platform", "file")
-    pairs = [(name, str(head[name])) for name in names if name in head]
-    pairs += [("size", f"{found['size']} bytes"), ("licence", found["license"]), ("byte order", found["byte_order"])]
-    pairs += [("BTF", "yes" if found["btf"] else "no"), ("CO-RE", "yes" if found["core"] else "no")]
-    print(block("Image" if "digest" in head else f"Object {head['id']}", pairs))
-    if found["programs"]:
-        rows = [(p["name"], p["type"], p["section"], str(p["instructions"])) for p in found["programs"]]
-        print("\n" + table(("PROGRAM", "TYPE", "SECTION", "INSTRUCTIONS"), rows))
-    maps = [m for m in found["maps"] if not m["internal"]]
-    if maps:
-        maps_ = [(m["name"], m["type"], _sized(m, "key"), _sized(m, "value"), str(m["max_entries"])) for m in maps]
-        print("\n" + table(("MAP", "TYPE", "KEY", "VALUE", "MAX ENTRIES"), maps_))
-    # a dot is what compilers put into the names of statics: format strings, not something to set
-    settable = [g for g in found["globals"] if "." not in g["name"]]
-    if settable:
-        globals_ = [(g["name"], g["type"], _value(g["value"]), "yes" if g["read_only"] else "no") for g in settable]
-        print("\n" + table(("GLOBAL", "TYPE", "VALUE", "READ-ONLY"), globals_))
+def _code(found: Dissection, arguments: argparse.Namespace) -> list[str] | None:
+    if arguments.disassemble is None:
+        if not arguments.source:
+            return None
+        arguments.disassemble = _EVERYTHING
+    if arguments.disassemble != _EVERYTHING:
+        return [arguments.disassemble]
+    names = [*(p.name for p in found.object.programs), *(f.name for f in found.object.functions)]
+    return list(dict.fromkeys(names))
 
 
-def _sized(found: Mapping[str, Any], part: str) -> str:
-    kind, size = found[f"{part}_type"], found[f"{part}_size"]
-    return f"{kind} ({size})" if kind else str(size)
+def _drawing(head: Document, found: Dissection, arguments: argparse.Namespace) -> str:
+    from bpfimg.inspect import graph
 
-
-def _value(value: object) -> str:
-    return "-" if value is None else str(value)
+    parts = arguments.graph_of.split(",")
+    if not set(parts) <= {"calls", "maps", "helpers"}:
+        raise UsageError(f"--graph-of is {arguments.graph_of!r}, expected some of calls,maps,helpers")
+    made = graph(found, parts=parts)
+    title = str(head.get("reference") or os.path.basename(str(head["id"])))
+    return made.mermaid() if arguments.graph == "mermaid" else made.svg(title)

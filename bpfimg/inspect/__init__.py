@@ -1,7 +1,9 @@
 """Look, do not touch: at an object, at this host.
 
-`report` says what an object file holds, `graph` draws who calls whom in it and uses which map. `host` returns an `Inventory` of views: a view says what was seen and where; it
-is neither what was asked for nor what was written down.
+`report` says what an object file holds, `graph` draws who calls whom in it and who uses which map, `image` says whether
+an image's labels agree, `program` shows one that is in the kernel. `host` returns an `Inventory` of views: a view says
+what was seen and where; it is neither what was asked for nor what was written down. The modules `lint` (every
+`Problem`, by rules with stable numbers) and `diff` (every `Change`, by whom it breaks) judge.
 """
 
 from __future__ import annotations
@@ -10,22 +12,48 @@ from bpfimg._door import opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from bpfimg.inspect import _diff as diff
+    from bpfimg.inspect import _lint as lint
+    from bpfimg.inspect._diff_model import Change
     from bpfimg.inspect._graph import graph
     from bpfimg.inspect._host import host
+    from bpfimg.inspect._image import image
+    from bpfimg.inspect._kernel_program import program
+    from bpfimg.inspect._lint_model import Problem
     from bpfimg.inspect._object import report
     from bpfimg.inspect._views import Inventory, LinkView, MapView, ProgramView
 
-__all__ = ["Inventory", "LinkView", "MapView", "ProgramView", "graph", "host", "report"]
+__all__ = [
+    "Change",
+    "Inventory",
+    "LinkView",
+    "MapView",
+    "Problem",
+    "ProgramView",
+    "diff",
+    "graph",
+    "host",
+    "image",
+    "lint",
+    "program",
+    "report",
+]
 
 __getattr__ = opened(
     __name__,
     {
+        "Change": "_diff_model",
         "Inventory": "_views",
         "LinkView": "_views",
         "MapView": "_views",
+        "Problem": "_lint_model",
         "ProgramView": "_views",
+        "diff": "_diff*",
         "graph": "_graph",
         "host": "_host",
+        "image": "_image",
+        "lint": "_lint*",
+        "program": "_kernel_program",
         "report": "_object",
     },
 )

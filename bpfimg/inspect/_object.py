@@ -2,26 +2,86 @@
 
 from __future__ import annotations
 
+from bpfimg.bytecode import Dissection, requirements
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from bpfimg.bytecode import BytecodeObject, GlobalSpec, MapSpec, ProgramSpec
+    from collections.abc import Iterable
+
+    from bpfimg.bytecode import BytecodeObject, GlobalSpec, MapSpec, ProgramSpec, Requirement
+
+    Part = dict[str, object]
+
+_USES = ("helpers", "gpl_only", "kfuncs", "ksyms", "maps", "calls", "isa")
 
 
-def report(obj: BytecodeObject) -> dict[str, object]:
-    """Programs, maps, globals with their initial values, licence, BTF, CO-RE and size in bytes, as JSON-able values."""
+def report(
+    found: BytecodeObject | Dissection, *, code: Iterable[str] | None = None, types: bool = False, core: bool = False
+) -> Part:
+    """Everything that an object says at a glance, as JSON-able values; sizes in bytes.
+
+    Programs, maps and globals with their initial values, sub-programs, externs, sections, licence, BTF, CO-RE,
+    compiler, and what a kernel needs to have. On request, and of a dissection only: the instructions of the functions
+    in `code`, the `types` of maps and globals as C, the CO-RE relocations (`core`) in words.
+
+    Raises `BytecodeError` for a function that is not there.
+    """
+    if isinstance(found, Dissection):
+        return {**_object(found.object), **_details(found, code, types=types, core=core)}
+    return _object(found)
+
+
+def _object(obj: BytecodeObject) -> Part:
     return {
         "programs": [_program(program) for program in obj.programs],
         "maps": [_map(found) for found in obj.maps],
         "globals": [_global(spec, obj.byte_order) for spec in obj.globals],
+        "functions": [
+            {
+                "name": each.name,
+                "section": each.section,
+                "offset": each.offset,
+                "instructions": each.instructions,
+                "local": each.local,
+                "uses": _uses(each.uses),
+            }
+            for each in obj.functions
+        ],
+        "externs": [
+            {"name": each.name, "kind": each.kind, "weak": each.weak, "type": each.type} for each in obj.externs
+        ],
+        "sections": [{"name": each.name, "size": each.size, "kind": each.kind} for each in obj.sections],
+        "requirements": [_requirement(each) for each in requirements(obj)],
         "license": obj.license,
         "byte_order": obj.byte_order,
         "btf": obj.has_btf,
         "core": obj.has_core_relocations,
+        "line_info": obj.has_line_info,
+        "compiler": obj.producer,
         "size": obj.size,
+        "btf_size": obj.btf_size,
+        "dwarf_size": obj.dwarf_size,
     }
 
 
-def _program(program: ProgramSpec) -> dict[str, object]:
+def _details(dissection: Dissection, code: Iterable[str] | None, *, types: bool, core: bool) -> Part:
+    found: Part = {}
+    if code is not None:
+        from bpfimg.inspect._code import listing
+
+        found["code"] = [listing(dissection, name) for name in code]
+    if types:
+        from bpfimg.inspect._types import definitions
+
+        found["types"] = definitions(dissection)
+    if core:
+        from bpfimg.inspect._core import relocations
+
+        found["core_relocations"] = relocations(dissection)
+    return found
+
+
+def _program(program: ProgramSpec) -> Part:
     return {
         "name": program.name,
         "section": program.section,
@@ -32,11 +92,18 @@ def _program(program: ProgramSpec) -> dict[str, object]:
         "instructions": program.instructions,
         "sleepable": program.sleepable,
         "frags": program.frags,
+        "multi": program.multi,
         "autoload": program.autoload,
+        "offset": program.offset,
+        "uses": _uses(program.uses),
     }
 
 
-def _map(found: MapSpec) -> dict[str, object]:
+def _uses(uses: object) -> Part:
+    return {**{word: list(getattr(uses, word)) for word in _USES}, "core": getattr(uses, "core", 0)}
+
+
+def _map(found: MapSpec) -> Part:
     return {
         "name": found.name,
         "type": found.type,
@@ -46,12 +113,15 @@ def _map(found: MapSpec) -> dict[str, object]:
         "value_type": found.value_type,
         "max_entries": found.max_entries,
         "flags": found.flags,
+        "map_extra": found.map_extra,
         "pinning": found.pinning,
         "internal": found.internal,
+        "legacy": found.legacy,
+        "inner": _map(found.inner) if found.inner is not None else None,
     }
 
 
-def _global(spec: GlobalSpec, byte_order: str) -> dict[str, object]:
+def _global(spec: GlobalSpec, byte_order: str) -> Part:
     return {
         "name": spec.name,
         "section": spec.section,
@@ -61,4 +131,15 @@ def _global(spec: GlobalSpec, byte_order: str) -> dict[str, object]:
         "size": spec.size,
         "read_only": spec.read_only,
         "value": spec.default(byte_order),
+        "enumerators": dict(spec.enumerators),
+    }
+
+
+def _requirement(each: Requirement) -> Part:
+    return {
+        "kind": each.kind,
+        "name": each.name,
+        "since": each.since,
+        "programs": list(each.programs),
+        "optional": each.optional,
     }

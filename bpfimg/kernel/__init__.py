@@ -3,6 +3,7 @@
 Each name of this door but `Fd` and `OpenObject` is a module, a verb of its own:
 
 * `bpf`       raw bpf(2): maps, pins, links, infos, ids
+* `dump`      code and types of what is loaded
 * `libbpf`    open, configure and load an object; XDP and clsact by netlink
 * `linker`    several objects into one, by libbpf
 * `bpffs`     directories, names and records of the store in bpffs, and the writer's lock
@@ -20,6 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.kernel import _abi as abi
     from bpfimg.kernel import _bpf as bpf
+    from bpfimg.kernel import _bpf_dump as dump
     from bpfimg.kernel import _bpffs as bpffs
     from bpfimg.kernel import _features as features
     from bpfimg.kernel import _libbpf as libbpf
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from bpfimg.kernel._fd import Fd
     from bpfimg.kernel._libbpf import OpenObject
 
-__all__ = ["Fd", "OpenObject", "abi", "bpf", "bpffs", "features", "libbpf", "linker", "netlink", "netns"]
+__all__ = ["Fd", "OpenObject", "abi", "bpf", "bpffs", "dump", "features", "libbpf", "linker", "netlink", "netns"]
 
 __getattr__ = opened(
     __name__,
@@ -39,6 +41,7 @@ __getattr__ = opened(
         "abi": "_abi*",
         "bpf": "_bpf*",
         "bpffs": "_bpffs*",
+        "dump": "_bpf_dump*",
         "features": "_features*",
         "libbpf": "_libbpf*",
         "linker": "_linker*",

@@ -127,6 +127,7 @@ PROG_INFO: Layout = {
     "tag": (8, 8),
     "jited_prog_len": (16, 4),
     "xlated_prog_len": (20, 4),
+    "xlated_prog_insns": (32, 8),
     "load_time": (40, 8),
     "created_by_uid": (48, 4),
     "nr_map_ids": (52, 4),
@@ -134,6 +135,12 @@ PROG_INFO: Layout = {
     "name": (64, 16),
     "gpl_compatible": (84, 4),
     "btf_id": (128, 4),
+    "func_info_rec_size": (132, 4),
+    "func_info": (136, 8),
+    "nr_func_info": (144, 4),
+    "nr_line_info": (148, 4),
+    "line_info": (152, 8),
+    "line_info_rec_size": (172, 4),
     "run_time_ns": (192, 8),
     "run_cnt": (200, 8),
     "recursion_misses": (208, 8),
@@ -153,6 +160,7 @@ MAP_INFO: Layout = {
     "btf_key_type_id": (68, 4),
     "btf_value_type_id": (72, 4),
 }
+BTF_INFO: Layout = {"btf": (0, 8), "btf_size": (8, 4), "id": (12, 4)}
 LINK_INFO: Layout = {
     "type": (0, 4),
     "id": (4, 4),

@@ -79,7 +79,7 @@ class LinkInfo:
     target: str | None  # the tracepoint's name
 
 
-def _info(fd: Fd | int, values: dict[int, bytes] | None = None) -> tuple[bytearray, int]:
+def raw_info(fd: Fd | int, values: dict[int, bytes] | None = None) -> tuple[bytearray, int]:
     """The info and how much of it the kernel filled in; `values` are put at their offsets before."""
     info = bytearray(_INFO_SIZE)
     for offset, data in (values or {}).items():
@@ -119,14 +119,14 @@ def kind(fd: Fd | int) -> str | None:
 
 def program_info(fd: Fd | int, *, memlock: bool = True) -> ProgramInfo:
     """Returns what the kernel says of a program; `memlock` costs a read of /proc of about 20 µs."""
-    info, length = _info(fd)
+    info, length = raw_info(fd)
     count = _word(info, abi.PROG_INFO, "nr_map_ids", length)
     ids = bytearray(4 * count)
     if count:
         offset, width = abi.PROG_INFO["nr_map_ids"]
         pointer, _ = abi.PROG_INFO["map_ids"]
         asked = {offset: count.to_bytes(width, ORDER), pointer: address(ids).to_bytes(8, ORDER)}
-        info, length = _info(fd, asked)
+        info, length = raw_info(fd, asked)
     tag, width = abi.PROG_INFO["tag"]
     locked = _fdinfo(fd).get("memlock") if memlock else None
     return ProgramInfo(
@@ -156,7 +156,7 @@ _GPL_BIT = 1 if ORDER == "little" else 1 << 31
 
 def map_info(fd: Fd | int) -> MapInfo:
     """Returns what the kernel says of a map."""
-    info, length = _info(fd)
+    info, length = raw_info(fd)
     extra = _fdinfo(fd)
     locked, frozen = extra.get("memlock"), extra.get("frozen")
     return MapInfo(
@@ -187,7 +187,7 @@ _TYPED_LINKS = {
 
 def link_info(fd: Fd | int) -> LinkInfo:
     """Returns what the kernel says of a link."""
-    info, length = _info(fd)
+    info, length = raw_info(fd)
     kind_of = _word(info, abi.LINK_INFO, "type", length)
     device, typed = _DEVICE_LINKS.get(kind_of), _TYPED_LINKS.get(kind_of)
     return LinkInfo(
@@ -212,7 +212,7 @@ def _link_target(fd: Fd | int, kind_of: int, info: bytearray, length: int) -> st
     room = bytearray(_NAME_SIZE)
     pointer, width = abi.LINK_INFO[size]
     asked = {abi.LINK_INFO[name][0]: address(room).to_bytes(8, ORDER), pointer: _NAME_SIZE.to_bytes(width, ORDER)}
-    _info(fd, asked)
+    raw_info(fd, asked)
     return bytes(room).split(b"\0")[0].decode("utf-8", "replace") or None
 
 

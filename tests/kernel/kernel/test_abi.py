@@ -25,7 +25,12 @@ LATER = {
     *("count", "link_ids", "revision", "tcx.ifindex", "tcx.attach_type", "netkit.ifindex", "netkit.attach_type"),
     *("perf_event.type", "perf_event.tracepoint.tp_name", "perf_event.tracepoint.name_len"),
 }
-STRUCTURES = {"PROG_INFO": "bpf_prog_info", "MAP_INFO": "bpf_map_info", "LINK_INFO": "bpf_link_info"}
+STRUCTURES = {
+    "PROG_INFO": "bpf_prog_info",
+    "MAP_INFO": "bpf_map_info",
+    "LINK_INFO": "bpf_link_info",
+    "BTF_INFO": "bpf_btf_info",
+}
 
 
 def compare(layout: abi.Layout, kernel: dict[str, tuple[int, int]]) -> None:

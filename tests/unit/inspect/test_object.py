@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bpfimg.bytecode import parse
+from bpfimg.bytecode import dissect, parse
 from bpfimg.inspect._object import report
 from tests.support.objects import compile_source, example
+
+if TYPE_CHECKING:
+    from bpfimg.bytecode import BytecodeObject, Dissection
 
 SOURCE = r"""
 enum mode { SLOW, FAST = 5 };
@@ -34,8 +38,12 @@ char LICENSE[] SEC("license") = "GPL";
 """
 
 
+def told(found: BytecodeObject | Dissection, **options: Any) -> Any:  # JSON
+    return json.loads(json.dumps(report(found, **options), allow_nan=False))
+
+
 def values(data: bytes) -> dict[str, object]:
-    found = json.loads(json.dumps(report(parse(data)), allow_nan=False))
+    found = told(parse(data))
     return {spec["name"]: spec["value"] for spec in found["globals"]}
 
 
@@ -61,51 +69,66 @@ def test_values_by_type(target: str) -> None:
     }
 
 
+USES_NOTHING = {"helpers": [], "gpl_only": [], "kfuncs": [], "ksyms": [], "maps": [], "calls": [], "isa": [], "core": 0}
+COUNTERS = {
+    "name": "counters",
+    "type": "array",
+    "key_size": 4,
+    "value_size": 16,
+    "key_type": "__u32",
+    "value_type": "struct counter",
+    "max_entries": 1,
+    "flags": 0,
+    "map_extra": 0,
+    "pinning": "none",
+    "internal": False,
+    "legacy": False,
+    "inner": None,
+}
+
+
 def test_the_whole_report() -> None:
     data = example("xdp_counter", target="bpfel")
-    found = report(parse(data))
-    instructions = found["programs"][0].pop("instructions")  # type: ignore[index]
-    assert instructions > 10
+    found = told(parse(data))
+    (program,) = found.pop("programs")
+    assert program.pop("instructions") > 10
+    assert program.pop("uses") == {
+        **USES_NOTHING,
+        "helpers": ["bpf_get_prandom_u32", "bpf_map_lookup_elem"],
+        "maps": [".rodata", "counters"],
+        "isa": ["atomic-add"],
+    }
+    assert program == {
+        "name": "xdp_count",
+        "section": "xdp",
+        "type": "xdp",
+        "label": "xdp",
+        "attach_type": "xdp",
+        "target": None,
+        "sleepable": False,
+        "frags": False,
+        "multi": False,
+        "autoload": True,
+        "offset": 0,
+    }
+    assert found.pop("maps") == [
+        COUNTERS,
+        {
+            **COUNTERS,
+            "name": ".rodata",
+            "value_size": 4,
+            "key_type": None,
+            "value_type": None,
+            "flags": 1152,
+            "internal": True,
+        },
+    ]
+    needed = found.pop("requirements")
+    assert {"kind": "map_type", "name": "array", "since": "3.19", "programs": [], "optional": False} in needed
+    sections = {each["name"]: each for each in found.pop("sections")}
+    assert sections["xdp"]["kind"] == "PROGBITS"
+    assert found.pop("btf_size") == sections[".BTF"]["size"] + sections[".BTF.ext"]["size"]
     assert found == {
-        "programs": [
-            {
-                "name": "xdp_count",
-                "section": "xdp",
-                "type": "xdp",
-                "label": "xdp",
-                "attach_type": "xdp",
-                "target": None,
-                "sleepable": False,
-                "frags": False,
-                "autoload": True,
-            }
-        ],
-        "maps": [
-            {
-                "name": "counters",
-                "type": "array",
-                "key_size": 4,
-                "value_size": 16,
-                "key_type": "__u32",
-                "value_type": "struct counter",
-                "max_entries": 1,
-                "flags": 0,
-                "pinning": "none",
-                "internal": False,
-            },
-            {
-                "name": ".rodata",
-                "type": "array",
-                "key_size": 4,
-                "value_size": 4,
-                "key_type": None,
-                "value_type": None,
-                "max_entries": 1,
-                "flags": 1152,
-                "pinning": "none",
-                "internal": True,
-            },
-        ],
         "globals": [
             {
                 "name": "sample",
@@ -116,18 +139,65 @@ def test_the_whole_report() -> None:
                 "size": 4,
                 "read_only": True,
                 "value": 1,
+                "enumerators": {},
             }
         ],
+        "functions": [],
+        "externs": [],
         "license": "Dual BSD/GPL",
         "byte_order": "little",
         "btf": True,
         "core": False,
+        "line_info": True,
+        "compiler": None,
         "size": len(data),
+        "dwarf_size": 0,
     }
 
 
+def test_details_are_read_on_request_only() -> None:
+    dissection = dissect(example("xdp_counter"))
+    assert told(dissection) == told(dissection.object)
+    found = told(dissection, code=["xdp_count"], types=True, core=True)
+    assert [each["name"] for each in found["code"]] == ["xdp_count"]
+    assert found["core_relocations"] == []
+    types = {(each["name"], each["part"]): each for each in found["types"]}
+    assert types["counters", "value"]["type"] == "struct counter"
+    assert "struct counter {" in types["counters", "value"]["definition"]
+    assert ("sample", "value") in types
+
+
+CORE = r"""
+struct task_struct { int pid, tgid; } __attribute__((preserve_access_index));
+SEC("kprobe/a") int one(struct task_struct *task) { return task->tgid; }
+SEC("?kprobe/b") int two(struct task_struct *task) { return task->tgid + task->pid; }
+static __attribute__((noinline)) int sub(struct task_struct *task) { return task->pid * 3; }
+SEC("kprobe/c") int three(struct task_struct *task) { return sub(task); }
+"""
+
+
+def test_core_relocations_are_told_once_each() -> None:
+    found = told(dissect(compile_source(CORE)), core=True)["core_relocations"]
+    asked = {each["subject"]: each for each in found}
+    assert asked["task_struct.tgid"]["functions"] == ["one", "two"]
+    assert asked["task_struct.tgid"]["count"] == 2
+    assert sorted(asked["task_struct.pid"]["functions"]) == ["sub", "two"]
+    assert asked["task_struct.pid"]["kind"] == "field_byte_offset"
+    assert asked["task_struct.pid"]["words"] == "reads task_struct.pid, any kernel with that field"
+
+
+def test_the_shape_inside_a_map_of_maps() -> None:
+    source = r"""
+    struct inner { __uint(type, 2); __type(key, __u32); __type(value, __u64); __uint(max_entries, 3); };
+    struct { __uint(type, 13); __type(key, __u32); __uint(max_entries, 2); __array(values, struct inner); }
+        outer SEC(".maps");
+    """
+    (outer,) = told(parse(compile_source(source)))["maps"]
+    assert (outer["inner"]["type"], outer["inner"]["value_size"], outer["inner"]["max_entries"]) == ("array", 8, 3)
+
+
 def test_what_a_program_asks_for() -> None:
-    (program,) = report(parse(compile_source(SOURCE)))["programs"]  # type: ignore[misc]
+    (program,) = told(parse(compile_source(SOURCE)))["programs"]
     assert (program["label"], program["target"], program["sleepable"], program["autoload"]) == (
         "fentry",
         "vfs_read",

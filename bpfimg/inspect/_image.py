@@ -1,0 +1,93 @@
+"""What an image says, and whether its object bears it out: for any platform of it."""
+
+from __future__ import annotations
+
+from bpfimg._value import value
+from bpfimg.errors import ImageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bpfimg.image import BytecodeImage, Finding
+    from bpfimg.oci import Descriptor, Platform, Source
+
+_MANIFEST_LIMIT = 4 << 20
+
+
+@value(frozen=True, slots=True)
+class Seen:
+    """One image that was looked at: `platforms` are those of the index it came from, its own alone without one.
+
+    `findings` say where its labels disagree with its object.
+    """
+
+    image: BytecodeImage
+    platforms: tuple[Platform, ...]
+    findings: tuple[Finding, ...]
+
+    def head(self) -> dict[str, object]:
+        """What the image says, as JSON-able values; the object is `report`'s."""
+        image = self.image
+        stated = {**image.labels.to_dict(), **image.extra_labels, **image.description.to_labels()}
+        return {
+            "platform": str(image.platform),
+            "platforms": [str(platform) for platform in self.platforms],
+            "manifest": str(image.descriptor.digest) if image.descriptor else None,
+            "variant": image.variant,
+            "file": image.file_name,
+            "created": image.created or None,
+            "labels": stated if image.variant in ("image", "artifact") else {},
+            "annotations": dict(image.annotations),
+            "findings": [
+                {"rule": found.rule, "about": found.about, "message": found.message} for found in self.findings
+            ],
+        }
+
+
+def image(source: Source, descriptor: Descriptor, wanted: Platform | None, here: Platform) -> Seen:
+    """The image for the `wanted` platform; without one, that for `here`, else the first that there is.
+
+    Raises ImageError, naming the platforms that there are, where the wanted one is none of them; and as
+    `BytecodeImage.fetch` does.
+    """
+    from bpfimg.image import BytecodeImage
+
+    there = _platforms(source, descriptor)
+    if there:
+        chosen = wanted or (here if any(_alike(each, here) for each in there) else there[0])
+        found = BytecodeImage.fetch(source, descriptor, chosen)
+    else:
+        found = _only(source, descriptor, wanted or here)
+        if wanted is not None and not _alike(found.platform, wanted):
+            raise ImageError(f"the image is for {found.platform} alone, expected one for {wanted}")
+        there = (found.platform,)
+    return Seen(found, there, found.check())
+
+
+def _platforms(source: Source, descriptor: Descriptor) -> tuple[Platform, ...]:
+    """Those of an index; none for a manifest. Entries for `unknown` are BuildKit's attestations."""
+    from bpfimg.oci import Index, parse_document
+
+    if not descriptor.is_index:
+        return ()
+    document = parse_document(source.fetch(descriptor, limit=_MANIFEST_LIMIT), descriptor.media_type)
+    assert isinstance(document, Index)
+    found = (entry.platform for entry in document.manifests if entry.platform is not None)
+    return tuple(dict.fromkeys(platform for platform in found if platform.os != "unknown"))
+
+
+def _only(source: Source, descriptor: Descriptor, platform: Platform) -> BytecodeImage:
+    """The image of a manifest; whom it is for decides nothing here but the byte order that is expected of it."""
+    from bpfimg.image import BytecodeImage
+    from bpfimg.oci import Platform
+
+    for other in (platform, Platform("linux", "s390x")):  # big-endian, if this machine is not
+        try:
+            return BytecodeImage.fetch(source, descriptor, other)
+        except ImageError as error:
+            if "BI-25" not in error.rules:
+                raise
+    return BytecodeImage.fetch(source, descriptor, Platform("linux", "amd64"))
+
+
+def _alike(one: Platform, other: Platform) -> bool:
+    return (one.os, one.architecture) == (other.os, other.architecture)

@@ -8,6 +8,8 @@ any folder, on any day.
 * `compile_c`, `object_name`: one C source to an object; an input's name in the image
 * `again`: is an image what was built? `compare`: how the images of an index differ
 * `git`: what a checkout says of itself; `project`: bpfimg.toml
+* `documents`: SBOM and provenance of what was built, as referrers; reading referrers
+* `containerfile`, `engine`: for those who build with docker or podman
 """
 
 from __future__ import annotations
@@ -18,6 +20,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.build import _again as again
     from bpfimg.build import _compare as compare
+    from bpfimg.build import _containerfile as containerfile
+    from bpfimg.build import _documents as documents
+    from bpfimg.build import _engine as engine
     from bpfimg.build import _git as git
     from bpfimg.build import _project as project
     from bpfimg.build._build import image, object_name
@@ -33,6 +38,9 @@ __all__ = [
     "again",
     "compare",
     "compile_c",
+    "containerfile",
+    "documents",
+    "engine",
     "git",
     "image",
     "images",
@@ -50,6 +58,9 @@ __getattr__ = opened(
         "again": "_again*",
         "compare": "_compare*",
         "compile_c": "_clang",
+        "containerfile": "_containerfile*",
+        "documents": "_documents*",
+        "engine": "_engine*",
         "git": "_git*",
         "image": "_build",
         "images": "_make",

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from bpfimg.build._made import Built
-    from bpfimg.oci import Descriptor, Repository
+    from bpfimg.oci import Digest, Repository
 
-__all__ = ["BUILD_TYPE", "LOCAL", "PREDICATE", "provenance"]
+__all__ = ["BUILD_TYPE", "LOCAL", "PREDICATE", "check_builder", "provenance"]
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://slsa.dev/provenance/v1"
@@ -35,7 +35,7 @@ _SOURCE, _GIT = "org.opencontainers.image.source", "org.opencontainers.image.rev
 
 def provenance(
     built: Sequence[Built],
-    subjects: Sequence[Descriptor],
+    subjects: Sequence[Digest],
     repository: Repository,
     *,
     builder: str = LOCAL,
@@ -47,9 +47,7 @@ def provenance(
 
     Raises UsageError for a builder that is no URI.
     """
-    if not _URI.fullmatch(builder):
-        hint = "as in https://ci.example/builders/release@v1"
-        raise UsageError(f"the builder is {quoted(builder)}, expected a URI", hint=hint)
+    check_builder(builder)
     statement = {
         "_type": STATEMENT,
         "subject": [_subject(each, repository) for each in subjects],
@@ -62,8 +60,16 @@ def provenance(
     return Document(IN_TOTO, "provenance.intoto.json", compact(statement), built[0].image.created, PREDICATE)
 
 
-def _subject(descriptor: Descriptor, repository: Repository) -> dict[str, object]:
-    return {"name": str(repository), "digest": {descriptor.digest.algorithm: descriptor.digest.hex}}
+def check_builder(builder: str) -> str:
+    """`builder` when it is a URI; UsageError when not."""
+    if not _URI.fullmatch(builder):
+        hint = "as in https://ci.example/builders/release@v1"
+        raise UsageError(f"the builder is {quoted(builder)}, expected a URI", hint=hint)
+    return builder
+
+
+def _subject(digest: Digest, repository: Repository) -> dict[str, object]:
+    return {"name": str(repository), "digest": {digest.algorithm: digest.hex}}
 
 
 def _definition(built: Sequence[Built]) -> dict[str, object]:

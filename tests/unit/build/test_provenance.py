@@ -15,7 +15,7 @@ from bpfimg import build
 from bpfimg.build import _provenance
 from bpfimg.build._made import Built, Source
 from bpfimg.errors import UsageError
-from bpfimg.oci import Descriptor, Platform, Repository
+from bpfimg.oci import Digest, Platform, Repository
 from tests.support.objects import example
 
 REPOSITORY = Repository.parse("registry.example/team/xdp_counter")
@@ -36,8 +36,8 @@ def _built(arch: str = "amd64", *, created: int = 0, annotations: dict[str, str]
     return Built(image, **facts)
 
 
-def _subject(built: Built) -> Descriptor:
-    return built.image.pack().manifest.descriptor
+def _subject(built: Built) -> Digest:
+    return built.image.pack().manifest.descriptor.digest
 
 
 def _statement(*built: Built, **more: Any) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def test_subjects_are_the_images_by_name_and_digest() -> None:
     assert document["_type"] == "https://in-toto.io/Statement/v1"
     assert document["predicateType"] == "https://slsa.dev/provenance/v1"
     assert document["subject"] == [
-        {"name": "registry.example/team/xdp_counter", "digest": {"sha256": _subject(each).digest.hex}} for each in built
+        {"name": "registry.example/team/xdp_counter", "digest": {"sha256": _subject(each).hex}} for each in built
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bpfimg._value import field, value
 from bpfimg.bytecode import check_header
+from bpfimg.errors import BytecodeError
 from bpfimg.image._description import Description
 from bpfimg.image._limits import DEFAULT, broken
 from bpfimg.image._machines import byte_order
@@ -107,8 +108,12 @@ class BytecodeImage:
 
 
 def check_byte_order(bytecode: bytes, platform: Platform) -> None:
-    """ImageError (BI-25) unless a machine of `platform` can load `bytecode`."""
-    have, want = check_header(bytecode), byte_order(platform)
+    """ImageError (BI-25) unless a machine of `platform` can load `bytecode`; BytecodeError for what is no object."""
+    try:
+        have = check_header(bytecode)
+    except BytecodeError as error:
+        raise BytecodeError(f"{error} (BI-16)", hint=error.hint) from error
+    want = byte_order(platform)
     if want is None:
         raise broken(
             "BI-24", f"{platform} is no platform that eBPF objects are for, expected linux/ARCH, ARCH as in Go"

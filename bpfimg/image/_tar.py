@@ -89,7 +89,9 @@ def _entries(archive: memoryview, limits: Limits) -> Iterator[tuple[bytes, bytes
         size = _number(header[124:136]) if extension or b"size" not in extended else _decimal(extended[b"size"])
         start = position + BLOCK
         if size > len(archive) - start:
-            raise broken("BI-11", f"a layer entry says {size} bytes, {len(archive) - start} are left in the archive")
+            entry = quoted(extended.get(b"path", _name(header)))
+            left = len(archive) - start
+            raise broken("BI-11", f"layer entry {entry} says {size} bytes, {left} are left in the archive")
         if size and kind == b"5":
             raise broken("BI-11", f"a directory in the layer says it has {size} bytes, expected 0")
         content = archive[start : start + size]

@@ -15,6 +15,7 @@ import pytest
 from bpfimg._value import replace
 from bpfimg.bytecode import Dissection, dissect
 from bpfimg.errors import BytecodeError
+from tests.support.corpus_groups import every_group, objects
 from tests.support.objects import EXAMPLES, PRELUDE, compile_source, headers, overwritten, patched
 
 if TYPE_CHECKING:
@@ -112,6 +113,38 @@ def test_a_newer_compiler(tmp_path: Path) -> None:
         argv = [clang, "-target", target, "-g", "-O2", "-mcpu=v3", "-x", "c", "-c", "-", "-o", "-"]
         data = subprocess.run(argv, input=(PRELUDE + SOURCE).encode(), capture_output=True, check=True).stdout
         assert said(taken(data)) == said(data)
+
+
+def kept(data: bytes) -> dict[str, object]:
+    """Everything but what stripping is to change, sections by number among those of code and data."""
+    parts = dissect(data)
+    elf = parts.elf
+    sections = [(section.name, section.size, section.content) for section in elf.sections]
+    relocations = [
+        [(offset, elf.table[symbol].name, elf.table[symbol].value, kind) for offset, symbol, kind in rows]
+        for rows in (elf.relocations(section.index) for section in elf.sections)
+    ]
+    plain = replace(parts.object, size=0, dwarf_size=0, producer=None, sections=())
+    return {"object": plain, "sections": sections, "relocations": relocations}
+
+
+@every_group
+def test_every_object_of_the_corpus_keeps_what_it_says(group: str) -> None:
+    """Ours is what it was, and what llvm-strip makes of it, for every object that the reader takes."""
+    strip = shutil.which("llvm-strip-19") or shutil.which("llvm-strip")
+    taken_off = 0
+    for sample in objects(group):
+        try:
+            before = kept(sample.data)
+        except BytecodeError:
+            continue
+        ours = taken(sample.data)
+        assert kept(ours) == before, sample.name
+        taken_off += len(sample.data) - len(ours)
+        if strip is not None and ours != sample.data:
+            done = subprocess.run([strip, "-g", "-o", "-", "-"], input=sample.data, capture_output=True, check=False)
+            assert done.returncode or kept(done.stdout) == before, sample.name
+    assert taken_off > 100_000 or group != "compiled"
 
 
 def bpftool() -> str:

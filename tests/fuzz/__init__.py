@@ -1,0 +1,5 @@
+"""The fuzzer: `python -m tests.fuzz`, a million broken objects in two processes.
+
+`targets` says what is done with an input and what must hold, `mutate` makes inputs that look like objects, `worker`
+guards time and memory and keeps what fails below `regressions/`, `coverage` is the same driven by atheris.
+"""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bpfimg.bytecode import BytecodeObject
     from bpfimg.bytecode._model import FunctionSpec, ProgramSpec
 
+SECTIONS = "#define SEC(name) __attribute__((section(name), used))\n"
 #: what a source needs to state relocations of each kind; TYPE_MATCHES needs clang 15
 CORE = """
 #define CORE __attribute__((preserve_access_index))
@@ -49,7 +50,7 @@ _PATCHED = re.compile(
     r"prog '(?P<program>[^']*)': relo #(?P<number>\d+): (?:patched insn #(?P<at>\d+) \([^)]*\) (?:imm|imm64|off) "
     r"(?P<local>\d+) -> (?P<value>\d+)|(?P<poisoned>substituting insn #\d+ w/ invalid insn))"
 )
-_FAILED = re.compile(r"prog '(?P<program>[^']*)': relo #(?P<number>\d+): failed to relocate")
+_FAILED = re.compile(r"prog '(?P<program>[^']*)': relo #(?P<number>\d+): failed to (?:relocate|patch insn)")
 
 
 @dataclass(frozen=True)
@@ -62,12 +63,13 @@ class Answer:
 
 
 @functools.lru_cache(maxsize=256)
-def compiled(source: str, *, clang: str = "clang", target: str = "bpf") -> bytes:
-    """The object of C text behind `PRELUDE` and `CORE`."""
+def compiled(source: str, *, clang: str = "clang", target: str = "bpf", headers: bool = True) -> bytes:
+    """The object of C text behind `PRELUDE` (not without `headers`) and `CORE`."""
     if shutil.which(clang) is None:
         pytest.skip(f"needs {clang} to compile eBPF objects")
-    command = [clang, "-target", target, "-g", "-O2", "-Wno-unknown-attributes", "-c", "-x", "c", "-", "-o", "-"]
-    done = subprocess.run(command, input=(PRELUDE + CORE + source).encode(), capture_output=True, check=False)
+    command = [clang, "-target", target, "-g", "-O2", "-w", "-c", "-x", "c", "-", "-o", "-"]
+    text = (PRELUDE if headers else SECTIONS) + CORE + source
+    done = subprocess.run(command, input=text.encode(), capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()[:4000]
     return done.stdout
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from bpfimg._value import replace
+from bisect import bisect_right
+
+from bpfimg._value import replace, value
 from bpfimg.bytecode import _decode
 from bpfimg.bytecode._code import References
 from bpfimg.bytecode._functions import INSTRUCTION_SIZE, functions
@@ -12,26 +14,18 @@ from bpfimg.errors import BytecodeError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from bpfimg.btf import Btf, CoreRelocation, LineInfo
     from bpfimg.bytecode._decode import Instruction
     from bpfimg.bytecode._elf import Section, Symbol
     from bpfimg.bytecode._functions import Function
     from bpfimg.bytecode._parse import Dissection
+    from bpfimg.bytecode._variables import GlobalSpec
 
-__all__ = ["instructions", "labelled"]
+__all__ = ["Disassembly", "labelled"]
 
 _TEXT_MAX = 64
-
-
-def instructions(dissection: Dissection, name: str) -> tuple[Instruction, ...]:
-    """The instructions of the function of that name; `BytecodeError` if there is none.
-
-    Offsets count from its first instruction. `refers` is ("helper" | "kfunc" | "function" | "callback" | "map" |
-    "global" | "section" | "ksym" | "kconfig", name).
-    """
-    return _Reader(dissection).read(name)
 
 
 def labelled(code: Iterable[Instruction]) -> tuple[Instruction, ...]:
@@ -43,45 +37,71 @@ def labelled(code: Iterable[Instruction]) -> tuple[Instruction, ...]:
     return tuple(replace(row, label=names[row.offset]) if row.offset in names else row for row in rows)
 
 
-class _Reader:
-    """What is looked up again and again while one function is read."""
+@value(frozen=True, slots=True, eq=False)
+class _Beside:
+    """The code of a section, and what stands beside it by its offset in bytes."""
+
+    content: bytes
+    symbols: dict[int, Symbol]
+    lines: dict[int, LineInfo]
+    core: dict[int, str]
+
+
+class Disassembly:
+    """Reads the functions of one object; what belongs to a whole section is looked up once."""
 
     def __init__(self, dissection: Dissection) -> None:
         self._dissection = dissection
         self._elf = dissection.elf
-        self._functions = functions(dissection.elf, Limits())
+        found = functions(dissection.elf, Limits())
+        # a program comes before a static function of the same name
+        self._functions = {each.name: each for each in sorted(found, key=lambda each: each.program)}
         self._kinds = {extern.name: extern.kind for extern in dissection.object.externs}
         kfuncs = frozenset(name for name, kind in self._kinds.items() if kind == "kfunc")
-        self._references = References(dissection.elf, self._functions, kfuncs)
+        self._references = References(dissection.elf, found, kfuncs)
         self._sections = {section.index: section for section in dissection.elf.sections}
+        self._globals: dict[str, list[GlobalSpec]] = {}
+        for spec in dissection.object.globals:
+            self._globals.setdefault(spec.section, []).append(spec)
+        ext = dissection.ext
+        self._lines = ext.lines if ext is not None else {}
+        self._core = ext.core if ext is not None else {}
+        self._beside: dict[int, _Beside] = {}
 
-    def read(self, name: str) -> tuple[Instruction, ...]:
-        function = self._function(name)
+    def of(self, name: str) -> tuple[Instruction, ...]:
+        """The instructions of the function of that name; `BytecodeError` if there is none.
+
+        Offsets count from its first instruction. `refers` is ("helper" | "kfunc" | "function" | "callback" | "map" |
+        "global" | "section" | "ksym" | "kconfig", name).
+        """
+        function = self._functions.get(name)
+        if function is None:
+            names = ", ".join(quoted(each)[1:-1] for each in list(self._functions)[:20])
+            raise BytecodeError(
+                f"the object has no program or sub-program {quoted(name)}", hint=f"it has: {names or 'none at all'}"
+            )
         section = function.section
-        relocations = {
-            offset - function.start: self._elf.table[symbol]
-            for offset, symbol, _kind in self._elf.relocations(section.index)
-            if function.start <= offset < function.end
-        }
-        lines, core = self._lines(function), self._core(function)
-        code = section.content[function.start : function.end]
+        if section.index not in self._beside:
+            self._beside[section.index] = self._read(section)
+        beside = self._beside[section.index]
+        code = beside.content[function.start : function.end]
         return labelled(
             replace(
-                self._referring(row, function, relocations.get(row.offset)),
-                core=core.get(row.offset, ""),
-                line=lines.get(row.offset),
+                self._referring(row, function, beside.symbols.get(function.start + row.offset)),
+                core=beside.core.get(function.start + row.offset, ""),
+                line=beside.lines.get(function.start + row.offset),
             )
             for row in _decode.decode(code, self._elf.byte_order)
         )
 
-    def _function(self, name: str) -> Function:
-        # a program comes before a static function of the same name
-        for function in sorted(self._functions, key=lambda function: not function.program):
-            if function.name == name:
-                return function
-        names = ", ".join(quoted(function.name)[1:-1] for function in self._functions[:20])
-        raise BytecodeError(
-            f"the object has no program or sub-program {quoted(name)}", hint=f"it has: {names or 'none at all'}"
+    def _read(self, section: Section) -> _Beside:
+        types = self._dissection.types
+        core = self._core.get(section.name, ()) if types is not None else ()
+        return _Beside(
+            section.content,
+            {offset: self._elf.table[symbol] for offset, symbol, _ in self._elf.relocations(section.index)},
+            {line.offset: line for line in self._lines.get(section.name, ())},
+            {each.offset: _words(types, each) for each in core if types is not None},
         )
 
     def _referring(self, row: Instruction, function: Function, symbol: Symbol | None) -> Instruction:
@@ -124,27 +144,15 @@ class _Reader:
     def _datum(self, row: Instruction, section: Section, offset: int) -> Instruction:
         """The address of a global variable, or of a place in a section."""
         text = _text(section, offset)
-        for spec in self._dissection.object.globals:
-            if spec.section == section.name != KCONFIG and spec.offset <= offset < spec.offset + spec.size:
-                beyond = offset - spec.offset
-                return replace(row, refers=("global", spec.name), note=f"+{beyond:#x}" if beyond else text)
+        specs = self._globals.get(section.name, []) if section.name != KCONFIG else []
+        at = bisect_right(specs, offset, key=lambda spec: spec.offset) - 1
+        if at >= 0 and offset < specs[at].offset + specs[at].size:
+            beyond = offset - specs[at].offset
+            return replace(row, refers=("global", specs[at].name), note=f"+{beyond:#x}" if beyond else text)
         return replace(row, refers=("section", section.name), note=text or (f"+{offset:#x}" if offset else ""))
 
-    def _lines(self, function: Function) -> Mapping[int, LineInfo]:
-        ext = self._dissection.ext
-        found = ext.lines.get(function.section.name, ()) if ext is not None else ()
-        return {line.offset - function.start: line for line in found}
 
-    def _core(self, function: Function) -> Mapping[int, str]:
-        ext, types = self._dissection.ext, self._dissection.types
-        found = ext.core.get(function.section.name, ()) if ext is not None else ()
-        inside = [relocation for relocation in found if function.start <= relocation.offset < function.end]
-        if types is None or not inside:
-            return {}
-        return {relocation.offset - function.start: core_words(types, relocation) for relocation in inside}
-
-
-def core_words(types: Btf, relocation: CoreRelocation) -> str:
+def _words(types: Btf, relocation: CoreRelocation) -> str:
     """What a CO-RE relocation asks of a kernel; what is wrong with it, if it is not sound."""
     from bpfimg.btf import question
 

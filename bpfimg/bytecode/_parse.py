@@ -20,7 +20,8 @@ from bpfimg.errors import BytecodeError, quoted
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.btf import Ext
-    from bpfimg.bytecode._disassemble import Instruction
+    from bpfimg.bytecode._decode import Instruction
+    from bpfimg.bytecode._disassemble import Disassembly
     from bpfimg.bytecode._elf import ElfObject
 
 _LICENSE = "license"
@@ -48,9 +49,13 @@ class Dissection:
 
     def disassemble(self, name: str) -> tuple[Instruction, ...]:
         """The instructions of the program or sub-program of that name; `BytecodeError` if there is none."""
-        from bpfimg.bytecode._disassemble import instructions
+        return self.disassembly().of(name)
 
-        return instructions(self, name)
+    def disassembly(self) -> Disassembly:
+        """For the instructions of several functions: `disassembly().of(name)`."""
+        from bpfimg.bytecode._disassemble import Disassembly
+
+        return Disassembly(self)
 
 
 def parse(data: bytes, *, limits: Limits | None = None) -> BytecodeObject:

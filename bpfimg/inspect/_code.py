@@ -10,9 +10,10 @@ if TYPE_CHECKING:
     from bpfimg.bytecode import Dissection, Instruction
 
 
-def listing(dissection: Dissection, name: str) -> dict[str, object]:
-    """The instructions of one program or sub-program; offsets in bytes from its first; None for what is not there."""
-    return {"name": name, "instructions": written(dissection.disassemble(name))}
+def listings(dissection: Dissection, names: Iterable[str]) -> list[dict[str, object]]:
+    """The instructions of programs and sub-programs; offsets in bytes from the first; None for what is not there."""
+    code = dissection.disassembly()
+    return [{"name": name, "instructions": written(code.of(name))} for name in names]
 
 
 def written(rows: Iterable[Instruction]) -> list[dict[str, object]]:

@@ -7,9 +7,9 @@ from bpfimg.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from bpfimg.bytecode import Dissection
+    from bpfimg.bytecode import Dissection, Instruction
 
     _Key = tuple[str, str]
 
@@ -77,9 +77,12 @@ def graph(dissection: Dissection, *, parts: Iterable[str] = ("calls", "maps")) -
     """
     chosen = frozenset(parts)
     nodes = dict(_nodes(dissection, chosen))
+    _bounded(nodes)
+    code = dissection.disassembly()
+    sections = {spec.name: spec.section for spec in dissection.object.globals}
     edges: dict[tuple[_Key, _Key], bool] = {}
     for source in [key for key in nodes if key[0] == "code"]:
-        found = _direct(dissection, source[1]) if "calls" in chosen else _reached(dissection, source[1])
+        found = _direct(code.of(source[1]), sections) if "calls" in chosen else _reached(dissection, source[1])
         for kind, name in found:
             part, space = _PLACES.get(kind, ("", ""))
             target = space, name
@@ -87,11 +90,15 @@ def graph(dissection: Dissection, *, parts: Iterable[str] = ("calls", "maps")) -
                 continue
             nodes.setdefault(target, Node("data" if kind == "section" else space, name, ""))
             edges[source, target] = edges.get((source, target), True) and kind == "callback"
+    _bounded(nodes)
+    index = {key: number for number, key in enumerate(nodes)}
+    return Graph(tuple(nodes.values()), tuple(Edge(index[a], index[b], dashed) for (a, b), dashed in edges.items()))
+
+
+def _bounded(nodes: Mapping[_Key, Node]) -> None:
     if len(nodes) > _NODES_MAX:
         hint = "draw less of it with --graph-of"
         raise UsageError(f"the graph has {len(nodes)} nodes, expected at most {_NODES_MAX}", hint=hint)
-    index = {key: number for number, key in enumerate(nodes)}
-    return Graph(tuple(nodes.values()), tuple(Edge(index[a], index[b], dashed) for (a, b), dashed in edges.items()))
 
 
 def _nodes(dissection: Dissection, chosen: frozenset[str]) -> Iterator[tuple[_Key, Node]]:
@@ -113,10 +120,9 @@ def _nodes(dissection: Dissection, chosen: frozenset[str]) -> Iterator[tuple[_Ke
                 yield ("map", found.name), Node("map", found.name, f"{found.type}{sizes}{room}")
 
 
-def _direct(dissection: Dissection, name: str) -> Iterator[_Key]:
-    """What the code of one function itself refers to, in the order of the code."""
-    sections = {spec.name: spec.section for spec in dissection.object.globals}
-    for row in dissection.disassemble(name):
+def _direct(rows: Iterable[Instruction], sections: Mapping[str, str]) -> Iterator[_Key]:
+    """What the code of one function itself refers to, in its order; of a global, the section that it is in."""
+    for row in rows:
         if row.refers is not None:
             kind, what = row.refers
             yield ("section", sections[what]) if kind == "global" else row.refers

@@ -67,9 +67,9 @@ def _object(obj: BytecodeObject) -> Part:
 def _details(dissection: Dissection, code: Iterable[str] | None, *, types: bool, core: bool) -> Part:
     found: Part = {}
     if code is not None:
-        from bpfimg.inspect._code import listing
+        from bpfimg.inspect._code import listings
 
-        found["code"] = [listing(dissection, name) for name in code]
+        found["code"] = listings(dissection, code)
     if types:
         from bpfimg.inspect._types import definitions
 

@@ -124,6 +124,9 @@ def _built(slot: Slot, parts: Sequence[_Part], recipe: Recipe) -> Built:
         (part,), (whole,) = parts, looked
         bytecode = whole.without_dwarf() if recipe.strip else part.bytecode
         stripped = len(part.bytecode) - len(bytecode)
+    toolchain = {"compiler": "; ".join(compilers)} if compilers else {}
+    if linker:
+        toolchain["linker"] = linker
     repeated = {name: text for name, text in recipe.annotations.items() if name.startswith(_REPEATED)}
     made = image(
         bytecode,
@@ -132,7 +135,7 @@ def _built(slot: Slot, parts: Sequence[_Part], recipe: Recipe) -> Built:
         created=recipe.created,
         labels={**repeated, **recipe.labels},
         annotations=recipe.annotations,
-        toolchain={"compiler": "; ".join(compilers)} if compilers else None,
+        toolchain=toolchain,
         variant=recipe.variant,
         dissection=whole,
     )

@@ -18,7 +18,7 @@ def say(options: Options, built: Sequence[Built]) -> None:
     from bpfimg.cli._parser import tell, warn
 
     images = [each.image for each in built]
-    for line in dict.fromkeys(_stripped(each) for each in built if each.stripped):
+    for line in dict.fromkeys(_stripped(each) for each in built if each.stripped and _given(each)):
         tell(options, line)
     if len(images) > 1:
         tell(options, f"made for {', '.join(str(image.platform) for image in images)} and no other platform")
@@ -31,8 +31,14 @@ def say(options: Options, built: Sequence[Built]) -> None:
             warn(f"{image.file_name}: {finding.message} ({finding.rule})")
 
 
+def _given(built: Built) -> list[str]:
+    """The objects among the inputs: that what was compiled here loses its DWARF again is no news."""
+    return [source.path for source in built.sources if source.kind == "object"]
+
+
 def _stripped(built: Built) -> str:
-    return f"stripped {built.stripped:,} bytes of DWARF from {built.sources[0].path}".replace(",", " ")
+    size = f"{built.stripped:,}".replace(",", " ")
+    return f"stripped {size} bytes of DWARF from {', '.join(_given(built))}"
 
 
 def as_json(built: Sequence[Built]) -> dict[str, object]:

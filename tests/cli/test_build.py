@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -202,6 +203,7 @@ def test_objects_and_sources_are_linked(here: Cli) -> None:
     assert row["stripped"] > 0
     labels = layout(here, "x/y:v1", "arm64")["config"]["config"]["Labels"]
     assert labels["io.ebpf.programs"] == '{"p":"xdp"}'
+    assert json.loads(labels["dev.bpfimg.toolchain"])["linker"] == row["linker"]
     error = here.error("build", "-t", "x/y:v1", "--link", "--no-strip", "le.o", expect=2)
     assert "DWARF cannot be kept" in error["message"]
 
@@ -356,3 +358,32 @@ def test_bpftool_reads_the_object_of_an_image(here: Cli) -> None:
     )
     assert "xdp_count" in done.stdout
     assert ".debug_info" not in Path(here.folder / "xdp_counter.bpf.o").read_bytes().decode("latin-1")
+
+
+def test_an_object_is_built_without_what_it_does_not_need(here: Cli) -> None:
+    """No compiler, linker, project file, network or cryptography is imported for one object."""
+    words = ["-X", "importtime", "-m", "bpfimg", "build", "-q", "-t", "x/y:v1", "linux/amd64=le.o"]
+    done = subprocess.run(
+        [sys.executable, *words],
+        cwd=here.folder,
+        env={**os.environ, **here.environ, "PYTHONPATH": str(EXAMPLES.parents[1])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "bpfimg.build._make" in imported
+    heavy = {
+        "subprocess",
+        "tomllib",
+        "ctypes",
+        "urllib3",
+        "cryptography",
+        "jsonschema",
+        "elftools",
+        "typing",
+        "pathlib",
+    }
+    assert imported & heavy == set()
+    ours = {"bpfimg.build._clang", "bpfimg.build._project", "bpfimg.build._git", "bpfimg.build._again"}
+    assert imported & ours == set()

@@ -15,7 +15,7 @@ from pathlib import Path
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "debian"
 
 #: peer -> the suite that has it where the machine's own suite does not
-SUITES = {"cosign": "trixie", "python3.13": "trixie"}
+SUITES = {"cosign": "trixie", "oras": "trixie", "python3.13": "trixie"}
 
 #: peer -> the packages that are unpacked together, where one is not enough: the other release's C library and all
 GROUPS = {

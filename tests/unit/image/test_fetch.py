@@ -258,4 +258,5 @@ print(*sorted(sys.modules.keys() - before))
     assert "bpfimg.image._fetch" in loaded
     standard = {"typing", "enum", "pathlib", "logging", "subprocess", "tempfile", "datetime", "inspect", "urllib"}
     heavy = {"tarfile", "gzip", "elftools", "urllib3", "cryptography", "bpfimg.bytecode._parse", "bpfimg.image._pack"}
+    heavy |= {f"bpfimg.image.{name}" for name in ("_artifact", "_check", "_compare", "_describe", "_document")}
     assert (standard | heavy) & loaded == set()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Inputs = Sequence[tuple[str, BytecodeImage]]
     """What goes into one build: the path of each object in the build context, and the image that it makes."""
 
-__all__ = ["build_arguments", "containerfile", "labels_of", "slot"]
+__all__ = ["build_arguments", "containerfile", "labels_of", "shell", "slot"]
 
 _OURS = "dev.bpfimg."
 _PATTERN = "*?[\\"  # what COPY expands in a path

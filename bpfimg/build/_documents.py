@@ -1,6 +1,6 @@
 """Documents about what was built, and where they go.
 
-An SBOM is about one object, so it refers to the image of each platform; provenance is about the whole build, so there is
+An SBOM is about one object, so it refers to the image of each platform. Provenance is about the whole build: there is
 one, it refers to what the reference names, and its subjects are that and every image in it.
 """
 

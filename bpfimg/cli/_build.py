@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bpfimg.cli import _build_recipe
+from bpfimg.cli import _build_documents, _build_engine, _build_recipe
 from bpfimg.errors import BytecodeError, UsageError
 
 TYPE_CHECKING = False
@@ -28,7 +28,9 @@ examples:
   bpfimg build -t registry.example/xdp_counter:v1 xdp_counter.bpf.c
   bpfimg build -t registry.example/probe:v1 linux/amd64=probe_x86.o linux/arm64=probe_arm64.o --push
   bpfimg build -t registry.example/probe:v1 --platform linux/amd64,linux/arm64 probe.bpf.c
-  bpfimg build -t registry.example/suite:v1 --link xdp.o maps.o"""
+  bpfimg build -t registry.example/suite:v1 --link xdp.o maps.o
+  bpfimg build -t registry.example/xdp_counter:v1 --sbom --provenance --push xdp_counter.bpf.c
+  bpfimg build --print containerfile xdp_counter.bpf.o"""
 
 #: an object file above the spec's limit is refused after this much was read
 _READ_LIMIT = 64 * 1024 * 1024 + 1
@@ -37,6 +39,8 @@ _READ_LIMIT = 64 * 1024 * 1024 + 1
 def add(parser: argparse.ArgumentParser) -> None:
     """Adds the words."""
     _build_recipe.add(parser)
+    _build_documents.add(parser)
+    _build_engine.add(parser)
     parser.add_argument("--push", action="store_true", help="push each REF to its registry, too")
     parser.add_argument("--digest-file", metavar="FILE", help="write the digest to FILE")
     parser.add_argument("--check", metavar="REF", help="store nothing: say whether REF is what these inputs make")
@@ -48,18 +52,26 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     from bpfimg.cli._build_said import say
     from bpfimg.cli._parser import warn
 
+    for_engine = _build_engine.asked(arguments)
     job = _build_recipe.job(arguments)
+    if for_engine:
+        return _build_engine.run(arguments, options, job)
     if arguments.check:
         from bpfimg.cli._build_check import check
 
         return check(options, arguments.check, build.images(job.recipe, warn=warn), job.recipe)
     references = _references(job.tags)
+    wanted = _build_documents.wanted(arguments, job.project)
     built = build.images(job.recipe, warn=warn)
     say(options, built)
-    descriptors = [_stored(options, reference, built, job.recipe, push=arguments.push) for reference in references]
+    descriptors, attached = [], []
+    for reference in references:
+        top, documents = _stored(options, reference, built, job.recipe, wanted, push=arguments.push)
+        descriptors.append(top)
+        attached += documents
     if arguments.digest_file:
         _write_digest(arguments.digest_file, descriptors[0])
-    _print(options, references, descriptors, built)
+    _print(options, references, descriptors, built, attached)
     return 0
 
 
@@ -78,17 +90,27 @@ def _references(tags: Sequence[str]) -> list[Reference]:
 
 
 def _stored(
-    options: Options, reference: Reference, built: Sequence[Built], recipe: Recipe, *, push: bool
-) -> Descriptor:
+    options: Options,
+    reference: Reference,
+    built: Sequence[Built],
+    recipe: Recipe,
+    wanted: _build_documents.Wanted,
+    *,
+    push: bool,
+) -> tuple[Descriptor, list[dict[str, object]]]:
+    """The image under one name, and the documents that were attached to it, as JSON has them."""
     from bpfimg import build
     from bpfimg.cli._places import registry, store
     from bpfimg.oci import copy
 
     local = store(options, reference.repository)
+    about = _build_documents.before(wanted, built, reference.repository)
     top = build.store([each.image for each in built], local, reference.tag, annotations=recipe.annotations)
+    about += _build_documents.after(wanted, built, reference.repository, top)
+    attached = _build_documents.attach(options, local, about)
     if push:
         copy(local, reference.selector, registry(options, reference.repository), reference.tag)
-    return top
+    return top, attached
 
 
 def read_object(path: str) -> bytes:
@@ -109,14 +131,19 @@ def _write_digest(path: str, descriptor: Descriptor) -> None:
 
 
 def _print(
-    options: Options, references: Sequence[Reference], descriptors: Sequence[Descriptor], built: Sequence[Built]
+    options: Options,
+    references: Sequence[Reference],
+    descriptors: Sequence[Descriptor],
+    built: Sequence[Built],
+    attached: Sequence[dict[str, object]],
 ) -> None:
     from bpfimg.cli._build_said import as_json
     from bpfimg.cli._render import image_entry, json_text
 
     if options.json:
         images = [image_entry(str(r), d) for r, d in zip(references, descriptors, strict=True)]
-        print(json_text({"images": images, "build": as_json(built)}))
+        documents = {"documents": list(attached)} if attached else {}
+        print(json_text({"images": images, "build": as_json(built), **documents}))
         return
     for reference, descriptor in zip(references, descriptors, strict=True):
         print(descriptor.digest if options.quiet else f"{reference}@{descriptor.digest}")

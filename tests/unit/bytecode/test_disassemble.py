@@ -14,6 +14,7 @@ import pytest
 from bpfimg.bytecode import dissect
 from bpfimg.bytecode._decode import UNKNOWN, decode
 from bpfimg.errors import BytecodeError
+from tests.support.corpus import compiled
 from tests.support.objects import EXAMPLES, PRELUDE, compile_source
 
 if TYPE_CHECKING:
@@ -157,6 +158,28 @@ def test_real_objects_are_read_as_llvm_reads_them(name: str, tool: str, cpu: str
         rows = found.disassemble(name_)
         assert all(row.text in texts[row.raw] for row in rows)
         assert sum(len(row.raw) for row in rows) == 8 * size
+
+
+def test_the_code_of_the_corpus_is_read_as_llvm_reads_it(tmp_path: Path) -> None:
+    """Every kind of instruction that compilers write, in both byte orders, with LLVM's old and new compilers."""
+    wanted = ("isa_", "subprogram_", "callback_", "kfunc_", "core_", "struct_ops_", "linked")
+    samples = [sample for sample in compiled() if sample.name.startswith(wanted)]
+    assert len(samples) > 60
+    count = 0
+    for sample in samples:
+        path = tmp_path / "o.o"
+        path.write_bytes(sample.data)
+        texts: dict[bytes, set[str]] = {}
+        for options in (PLAIN[NEW], EVERYTHING[NEW]):
+            for raw, text in objdump(NEW, path, *options):
+                texts.setdefault(raw, set()).add(text)
+        found = dissect(sample.data)
+        code = found.disassembly()
+        names = [*(each.name for each in found.object.programs), *(each.name for each in found.object.functions)]
+        for row in (row for name in names for row in code.of(name)):
+            assert row.text in texts[row.raw], f"{sample.name}: {row.raw.hex()}"
+            count += 1
+    assert count > 2000
 
 
 V4 = r"""

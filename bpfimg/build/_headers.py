@@ -30,7 +30,7 @@ def sources(rule: str, folder: str, flags: Flags) -> tuple[Source, ...]:
     """
     found: dict[str, Source] = {}
     for number, path in enumerate(_files(rule)):
-        name = flags.name(path)
+        name = os.fsencode(flags.name(path)).decode("utf-8", "replace")  # to be published: bytes that are no text go
         if name not in found:
             found[name] = Source.of(name, _read(os.path.join(folder, path), name), "header" if number else "c")
     return tuple(sorted(found.values(), key=lambda source: (source.kind, source.path)))

@@ -43,7 +43,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         sources = any(_is_c(path) for slot in self.slots for path in slot.paths)
-        if not sources and (self.defines or self.includes or self.cpu):
+        if self.slots and not sources and (self.defines or self.includes or self.cpu):
             path = self.slots[0].paths[0]
             raise UsageError(
                 f"{quoted(path)} is not a C source, so macros, include folders and instruction set have no meaning",

@@ -110,6 +110,14 @@ def test_headers_with_odd_names(tmp_path: Path) -> None:
     assert [source.path for source in found.sources] == ["p.c", "a b#c$d.h"]
 
 
+def test_a_header_whose_name_is_no_text(tmp_path: Path) -> None:
+    with open(os.path.join(os.fsencode(tmp_path), b"\xff.h"), "w") as file:
+        file.write("#define X 1\n")
+    (tmp_path / "p.c").write_bytes(b'#include "\xff.h"\nint f(void) { return X; }\n')
+    (found,) = made(str(tmp_path / "p.c"), asked="linux/amd64")
+    assert [source.path for source in found.sources] == ["p.c", "\ufffd.h"]
+
+
 def test_the_longest_folder_names_a_header() -> None:
     told = Flags((), (), {"../inc": "include1", "../inc/sub": "include2"})
     assert told.name("../inc/sub/x.h") == "include2/x.h"

@@ -75,6 +75,8 @@ def _kconfig(btf: Btf, type_id: int, budget: Budget) -> list[GlobalSpec]:
         start = (end - alignment - 1) // -alignment * -alignment
         places[name] = (start, size)
         end = start + size
+    if end > budget.limits.zero_bytes:  # no part of the file: nothing else bounds it
+        raise BytecodeError(f"the variables of {KCONFIG} have {end} bytes, expected at most {budget.limits.zero_bytes}")
     found = describe(btf, KCONFIG, type_id, budget, lambda name, _linkage, _offset, _size: places[name])
     return [replace(spec, initial=bytes(spec.size)) for spec in found]
 

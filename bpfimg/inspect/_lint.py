@@ -62,14 +62,16 @@ def problems(data: bytes, context: Context, *, disabled: Collection[str] = _NOTH
     try:
         dissection = dissect(data)
     except BytecodeError as error:
-        found = Found(str(error), hint=error.hint)
-        return () if "BL001" in disabled else (_problem(BY_ID["BL001"], found, None, context),)
-    return _sorted(
-        _problem(each, found, dissection, context)
-        for each in RULES
-        if each.check is not None and each.id not in disabled
-        for found in each.check(dissection, context)
-    )
+        return broken(error, context, disabled=disabled)
+    found: list[Problem] = []
+    for each in RULES:
+        if each.check is None or each.id in disabled:
+            continue
+        try:
+            found += [_problem(each, one, dissection, context) for one in each.check(dissection, context)]
+        except BytecodeError as error:  # in a part that nothing had looked at so far: a source line, a relocation
+            found += [one for one in broken(error, context, disabled=disabled) if one not in found]
+    return _sorted(found)
 
 
 def labels(image: BytecodeImage, context: Context, *, disabled: Collection[str] = _NOTHING) -> tuple[Problem, ...]:
@@ -167,10 +169,7 @@ def _sorted(found: Iterable[Problem]) -> tuple[Problem, ...]:
 def _problem(each: Rule, found: Found, dissection: Dissection | None, context: Context) -> Problem:
     line = None
     if dissection is not None and dissection.ext is not None and found.place is not None:
-        try:
-            line = dissection.ext.line_at(*found.place)
-        except BytecodeError:
-            line = None  # a place that is not there: the finding stands without it
+        line = dissection.ext.line_at(*found.place)
     return Problem(
         each.id,
         each.name,

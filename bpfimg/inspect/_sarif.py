@@ -96,4 +96,6 @@ def _uri(path: str) -> str:
 
     if path.startswith("/"):
         return "file:///" + quote(path.lstrip("/").encode("utf-8", "surrogateescape"))
+    while path.startswith("./") and path.strip("./"):  # code hosts compare with paths of the repository
+        path = path[2:].lstrip("/")
     return quote(path.encode("utf-8", "surrogateescape"), safe="/@+,=~")

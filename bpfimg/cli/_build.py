@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bpfimg.cli import _build_documents, _build_engine, _build_recipe
-from bpfimg.errors import BytecodeError, UsageError
+from bpfimg.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,9 +31,6 @@ examples:
   bpfimg build -t registry.example/suite:v1 --link xdp.o maps.o
   bpfimg build -t registry.example/xdp_counter:v1 --sbom --provenance --push xdp_counter.bpf.c
   bpfimg build --print containerfile xdp_counter.bpf.o"""
-
-#: an object file above the spec's limit is refused after this much was read
-_READ_LIMIT = 64 * 1024 * 1024 + 1
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -111,15 +108,6 @@ def _stored(
     if push:
         copy(local, reference.selector, registry(options, reference.repository), reference.tag)
     return top, attached
-
-
-def read_object(path: str) -> bytes:
-    """The bytes of an object file, bounded; raises `BytecodeError`."""
-    try:
-        with open(path, "rb") as file:
-            return file.read(_READ_LIMIT)
-    except OSError as error:
-        raise BytecodeError(f"{path!r} cannot be read: {error.strerror}") from error
 
 
 def _write_digest(path: str, descriptor: Descriptor) -> None:

@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
 
 
 def _file(arguments: argparse.Namespace) -> tuple[Document, bytes]:
-    from bpfimg.cli._build import read_object
+    from bpfimg.cli._object_file import read_object
 
     if arguments.platform is not None:
         raise UsageError(f"--platform is for images, {arguments.what!r} is a file")

@@ -47,7 +47,7 @@ def subjects(words: Sequence[str], options: Options, platforms: Sequence[Platfor
 
     Raises UsageError for a folder without eBPF objects, and whatever the place of an image does.
     """
-    from bpfimg.cli._build import read_object
+    from bpfimg.cli._object_file import read_object
 
     for word in words:
         if os.path.isdir(word):
@@ -60,7 +60,7 @@ def subjects(words: Sequence[str], options: Options, platforms: Sequence[Platfor
 
 def of_folder(path: str) -> Iterator[Subject]:
     """The `*.o` files below a folder by name; those that are for another kind of processor are passed over."""
-    from bpfimg.cli._build import read_object
+    from bpfimg.cli._object_file import read_object
 
     count = 0
     for folder, inner, names in os.walk(path):

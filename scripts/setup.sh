@@ -45,5 +45,7 @@ if [ ! -e "$stamp" ]; then
     touch "$stamp"
 fi
 
-# a registry and cosign for the demo and the tests: unpacked below .cache, so that no service starts on this host
-.venv/bin/python -m tests.support.debian docker-registry cosign || true
+# peers and real objects for the demo and the tests: unpacked below .cache, so that no service starts on this host
+.venv/bin/python -m tests.support.debian docker-registry cosign oras python3.13 || true
+.venv/bin/python -m tests.support.podman || true
+.venv/bin/python -m tests.support.packages || true

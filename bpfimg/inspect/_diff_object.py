@@ -87,7 +87,7 @@ def _code(before: Dissection, after: Dissection, old: ProgramSpec, new: ProgramS
         more = new.instructions > old.instructions
         reason = f"The program is {'longer' if more else 'shorter'}; the verifier decides whether it still takes it."
         yield from this.field("instructions", old.instructions, new.instructions, "informational", reason)
-    elif _bytes(before, old) != _bytes(after, new):
+    elif before.object.byte_order == after.object.byte_order and _bytes(before, old) != _bytes(after, new):
         yield from this.field("code", "", "other", "informational", "As many instructions, but others.")
 
 

@@ -1,4 +1,4 @@
-"""What is written beside an image, and said of an index, against section 14 of the spec: a test for each rule."""
+"""What is written beside an image and done for its user, by sections 14 and 15 of the spec: a test for each rule."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from bpfimg import build, sign
 from bpfimg.build._referrer import CYCLONEDX, IN_TOTO, SPDX, Document, attach
 from bpfimg.oci import Index, Memory, Platform, Registry, Repository
 from tests.support.fake_registry import fake_registry
-from tests.support.objects import compile_source, example
+from tests.support.objects import EXAMPLES, compile_source, example
 from tests.support.strangers import AMD64, OBJECT, repository
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bpfimg.image import BytecodeImage
     from bpfimg.oci import Descriptor
 
@@ -94,3 +96,17 @@ def test_bi_59_differences_between_platforms_are_told() -> None:
     (sentence,) = build.compare.shared([image(probe), image(probe, ARM64)])
     assert "linux/amd64" in sentence
     assert "linux/arm64" in sentence
+
+
+def test_bi_60_dwarf_is_taken_off(tmp_path: Path) -> None:
+    data = compile_source(EXAMPLES / "xdp_counter.bpf.c", strip=False)
+    (tmp_path / "xdp_counter.bpf.o").write_bytes(data)
+    path = str(tmp_path / "xdp_counter.bpf.o")
+    (made,) = build.images(build.Recipe(build.slots([path], asked=["linux/amd64"])))
+    (kept,) = build.images(build.Recipe(build.slots([path], asked=["linux/amd64"]), strip=False))
+    assert b".debug_info" in data
+    assert b".debug_" not in made.image.bytecode
+    assert str(tmp_path).encode() not in made.image.bytecode
+    assert kept.image.bytecode == data
+    assert made.image.description == kept.image.description
+    assert made.stripped == len(data) - len(made.image.bytecode)

@@ -8,11 +8,13 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bpfimg._value import replace
 from bpfimg.errors import BytecodeError, ImageError
-from bpfimg.image import Labels
+from bpfimg.image import Description, Labels
 from bpfimg.image._gunzip import gunzip
 from bpfimg.image._layer import gzip_stored, tar_of
 from bpfimg.image._tar import regular_files
+from tests.support.artifacts import document, ours
 from tests.support.strangers import OBJECT, SMALL, Stranger
 from tests.support.tars import archive, entry, gzipped, pax
 
@@ -83,3 +85,36 @@ def test_label_values(value: object) -> None:
     ends_well(Stranger(labels=labels).fetch)
     ends_well(Stranger(labels={"io.ebpf.programs": json.dumps(value)}).fetch)
     ends_well(Stranger(config={"config": value, "rootfs": value}).fetch)
+
+
+PARTS = ("programs", "maps", "globals", "requires", "btf", "license", "byte-order", "toolchain", "omitted", "future")
+NAMED = st.fixed_dictionaries({"name": values}, optional={"type": values, "inner": values, "helpers": values})
+stated = st.dictionaries(st.sampled_from(PARTS), values | st.lists(NAMED, max_size=3), max_size=4)
+
+
+@many
+@given(stated, st.sampled_from(["1", "1", "2", ""]))
+def test_descriptions_in_labels(parts: dict[str, object], schema: str) -> None:
+    labels = {f"dev.bpfimg.{name}": part if isinstance(part, str) else json.dumps(part) for name, part in parts.items()}
+    image = Stranger(labels={**labels, "dev.bpfimg.schema": schema}).fetch()
+    for finding in image.check():
+        assert str(finding).isprintable()
+        assert finding.about.isprintable()
+        assert len(str(finding)) < 600
+    assert Description.from_labels(image.description.to_labels()) == image.description
+    ends_well(replace(image, variant="artifact", created="1970-01-01T00:00:00Z").pack)
+
+
+@many
+@given(st.binary(max_size=200) | st.builds(changed, st.just(json.dumps(document()).encode()), changes))
+def test_documents(data: bytes) -> None:
+    ends_well(ours(raw=data).fetch)
+
+
+@many
+@given(stated, st.dictionaries(st.sampled_from(["schemaVersion", "object", "os", "architecture", "created"]), values))
+def test_members_of_documents(parts: dict[str, object], head: dict[str, object]) -> None:
+    ends_well(ours(**parts, **head).fetch)
+    with contextlib.suppress(ImageError):
+        image = ours(**parts).fetch()
+        assert all(str(finding).isprintable() for finding in image.check())

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench import objects
 from tests.support.netns import bpffs, namespace
 from tests.support.objects import example
 from tests.support.registry import registry
@@ -104,6 +105,7 @@ class Bench:
         yield Case("bpfimg run, stored image", run, "<= 8x", self.unload)
         pull = [BPFIMG, "--store", str(self.folder / "empty"), "pull", self.image]
         yield Case("bpfimg pull, loopback", pull, "<= 9x", self.forget)
+        yield from self.looks()
         if shutil.which("skopeo"):
             copy = ["skopeo", "copy", "--src-tls-verify=false", f"docker://{self.image}", f"oci:{self.folder}/empty:v1"]
             yield Case("skopeo copy, without signatures", copy, "", self.forget)
@@ -114,6 +116,19 @@ class Bench:
             object_file = self.folder / "peer.o"
             object_file.write_bytes(example("xdp_counter"))
             yield Case("bpftool load + attach, unverified", ["sh", "peer.sh"], "", self.take_off)
+
+    def looks(self) -> Iterator[Case]:
+        """Building and looking at objects; `llvm-objdump -h` reads headers only, `bpftool gen skeleton` everything."""
+        for name, content in (("data", objects.with_data()), ("programs", objects.with_programs())):
+            (self.folder / f"{name}.o").write_bytes(content)
+            yield Case(f"bpfimg inspect, 1 MiB of {name}", [BPFIMG, "inspect", f"{name}.o"])
+            if shutil.which("bpftool"):
+                yield Case(f"  bpftool gen skeleton, {name}", ["bpftool", "gen", "skeleton", f"{name}.o"])
+            if shutil.which("llvm-objdump"):
+                yield Case(f"  llvm-objdump -h, {name}", ["llvm-objdump", "-h", f"{name}.o"])
+        (self.folder / "one.o").write_bytes(example("xdp_counter"))
+        yield Case("bpfimg build, one object", [BPFIMG, "build", "-t", "bench/one:v1", "one.o"], "<= 6x")
+        yield Case("bpfimg lint, one object", [BPFIMG, "lint", "one.o"])
 
 
 def measure(bench: Bench, argv: list[str]) -> float:
@@ -165,6 +180,8 @@ def main() -> int:
     for case in cases:
         wall = statistics.median(figures[case.name])
         print(f"{case.name:34} {wall:8.1f} {wall / base:6.1f}x {case.aim:>7} {peaks[case.name]:9.1f}")
+    count, size, rate = objects.lint_rate(ROOT)
+    print(f"lint, one process: {rate:.0f} objects a second of CPU, {count} of {size:.0f} KiB on average (aim 500)")
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -113,7 +114,7 @@ def test_documents(data: bytes) -> None:
 
 @many
 @given(stated, st.dictionaries(st.sampled_from(["schemaVersion", "object", "os", "architecture", "created"]), values))
-def test_members_of_documents(parts: dict[str, object], head: dict[str, object]) -> None:
+def test_members_of_documents(parts: dict[str, Any], head: dict[str, Any]) -> None:
     ends_well(ours(**parts, **head).fetch)
     with contextlib.suppress(ImageError):
         image = ours(**parts).fetch()

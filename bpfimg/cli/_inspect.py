@@ -59,13 +59,15 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     """Prints what is there: text, JSON, or a drawing."""
     if arguments.graph not in (None, "mermaid", "svg"):
         raise UsageError(f"--graph is {arguments.graph!r}, expected mermaid or svg")
+    if arguments.graph and options.json:
+        raise UsageError(f"--graph {arguments.graph} is no JSON, expected it without -o json")
     if (arguments.what is None) == (arguments.id is None):
         raise UsageError("inspect needs one thing to look at, expected REF, OBJ or --id ID")
     if arguments.id is not None:
         from bpfimg.cli import _inspect_kernel
 
         return _inspect_kernel.run(arguments, options)
-    if os.path.isfile(arguments.what):
+    if os.path.isfile(arguments.what) or _is_path(arguments.what):
         head, data = _file(arguments)
     else:
         head, data = _image(arguments, options)
@@ -80,6 +82,11 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     return 0
 
 
+def _is_path(what: str) -> bool:
+    """Whether it can only have been meant as a file, although there is none."""
+    return what.startswith(("./", "../", "/")) or what.endswith((".o", ".elf"))
+
+
 def _file(arguments: argparse.Namespace) -> tuple[Document, bytes]:
     from bpfimg.cli._object_file import read_object
 
@@ -90,15 +97,16 @@ def _file(arguments: argparse.Namespace) -> tuple[Document, bytes]:
 
 def _image(arguments: argparse.Namespace, options: Options) -> tuple[Document, bytes]:
     from bpfimg import inspect
-    from bpfimg.cli._places import find
+    from bpfimg.cli._places import located
     from bpfimg.oci import Platform, Reference
 
-    reference = Reference.parse(arguments.what)
     wanted = Platform.parse(arguments.platform) if arguments.platform is not None else None
-    place, descriptor = find(options, reference)
+    place, descriptor = located(options, arguments.what)
     seen = inspect.image(place, descriptor, wanted, Platform.host())
     digest = str(descriptor.digest)
-    return {"id": digest, "reference": str(reference), "digest": digest, **seen.head()}, seen.image.bytecode
+    transport, name = Reference.split_transport(arguments.what)
+    reference = arguments.what if transport else str(Reference.parse(name))
+    return {"id": digest, "reference": reference, "digest": digest, **seen.head()}, seen.image.bytecode
 
 
 def _print(head: Document, found: Dissection, arguments: argparse.Namespace, options: Options) -> None:

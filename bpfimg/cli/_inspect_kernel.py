@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from bpfimg.errors import UsageError, quoted
 
 TYPE_CHECKING = False
@@ -29,14 +27,8 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     from bpfimg import inspect
     from bpfimg.cli import _inspect_more
     from bpfimg.cli._render import json_text
-    from bpfimg.errors import KernelError
 
-    try:
-        found = inspect.program(number, code=code, types=arguments.types)
-    except KernelError as error:
-        if os.geteuid() and not error.hint:
-            error.hint = "programs in the kernel are shown to root only"
-        raise
+    found: Document = inspect.program(number, code=code, types=arguments.types)
     if code and arguments.disassemble not in (None, "*"):
         found = _only(found, arguments.disassemble)
     if options.json:

@@ -147,6 +147,7 @@ def test_drawings(cli: Cli, path: Path) -> None:
     assert "counts" not in words
     assert cli.error("inspect", path.name, "--graph", "png", expect=2)["message"].endswith("expected mermaid or svg")
     cli("inspect", path.name, "--graph", "svg", "--graph-of", "everything", expect=2)
+    cli("inspect", path.name, "--graph", "svg", "-o", "json", expect=2)
 
 
 @pytest.fixture
@@ -224,6 +225,35 @@ def test_hostile_names_do_not_reach_the_terminal(cli: Cli, path: Path) -> None:
 )
 def test_words_that_make_no_sense(cli: Cli, words: list[str]) -> None:
     cli("inspect", *words, expect=2)
+
+
+@pytest.mark.parametrize("name", ["nothing.o", "./nothing", "/nothing/there.bpf.o"])
+def test_a_file_that_is_not_there(cli: Cli, name: str) -> None:
+    assert cli("inspect", name, expect=1).stderr == (
+        f"bpfimg: error: {name!r} cannot be read: No such file or directory\n"
+    )
+
+
+def test_a_file_that_is_no_object(cli: Cli) -> None:
+    (cli.folder / "text.o").write_text("not ELF")
+    error = cli.error("inspect", "text.o", expect=1)
+    assert error["kind"] == "BytecodeError"
+
+
+def test_an_image_in_a_layout(cli: Cli, both: str) -> None:
+    place = f"oci:{cli.folder}/usb:{both}"
+    cli("copy", both, place)
+    found = cli.json("object", "inspect", place, "--platform", "linux/amd64")
+    assert (found["reference"], found["platform"]) == (place, "linux/amd64")
+
+
+def test_long_tables_are_cut(cli: Cli) -> None:
+    source = "".join(f'SEC("xdp") int prog{n}(void *c) {{ return 0; }}\n' for n in range(60))
+    (cli.folder / "many.o").write_bytes(compile_source(source))
+    text = cli("inspect", "many.o").stdout
+    assert "\n... and 20 more (-v shows them)\n" in text
+    assert "prog59 " not in text
+    assert "prog59 " in cli("inspect", "many.o", "-v").stdout
 
 
 def test_platform_of_a_file(cli: Cli, path: Path) -> None:

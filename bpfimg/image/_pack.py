@@ -43,6 +43,8 @@ def packed(image: BytecodeImage, *, empty_config: bool = False) -> Packed:
         _bound(what, content, limit)
     blobs = ((Descriptor.of(config, _media.CONFIG), config), (Descriptor.of(layer, _media.LAYER), layer))
     annotations = dict(sorted(image.annotations.items()))
+    for name in annotations:
+        _check_free(name, "annotation", (PREFIX,))
     return Packed(Manifest.build(config=blobs[0][0], layers=(blobs[1][0],), annotations=annotations), blobs)
 
 
@@ -73,7 +75,7 @@ def _artifact(image: BytecodeImage, empty_config: bool) -> Packed:
 def _annotations(image: BytecodeImage) -> dict[str, str]:
     """An artifact has no labels: what would be one is an annotation (BI-48)."""
     for name in image.annotations:
-        _check_free(name, "annotation")
+        _check_free(name, "annotation", RESERVED)
     return dict(sorted({**_all_labels(image), **image.annotations}.items()))
 
 
@@ -104,12 +106,12 @@ def _all_labels(image: BytecodeImage) -> dict[str, str]:
         if len(text) > DEFAULT.label_value:
             raise broken("BI-27", f"label {name} would have {len(text)} bytes, expected at most {DEFAULT.label_value}")
     for name in image.extra_labels:
-        _check_free(name, "label")
+        _check_free(name, "label", RESERVED)
     return {**image.extra_labels, **stated}
 
 
-def _check_free(name: str, what: str) -> None:
-    if name.startswith(RESERVED):
+def _check_free(name: str, what: str, reserved: tuple[str, ...]) -> None:
+    if name.startswith(reserved):
         raise UsageError(f"{what} {quoted(name)} is made from the object and cannot be given (BI-20)")
 
 

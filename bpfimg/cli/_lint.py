@@ -122,7 +122,7 @@ def _print(form: str, found: Found, names: Sequence[str], options: Options) -> N
         print("".join(f"{problem.rule}\n" for _, problem in found), end="")
     else:
         print("".join(_lines(name, problem) for name, problem in found), end="")
-        note(options, f"{len(found)} problems in {len(names)} objects")
+        note(options, f"looked at: {len(names)}, problems: {len(found)}")
 
 
 def _lines(name: str, problem: Problem) -> str:

@@ -61,8 +61,8 @@ def _map(old: MapSpec, new: MapSpec) -> Iterator[Change]:
         "libbpf 1.0 and newer refuse the old kind of definition." if new.legacy else "libbpf 1.0 and newer take it."
     )
     yield from this.field("legacy", old.legacy, new.legacy, "breaking" if new.legacy else "compatible", reason)
-    inner = [_words(each.inner) if each.inner else None for each in (old, new)]
-    yield from this.field("inner map", *inner, "breaking", "Inner maps of the old shape are refused.")
+    was, now = (_words(each.inner) if each.inner else None for each in (old, new))
+    yield from this.field("inner map", was, now, "breaking", "Inner maps of the old shape are refused.")
 
 
 def _entries(this: Of, old: MapSpec, new: MapSpec) -> Iterator[Change]:
@@ -91,16 +91,14 @@ def _layout(old: MapSpec, new: MapSpec, part: str, was: Layout | None, now: Layo
         reason = "The size is the same, but fields are elsewhere or of another type: old pins would be misread."
     else:
         reason = "Fields have other names at the same places."
-    words = [", ".join(leaf.words for leaf in leaves) for leaves in _differing(was, now)]
-    yield from this.field(f"{part} layout", *words, "breaking" if moved else "informational", reason)
+    lost, new_ones = (", ".join(leaf.words for leaf in leaves) for leaves in _differing(was, now))
+    yield from this.field(f"{part} layout", lost, new_ones, "breaking" if moved else "informational", reason)
 
 
 def _differing(was: Layout, now: Layout) -> tuple[Layout, Layout]:
     """The leaves that only one of the two has; the first eight."""
-    return (
-        tuple(leaf for leaf in was if leaf not in now)[:8],
-        tuple(leaf for leaf in now if leaf not in was)[:8],
-    )
+    lost, more = set(was) - set(now), set(now) - set(was)
+    return tuple(leaf for leaf in was if leaf in lost)[:8], tuple(leaf for leaf in now if leaf in more)[:8]
 
 
 def globals_(before: Dissection, after: Dissection) -> Iterator[Change]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bpfimg.bytecode import requirements as required
 from bpfimg.inspect._diff_model import Of
-from bpfimg.inspect._rules_object import GPL_COMPATIBLE
+from bpfimg.inspect._rules_license import GPL_COMPATIBLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     Place = tuple[str, int]
 
+LOOKED_AT = 4096  # instructions of a program
 _SIZE = 8
 _CALL, _MOVE, _LOAD_IMM64 = 0x85, 0xBF, 0x18
 _LOADS = frozenset((0x61, 0x69, 0x71, 0x79, 0x81, 0x89, 0x91))  # LDX of every width, and sign-extending
@@ -44,9 +45,10 @@ def _aligned(code: bytes, needle: bytes) -> int | None:
 def context_read(dissection: Dissection, program: ProgramSpec) -> Place | None:
     """Where the program first reads through its argument, followed through plain moves; None where it does not.
 
-    Read from top to bottom, as compilers lay it out: the argument is in r1 at first.
+    Read from top to bottom, as compilers lay it out, and not further than arguments are read: it is in r1 at first.
     """
     section, offset, instructions = _extent(program)
+    instructions = min(instructions, LOOKED_AT)
     little = dissection.object.byte_order == "little"
     held = {1}
     wide = False
@@ -100,5 +102,6 @@ def _extent(program: ProgramSpec) -> tuple[str, int, int]:
 def _code(dissection: Dissection, section: str, offset: int, instructions: int) -> bytes:
     for found in dissection.elf.sections:
         if found.name == section and found.executable:
-            return found.content[offset : offset + instructions * _SIZE]
+            start = found.offset + offset  # the whole section is not cut out: there may be thousands of functions in it
+            return dissection.elf.data[start : start + instructions * _SIZE]
     return b""

@@ -1,4 +1,4 @@
-"""Rules about an object as a whole: its slot, size, sections, licence and types."""
+"""Rules about an object as a whole: its slot, size, sections and types."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from bpfimg.errors import quoted
 from bpfimg.image import MACHINES
 from bpfimg.inspect._lint_model import MIB, Found
 from bpfimg.inspect._rules_code import order_in_name
+from bpfimg.inspect._rules_license import some
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,11 +16,6 @@ if TYPE_CHECKING:
     from bpfimg.inspect._lint_model import Context
 
 BPFMAN_LIMIT = 16 * MIB
-#: `license_is_gpl_compatible` in the kernel's include/linux/license.h
-GPL_COMPATIBLE = frozenset(
-    ("GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL")
-)
-_GPL_TYPES = {"lsm": "LSM programs", "struct_ops": "struct_ops programs"}
 #: folders whose names say nothing of who compiled, or where
 _PUBLIC = ("/usr/include/", "/usr/lib/", "/usr/local/include/")
 _HOMES = ("/home/", "/root/", "/Users/")
@@ -95,64 +91,6 @@ def no_program(dissection: Dissection, context: Context) -> Iterator[Found]:
     )
 
 
-def no_license(dissection: Dissection, _: Context) -> Iterator[Found]:
-    """BL011."""
-    if dissection.object.programs and not dissection.object.license:
-        yield Found(
-            "the object states no licence, so the kernel counts it as proprietary",
-            kind="section",
-            about="license",
-            hint='char LICENSE[] SEC("license") = "GPL"; or "Dual BSD/GPL", "Dual MIT/GPL", ...',
-        )
-
-
-def gpl_only(dissection: Dissection, _: Context) -> Iterator[Found]:
-    """BL012: the verifier's three reasons, in `check_helper_call`, `add_kfunc_call` and `check_attach_btf_id`."""
-    license_ = dissection.object.license
-    if license_ in GPL_COMPATIBLE:
-        return
-    for program in dissection.object.programs:
-        uses = program.uses
-        if uses.gpl_only:
-            what = "the GPL-only helper function " + _some(uses.gpl_only)
-        elif uses.kfuncs:
-            what = "the kernel function " + _some(uses.kfuncs)
-        elif program.type in _GPL_TYPES:
-            yield _not_gpl(program.name, f"{_GPL_TYPES[program.type]} need a GPL-compatible licence", license_)
-            continue
-        else:
-            continue
-        yield _not_gpl(program.name, f"program {quoted(program.name)} uses {what}", license_)
-
-
-def _not_gpl(name: str, why: str, license_: str) -> Found:
-    said = f"licence {quoted(license_)} is not GPL-compatible" if license_ else "there is no licence"
-    return Found(
-        f"{why}, but {said}: the kernel refuses it",
-        kind="program",
-        about=name,
-        hint=f"the kernel takes exactly these: {', '.join(sorted(GPL_COMPATIBLE))}",
-    )
-
-
-def _some(names: tuple[str, ...]) -> str:
-    return quoted(names[0])[1:-1] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
-
-
-def odd_license(dissection: Dissection, _: Context) -> Iterator[Found]:
-    """BL013."""
-    license_ = dissection.object.license
-    words = license_.upper().replace("LGPL", "").replace("AGPL", "")
-    if license_ not in GPL_COMPATIBLE and "GPL" in words:
-        yield Found(
-            f"licence {quoted(license_)} looks like the GPL, but the kernel compares whole words and takes it for "
-            "proprietary",
-            kind="section",
-            about="license",
-            hint=f"the kernel takes exactly these: {', '.join(sorted(GPL_COMPATIBLE))}",
-        )
-
-
 def no_btf(dissection: Dissection, _: Context) -> Iterator[Found]:
     """BL014."""
     obj = dissection.object
@@ -174,7 +112,7 @@ def global_without_btf(dissection: Dissection, _: Context) -> Iterator[Found]:
             names.setdefault(sections[symbol.section], []).append(symbol.name)
     for section, found in sorted(names.items()):
         yield Found(
-            f"section {quoted(section)} has globals ({_some(tuple(sorted(found)))}), but no BTF names them: "
+            f"section {quoted(section)} has globals ({some(tuple(sorted(found)))}), but no BTF names them: "
             "nobody can set them before load",
             kind="section",
             about=section,

@@ -30,6 +30,7 @@ _BOUND = {
 _COMPILERS = (".isra.", ".constprop.", ".part.", ".cold", ".llvm.")
 _SYSCALLS = ("__x64_sys_", "__ia32_sys_", "__arm64_sys_", "__s390x_sys_", "__riscv_sys_", "sys_", "SyS_")
 _BY_ADDRESS = frozenset(("trace_fentry", "trace_fexit", "modify_return"))
+_READ_MAX = 1 << 20  # instructions of one object: its programs may overlap
 _OLD_MAX, _MAX = 4096, 1_000_000  # BPF_MAXINSNS; BPF_COMPLEXITY_LIMIT_INSNS, which bpf(2) takes since 5.2
 _READS_KERNEL = frozenset(("bpf_probe_read", "bpf_probe_read_kernel"))
 _KERNEL_SIDE = frozenset(("kprobe", "kretprobe"))
@@ -206,8 +207,10 @@ def cpu_registers(dissection: Dissection, context: Context) -> Iterator[Found]:
     if not _rules_code.for_several_cpus(context):
         return
     words = ", ".join(context.platforms) or "every CPU of its byte order"
+    left = _READ_MAX
     for program in dissection.object.programs:
-        if program.type == "kprobe":
+        left -= min(program.instructions, _rules_code.LOOKED_AT)
+        if program.type == "kprobe" and left > 0:
             place = _rules_code.context_read(dissection, program)
             if place is not None:
                 yield _found(

@@ -37,7 +37,7 @@ def test_a_clean_object_is_silent(cli: Cli) -> None:
     (cli.folder / "a.o").write_bytes(compiled(CLEAN))
     done = cli("lint", "--fail-on", "note", "a.o")
     assert (done.stdout, done.stderr) == ("", "")
-    assert cli("lint", "-v", "a.o").stderr == "bpfimg: 0 problems in 1 objects\n"
+    assert cli("lint", "-v", "a.o").stderr == "bpfimg: looked at: 1, problems: 0\n"
 
 
 def test_text_names_file_rule_and_hint(cli: Cli) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bpfimg.errors import UsageError
 from bpfimg.inspect import Problem, lint
-from tests.support import corpus
+from tests.support import corpus_groups
 from tests.support.cli import check
 from tests.support.objects import compile_source, example
 
@@ -103,10 +103,11 @@ def test_the_report_has_its_schema_and_ids_are_unique() -> None:
     assert document["error"] + document["warning"] + document["note"] == len(ids)
 
 
-def test_every_object_of_the_corpus_can_be_linted() -> None:
-    """Whatever it is: no exception, sentences on one line, severities that there are, the same the second time."""
+def test_every_object_that_there_is_can_be_linted() -> None:
+    """Of the corpus and of packages: no exception, sentences on one line, the same the second time."""
     seen: set[str] = set()
-    for name, data, _ in corpus.compiled():
+    for sample in corpus_groups.here():
+        name, data = sample.name, sample.data
         found = lint.problems(data, lint.Context(name, ("linux/amd64", "linux/arm64"), shipped=True))
         assert found == lint.problems(data, lint.Context(name, ("linux/amd64", "linux/arm64"), shipped=True))
         for problem in found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,8 @@ from bpfimg.errors import ImageError
 from bpfimg.image import Labels
 from bpfimg.inspect import Problem, lint
 from bpfimg.oci import Platform
-from tests.support.objects import compile_source
+from tests.support import corpus
+from tests.support.objects import PRELUDE, compile_source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -435,6 +437,22 @@ def test_rules_that_read_code_read_the_other_byte_order_too(rule: str) -> None:
             bad, good = (compile_source(text, target="bpfeb", flags=case.flags) for text in (case.bad, case.good))
             assert of(rule, lint.problems(bad, case.context))
             assert not of(rule, lint.problems(good, case.good_context or case.context))
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_the_newest_compiler_makes_no_difference(case: Case) -> None:
+    compiler = corpus.compilers()[-1]
+    if compiler == "clang":
+        pytest.skip("needs a newer clang than this machine's own, as clang-19")
+
+    def compiled(text: str, flags: tuple[str, ...]) -> bytes:
+        command = [compiler, "-target", "bpfel", *flags, "-Wno-everything", "-c", "-o", "-", "-x", "c", "-"]
+        return subprocess.run(command, input=(PRELUDE + text).encode(), stdout=subprocess.PIPE, check=True).stdout
+
+    bad = of(case.rule, lint.problems(compiled(case.bad, case.flags), case.context))
+    assert [(problem.about, problem.severity) for problem in bad] == [(case.about, case.severity)]
+    good = lint.problems(compiled(case.good, case.good_flags), case.good_context or case.context)
+    assert of(case.rule, good) == []
 
 
 def test_every_rule_is_tested() -> None:

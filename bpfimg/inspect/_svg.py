@@ -145,7 +145,12 @@ def _n(number: float) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text as XML may hold it; what XML cannot hold at all (control characters), and what would turn the direction
-    of writing, as a code point in brackets."""
-    names = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}
-    return "".join(names.get(c) or (c if c.isprintable() else f"[{ord(c):x}]") for c in text)
+    """Text as XML may hold it, in ASCII. What XML cannot hold at all (control characters), and what would turn the
+    direction of writing, is a code point in brackets."""
+    return "".join(_letter(letter) for letter in text)
+
+
+def _letter(letter: str) -> str:
+    if not letter.isprintable():
+        return f"[{ord(letter):x}]"
+    return letter if letter.isascii() and letter not in "&<>\"'" else f"&#{ord(letter)};"

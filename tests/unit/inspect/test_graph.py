@@ -129,6 +129,7 @@ def test_a_name_cannot_leave_its_box_in_svg() -> None:
     assert {element.tag.rpartition("}")[2] for element in tree.iter()} == {
         "svg", "title", "style", "defs", "marker", "path", "rect", "g", "text",
     }  # fmt: skip
+    assert text.isascii()
     assert text.replace("\n", "").isprintable()
     assert all("href" not in name and not name.startswith("on") for element in tree.iter() for name in element.attrib)
     words = "".join(tree.itertext())

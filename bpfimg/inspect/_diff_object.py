@@ -95,7 +95,8 @@ def _bytes(dissection: Dissection, program: ProgramSpec) -> bytes:
     name = ("" if program.autoload else "?") + program.section
     for section in dissection.elf.sections:
         if section.name == name and section.executable:
-            return section.content[program.offset : program.offset + _INSTRUCTION * program.instructions]
+            start = section.offset + program.offset
+            return dissection.elf.data[start : start + _INSTRUCTION * program.instructions]
     return b""
 
 

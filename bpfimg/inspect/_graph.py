@@ -115,7 +115,7 @@ def _nodes(dissection: Dissection, chosen: frozenset[str]) -> Iterator[tuple[_Ke
                 yield ("map", found.name), Node("data", found.name, f"{found.value_size} bytes")
             else:
                 sizes = f" · {found.key_size} → {found.value_size} bytes" if found.value_size else ""
-                unit = "bytes" if "ringbuf" in found.type else "entries"
+                unit = "bytes" if "ringbuf" in found.type else "entry" if found.max_entries == 1 else "entries"
                 room = f" · {found.max_entries} {unit}" if found.max_entries else ""
                 yield ("map", found.name), Node("map", found.name, f"{found.type}{sizes}{room}")
 

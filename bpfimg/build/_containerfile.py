@@ -12,17 +12,19 @@ from bpfimg.image import LABEL_MAPS, LABEL_PROGRAMS, MACHINES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from bpfimg.image import BytecodeImage
 
     Inputs = Sequence[tuple[str, BytecodeImage]]
     """What goes into one build: the path of each object in the build context, and the image that it makes."""
 
-__all__ = ["build_arguments", "containerfile", "labels_of", "shell", "slot"]
+__all__ = ["build_arguments", "containerfile", "labels_of", "plain", "shell", "slot"]
 
 _OURS = "dev.bpfimg."
 _PATTERN = "*?[\\"  # what COPY expands in a path
+# podman wants both declared before the first FROM; there, BuildKit empties what has no default
+_CHOICE = "ARG TARGETOS=$TARGETOS\nARG TARGETARCH=$TARGETARCH\n"
 _LINE = 4096
 """Characters after which a value goes on in the next line: BuildKit refuses lines of 64 KiB."""
 _HEAD = """\
@@ -42,11 +44,18 @@ def containerfile(inputs: Inputs) -> str:
         ((path, image),) = inputs
         return _HEAD + "\nFROM scratch\n" + _stage("BYTECODE_FILE", "", path, image)
     _slots(inputs)
-    parts = [f"{_HEAD}\nARG TARGETOS\nARG TARGETARCH\n"]
+    parts = [f"{_HEAD}\n{_CHOICE}"]
     for path, image in inputs:
         name = slot(image)
         parts.append(f"FROM scratch AS linux{image.platform.architecture}\n{_stage(f'BC_{name}', name, path, image)}")
     return "\n".join([*parts, "FROM ${TARGETOS}${TARGETARCH}\n"])
+
+
+def plain(image: BytecodeImage) -> str:
+    """The same for one image without any argument, the object under its own name in the context: two steps, because
+    classic builders start a container for each."""
+    labels = [f"{_quoted(name)}={_quoted(_one_line(name, text))}" for name, text in labels_of(image).items()]
+    return f'FROM scratch\nCOPY "{image.file_name}" "/"\n{_label(labels)}\n'
 
 
 def build_arguments(inputs: Inputs) -> dict[str, str]:
@@ -113,7 +122,11 @@ def _lines(argument: str, end: str, path: str, image: BytecodeImage) -> Iterator
             yield f"ARG {variable}={value}"
         pairs.append(f"{_quoted(_one_line('the name of a label', name))}={place}")
     yield f'COPY "${{{argument}}}" "/{image.file_name}"'
-    yield "LABEL " + " \\\n      ".join(pairs)  # one step: classic builders start a container for each
+    yield _label(pairs)
+
+
+def _label(pairs: Iterable[str]) -> str:
+    return "LABEL " + " \\\n      ".join(pairs)
 
 
 def _argument(label: str, end: str) -> str:
@@ -146,17 +159,17 @@ def _quoted(text: str) -> str:
 
     A line that goes on begins with a letter or digit: blanks and # would be taken away there.
     """
-    plain = text.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
     pieces, begin = [], 0
-    while len(plain) - begin > _LINE:
+    while len(escaped) - begin > _LINE:
         cut = begin + _LINE
-        while cut > begin and not (plain[cut].isascii() and plain[cut].isalnum() and plain[cut - 1] != "\\"):
+        while cut > begin and not (escaped[cut].isascii() and escaped[cut].isalnum() and escaped[cut - 1] != "\\"):
             cut -= 1
         if cut == begin:
             break  # no letter in all these characters: one long line
-        pieces.append(plain[begin:cut])
+        pieces.append(escaped[begin:cut])
         begin = cut
-    return '"' + "\\\n".join([*pieces, plain[begin:]]) + '"'
+    return '"' + "\\\n".join([*pieces, escaped[begin:]]) + '"'
 
 
 def shell(values: Mapping[str, str]) -> str:

@@ -10,7 +10,7 @@ import io
 import json
 
 from bpfimg._value import value
-from bpfimg.build._containerfile import containerfile, labels_of
+from bpfimg.build._containerfile import labels_of, plain
 from bpfimg.errors import Error, ImageError, UsageError, quoted
 
 TYPE_CHECKING = False
@@ -182,7 +182,7 @@ def _context(image: BytecodeImage) -> bytes:
 
     written = io.BytesIO()
     with tarfile.open(fileobj=written, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        files = {"Containerfile": containerfile([(image.file_name, image)]).encode(), image.file_name: image.bytecode}
+        files = {"Containerfile": plain(image).encode(), image.file_name: image.bytecode}
         for name, content in files.items():
             entry = tarfile.TarInfo(name)
             entry.size = len(content)
@@ -195,13 +195,21 @@ def _built(steps: Iterable[Mapping[str, object]], kind: str) -> str:
     made = ""
     for step in steps:
         if "error" in step:
-            raise Error(f"{kind} cannot build the image: {quoted(step['error'], _SHOWN)}")
+            said = str(step["error"])
+            raise Error(f"{kind} cannot build the image: {quoted(said, _SHOWN)}", hint=_own_platform(said))
         aux = step.get("aux")
         if isinstance(aux, dict) and isinstance(aux.get("ID"), str):
             made = aux["ID"]
     if not made:
         raise Error(f"{kind} says no id of what it built, expected one at the end of the build")
     return made
+
+
+def _own_platform(said: str) -> str:
+    """Docker's builder of this API commits the first step for its own platform, then does not find it for another."""
+    if "does not match the specified platform" not in said:
+        return ""
+    return "this builder makes images for its own platform only: use podman, or build without an engine"
 
 
 def _bounded(pieces: Iterable[bytes], kind: str) -> bytes:

@@ -115,7 +115,7 @@ _CONTEXT = _engine._context
 
 
 def test_what_the_engine_says_of_a_failure_is_passed_on(engine: Podman, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_engine, "containerfile", lambda _: "FROM scratch\nCOPY nowhere.o /\n")
+    monkeypatch.setattr(_engine, "plain", lambda _: "FROM scratch\nCOPY nowhere.o /\n")
     with _open(engine) as opened, pytest.raises(Error, match=r"podman cannot build the image: .*nowhere.o"):
         opened.build(_image(), [REFERENCE])
 

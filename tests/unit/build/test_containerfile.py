@@ -68,7 +68,9 @@ def test_every_platform_has_its_slot_and_each_copies_its_own() -> None:
         assert f'ARG {argument}="{arch}.o"' in stage.splitlines()
         assert f'COPY "${{{argument}}}" "/xdp_counter.bpf.o"' in stage.splitlines()
         assert "BC_" not in stage.replace(argument, "")
-    assert text.endswith("FROM ${TARGETOS}${TARGETARCH}\n")
+    assert text.endswith("\nFROM ${TARGETOS}${TARGETARCH}\n")
+    before = text.partition("FROM ")[0].splitlines()
+    assert before[-3:-1] == ["ARG TARGETOS=$TARGETOS", "ARG TARGETARCH=$TARGETARCH"]
     assert [name for name in build_arguments(inputs) if name.startswith("BC_")] == list(ARGUMENTS.values())
 
 

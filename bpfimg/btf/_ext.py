@@ -182,6 +182,8 @@ def _table(data: bytes, order: str, btf: Btf, which: int, part: tuple[int, int])
         raise BytecodeError(
             f"the {words} in section .BTF.ext are said to have {record} bytes, expected at least {least}"
         )
+    if position + 4 == end:  # compilers write the size even where there are no records
+        return record, {}
     if record > end - part[0]:
         raise BytecodeError(f"the {words} in section .BTF.ext are cut off")
     position += 4

@@ -7,6 +7,7 @@ searches of bytes find the few that matter.
 from __future__ import annotations
 
 import struct
+from bisect import bisect_left
 
 from bpfimg.bytecode._elf import SHN_RESERVED, SHN_UNDEF, STT_SECTION
 from bpfimg.bytecode._functions import INSTRUCTION_SIZE
@@ -14,6 +15,7 @@ from bpfimg.bytecode._header import prefix
 from bpfimg.bytecode._legacy import is_legacy
 from bpfimg.bytecode._model import Usage
 from bpfimg.bytecode._variables import is_global_section
+from bpfimg.errors import BytecodeError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from bpfimg.btf import Ext
     from bpfimg.bytecode._elf import ElfObject, Symbol
     from bpfimg.bytecode._functions import Function
+    from bpfimg.bytecode._limits import Limits
 
 # Operation codes (Documentation/bpf/standardization/instruction-set.rst), kfunc and sub-program calls by src_reg.
 _CALL, _LOAD_IMM64 = b"\x85", b"\x18"
@@ -102,34 +105,49 @@ class _Found:
 
 
 def usage(
-    elf: ElfObject, functions: Sequence[Function], ext: Ext | None, kfuncs: frozenset[str]
+    elf: ElfObject, functions: Sequence[Function], ext: Ext | None, kfuncs: frozenset[str], limits: Limits
 ) -> Mapping[Function, Usage]:
-    """What each function uses, itself or through those it calls."""
+    """What each function uses, itself or through those it calls; `BytecodeError` for calls beyond the limit."""
     references = References(elf, functions, kfuncs)
     direct: dict[Function, _Found] = {}
-    sections: dict[int, tuple[bytes, dict[int, tuple[int, int]], tuple[int, ...]]] = {}
+    sections: dict[int, tuple[bytes, dict[int, tuple[int, int]]]] = {}
+    core: dict[str, list[int]] = {}
     for function in functions:
         section = function.section
         if section.index not in sections:
             relocations = {offset: (symbol, kind) for offset, symbol, kind in elf.relocations(section.index)}
-            sections[section.index] = section.content, relocations, ext.core_offsets(section.name) if ext else ()
-        content, relocations, core = sections[section.index]
+            sections[section.index] = section.content, relocations
+        if section.name not in core:
+            core[section.name] = sorted(ext.core_offsets(section.name)) if ext else []
+        content, relocations = sections[section.index]
         found = _read(elf, function, content, relocations, references)
-        found.core = sum(function.start <= offset < function.end for offset in core)
+        offsets = core[section.name]
+        found.core = bisect_left(offsets, function.end) - bisect_left(offsets, function.start)
         direct[function] = found
-    return {function: _usage(_closure(function, direct), direct) for function in functions}
+    uses: dict[Function, Usage] = {}
+    left = limits.calls
+    for function in functions:
+        closure, followed = _closure(function, direct, left)
+        left -= followed
+        if left < 0:
+            raise BytecodeError(f"from the functions of the object more than {limits.calls} calls can be followed")
+        uses[function] = _usage(closure, direct)
+    return uses
 
 
-def _closure(function: Function, direct: Mapping[Function, _Found]) -> tuple[Function, ...]:
-    """The function and all that it calls, each once."""
+def _closure(function: Function, direct: Mapping[Function, _Found], most: int) -> tuple[tuple[Function, ...], int]:
+    """The function and all that it calls, each once, and how many calls were followed: not many more than `most`."""
     seen = {function: None}
     pending = [function]
-    while pending:
-        for called in direct[pending.pop()].calls:
+    followed = 0
+    while pending and followed <= most:
+        calls = direct[pending.pop()].calls
+        followed += len(calls)
+        for called in calls:
             if called not in seen:
                 seen[called] = None
                 pending.append(called)
-    return tuple(seen)
+    return tuple(seen), followed
 
 
 def _usage(closure: tuple[Function, ...], direct: Mapping[Function, _Found]) -> Usage:

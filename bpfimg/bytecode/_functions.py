@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 INSTRUCTION_SIZE = 8
 SUBPROGRAMS = ".text"
+_NAMES_MAX = 8  # of the same code: aliases
 
 
 @value(frozen=True, slots=True, eq=False)  # each is itself: a key, found quickly
@@ -37,6 +38,11 @@ def functions(elf: ElfObject, limits: Limits) -> tuple[Function, ...]:
     found = [_function(s, sections[s.section]) for s in elf.symbols if s.kind == STT_FUNC and s.section in sections]
     if len(found) > limits.functions:
         raise BytecodeError(f"the object has {len(found)} functions, expected at most {limits.functions}")
+    together, room = sum(f.end - f.start for f in found), sum(section.size for section in sections.values())
+    if together > _NAMES_MAX * room:
+        raise BytecodeError(
+            f"the functions of the object overlap: together they have {together} bytes, their sections {room}"
+        )
     found.sort(key=lambda function: (function.section.index, function.start))
     return tuple(found)
 

@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bpfimg.bytecode._elf import ElfObject, Section
+    from bpfimg.bytecode._elf import ElfObject, Section, Symbol
 
 _SECTION = "maps"
 _SIZE = 16  # type, key_size, value_size, max_entries; since Linux 4.6 map_flags; iproute2, bcc and others added more
@@ -29,12 +29,18 @@ def is_legacy(section: str) -> bool:
 
 def legacy(elf: ElfObject) -> tuple[MapSpec, ...]:
     """The maps of the old kind, in the order of the file; `BytecodeError` for one that is cut off."""
-    return tuple(spec for section in elf.sections if is_legacy(section.name) for spec in _maps(elf, section))
+    sections = {section.index: section for section in elf.sections if is_legacy(section.name)}
+    if not sections:
+        return ()
+    symbols: dict[int, list[Symbol]] = {index: [] for index in sections}
+    for symbol in elf.symbols:
+        if symbol.section in symbols and symbol.kind != STT_SECTION:
+            symbols[symbol.section].append(symbol)
+    return tuple(spec for index, section in sections.items() for spec in _maps(elf, section, symbols[index]))
 
 
-def _maps(elf: ElfObject, section: Section) -> Iterator[MapSpec]:
+def _maps(elf: ElfObject, section: Section, symbols: list[Symbol]) -> Iterator[MapSpec]:
     content = section.content
-    symbols = [s for s in elf.symbols if s.section == section.index and s.kind != STT_SECTION]
     symbols.sort(key=lambda symbol: symbol.value)
     ends = [symbol.value for symbol in symbols[1:]] + [len(content)]
     for symbol, end in zip(symbols, ends, strict=False):  # strict=False: there may be no symbol at all

@@ -15,6 +15,7 @@ class Limits:
     symbols         entries of the symbol table
     relocations     entries of all relocation tables of code and data together
     functions       programs and sub-programs
+    calls           how many calls are followed to find what each function reaches, of all functions together
     name_bytes      length of a symbol, section or type name (the kernel takes 511 bytes at most)
     zero_bytes      size of all .bss sections together: the file does not hold them, so its size does not bound them
     btf_bytes       size of the BTF (that of a whole kernel has 6 MB)
@@ -29,6 +30,7 @@ class Limits:
     symbols: int = 65_536
     relocations: int = 1_048_576
     functions: int = 16_384
+    calls: int = 1_048_576
     name_bytes: int = 1024
     zero_bytes: int = 64 << 20
     btf_bytes: int = 16 << 20

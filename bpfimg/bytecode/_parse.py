@@ -82,7 +82,7 @@ def _object(data: bytes, elf: ElfObject, btf: Btf | None, ext: Ext | None, bound
     variables = globals_of(elf, btf, budget) if btf is not None else ()
     outside = externs(elf, btf, budget)
     found = functions(elf, bounds)
-    uses = usage(elf, found, ext, frozenset(extern.name for extern in outside if extern.kind == "kfunc"))
+    uses = usage(elf, found, ext, frozenset(extern.name for extern in outside if extern.kind == "kfunc"), bounds)
     sections = tuple(_sections(elf))
     _, lines, core = ext.count() if ext is not None else (0, 0, 0)
     return BytecodeObject(

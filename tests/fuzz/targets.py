@@ -32,7 +32,7 @@ class BrokenError(AssertionError):
 def exercise(data: bytes, *, every: bool = True) -> bool:
     """Does with the input what bpfimg does with a file; whether it could be read.
 
-    `every`: all steps, else the reading and two of the others, the same ones for the same input.
+    `every`: all steps, else the reading and four of the others, the same ones for the same input.
     """
     try:
         if data[:2] in _BTF_MAGIC:
@@ -60,7 +60,7 @@ def _object(data: bytes, *, every: bool) -> None:
         raise BrokenError("byte order or size are not those of the file")
     if any(len(spec.initial) != spec.size for spec in found.object.globals):
         raise BrokenError("a global has not as many bytes as its type")
-    chosen = STEPS if every else [STEPS[(zlib.crc32(data) >> shift) % len(STEPS)] for shift in (0, 8)]
+    chosen = STEPS if every else [STEPS[(zlib.crc32(data) >> shift) % len(STEPS)] for shift in (0, 6, 12, 18)]
     for step in chosen:
         try:
             step(found)
@@ -175,7 +175,8 @@ def _describe(found: Dissection) -> None:
     description = Description.of(found)
     if list(_compare.disagreements(description, found)):
         raise BrokenError("the labels made of the object disagree with it")
-    if Description.from_labels(description.to_labels()).to_members() != description.to_members():
+    again = Description.from_labels(description.to_labels())
+    if not again.omitted and again.to_members() != description.to_members():  # omitted: too long for a label
         raise BrokenError("the labels do not say what the document says")
 
 

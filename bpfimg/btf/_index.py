@@ -37,7 +37,7 @@ class Index:
             words.byteswap()
         self._names = array("I", [0, *(words[start >> 2] for start in starts[1:])])
 
-    def prepare(self, names: Iterable[str]) -> None:
+    def expect(self, names: Iterable[str]) -> None:
         """Looks up many names at once, for the price of one."""
         missing = {name for name in names if name and name not in self._found}
         wanted = {at: name for name in missing for at in self._places(name)}
@@ -51,7 +51,7 @@ class Index:
     def candidates(self, name: str) -> list[int]:
         """The types of any kind with that name, whatever flavour follows it ("task_struct___2")."""
         if name not in self._found:
-            self.prepare((name,))
+            self.expect((name,))
         return self._found.get(name, [])
 
     def exactly(self, name: str, *of: int) -> int | None:

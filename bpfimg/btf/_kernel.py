@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from bpfimg.btf._read import Btf
 
+_KFUNC = "bpf_kfunc"
 _LONGS = ("long int", "long unsigned int", "unsigned long", "long")
 
 
@@ -20,7 +21,7 @@ class KernelTypes:
     """What a kernel says about its types. `name` is what it is called in answers; `release` "6.1.0-13-amd64", "" where
     that is not known. `modules` is empty where nothing is known of modules."""
 
-    __slots__ = ("_indexes", "modules", "name", "release", "types")
+    __slots__ = ("_indexes", "_kfuncs", "modules", "name", "release", "types")
 
     def __init__(self, name: str, types: Btf, modules: Mapping[str, Btf] | None = None, *, release: str = "") -> None:
         self.name = name
@@ -28,6 +29,7 @@ class KernelTypes:
         self.types = types
         self.modules = dict(modules or {})
         self._indexes: dict[str, Index] = {"": Index(types)}
+        self._kfuncs: dict[str, frozenset[int]] = {}
         self._state_pointer_size()
 
     @property
@@ -35,9 +37,9 @@ class KernelTypes:
         """vmlinux's types by name."""
         return self._indexes[""]
 
-    def prepare(self, names: Iterable[str]) -> None:
+    def expect(self, names: Iterable[str]) -> None:
         """Says which names will be asked for; not needed, but then it is faster."""
-        self.index.prepare(names)
+        self.index.expect(names)
 
     def candidates(self, local: Btf, type_id: int) -> list[tuple[str, Btf, int]]:
         """What may stand for the object's type: same name but for the flavour, same kind; (module, types, id).
@@ -62,6 +64,14 @@ class KernelTypes:
                 return module, type_id
         return None
 
+    def kfuncs(self, module: str) -> frozenset[int]:
+        """The functions that are tagged as kfuncs (since Linux 6.10); none where that is not known."""
+        if module not in self._kfuncs:
+            index = self._index(module)
+            tags = (i for i in index.candidates(_KFUNC) if index.btf.kind(i) == kinds.DECL_TAG)
+            self._kfuncs[module] = frozenset(index.btf.target(tag) for tag in tags)
+        return self._kfuncs[module]
+
     def types_of(self, module: str) -> Btf:
         """The types of a module, or of vmlinux for ""."""
         return self._index(module).btf
@@ -73,7 +83,7 @@ class KernelTypes:
 
     def _state_pointer_size(self) -> None:
         """Pointers are as long as a long, which BTF has a name for."""
-        self.index.prepare((*_LONGS,))
+        self.index.expect((*_LONGS,))
         for name in _LONGS:
             found = self.index.exactly(name, kinds.INT)
             if found is not None and self.types.target(found) in (4, 8):

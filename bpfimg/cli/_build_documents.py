@@ -56,16 +56,20 @@ def wanted(arguments: argparse.Namespace, project: projects.Project | None) -> W
 
 def before(asked: Wanted, built: Sequence[Built], repository: Repository) -> list[About]:
     """The SBOMs, made before anything is stored: what cannot be made leaves no image behind."""
+    if asked.sbom is None:
+        return []
     from bpfimg.build import documents
 
-    return documents.sboms(built, repository, asked.sbom) if asked.sbom else []
+    return documents.sboms(built, repository, asked.sbom)
 
 
 def after(asked: Wanted, built: Sequence[Built], repository: Repository, top: Descriptor) -> list[About]:
     """The provenance, which names what was stored."""
+    if asked.builder is None:
+        return []
     from bpfimg.build import documents
 
-    return [documents.origin(built, top, repository, asked.builder)] if asked.builder is not None else []
+    return [documents.origin(built, top, repository, asked.builder)]
 
 
 def attach(options: Options, place: Target, about: Sequence[About]) -> list[dict[str, object]]:

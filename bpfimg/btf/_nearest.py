@@ -29,8 +29,8 @@ def nearest_member(pair: Pair, name: str, type_id: int) -> str:
             moved.setdefault(depth, path)
         if len(names) >= _MEMBERS_MAX:
             break
-    renamed = like(name, names, 0.7)
-    return moved.get(1) or renamed or moved.get(2) or like(name, names)
+    renamed = like(name, names, 0.8)
+    return renamed or moved.get(1) or like(name, names, 0.7) or moved.get(2) or like(name, names)
 
 
 def _paths(pair: Pair, type_id: int) -> Iterator[tuple[str, int]]:

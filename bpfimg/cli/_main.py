@@ -28,6 +28,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "inspect": ("_inspect", "show what is in an image or object file"),
     "lint": ("_lint", "say what is wrong with an image or object file, by stable rules"),
     "diff": ("_diff", "say what changed between two images or objects, and whom it breaks"),
+    "check": ("_check", "say whether an object would load into kernels, from their types alone"),
     "run": ("_run", "pull if needed, verify, load and attach, in one step"),
     "load": ("_load", "pull if needed, verify and load, without attaching"),
     "unload": ("_unload", "detach and unload programs"),

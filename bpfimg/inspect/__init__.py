@@ -3,7 +3,8 @@
 `report` says what an object file holds, `graph` draws who calls whom in it and who uses which map, `image` says whether
 an image's labels agree, `program` shows one that is in the kernel. `host` returns an `Inventory` of views: a view says
 what was seen and where; it is neither what was asked for nor what was written down. The modules `lint` (every
-`Problem`, by rules with stable numbers) and `diff` (every `Change`, by whom it breaks) judge.
+`Problem`, by rules with stable numbers), `diff` (every `Change`, by whom it breaks) and `check` (against kernels of
+which only the types are here) judge.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from bpfimg._door import opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from bpfimg.inspect import _check as check
     from bpfimg.inspect import _diff as diff
     from bpfimg.inspect import _lint as lint
     from bpfimg.inspect._diff_model import Change
@@ -30,6 +32,7 @@ __all__ = [
     "MapView",
     "Problem",
     "ProgramView",
+    "check",
     "diff",
     "graph",
     "host",
@@ -48,6 +51,7 @@ __getattr__ = opened(
         "MapView": "_views",
         "Problem": "_lint_model",
         "ProgramView": "_views",
+        "check": "_check*",
         "diff": "_diff*",
         "graph": "_graph",
         "host": "_host",

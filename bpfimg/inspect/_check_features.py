@@ -70,7 +70,7 @@ class Features:
         if kind == "kfunc":
             return self._kfunc(name)
         if kind == "ksym":
-            return self._ksym(name)
+            return Known(UNKNOWN, "a kernel's types do not name all of its symbols")
         if kind == "btf":
             return self._named(name)
         if kind == "feature":
@@ -133,10 +133,11 @@ class Features:
             return Known(ABSENT, f"function {name} of the kernel is not for programs (no kfunc)")
         return _YES
 
-    def _ksym(self, name: str) -> Known:
+    def variable(self, name: str) -> Known:
+        """About a variable of the kernel with a type, which libbpf looks for in the types."""
         if self._kernel.find(name, kinds.VAR, kinds.FUNC) is not None:
             return _YES
-        return Known(UNKNOWN, f"the kernel's types have no variable {name}, but not all of them are there")
+        return self._not_in_vmlinux(f"vmlinux has no variable {name} with a type")
 
     def _named(self, words: str) -> Known:
         word, _, name = words.partition(" ")

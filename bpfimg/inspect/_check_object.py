@@ -1,0 +1,159 @@
+"""What an object asks of kernels, read once for all of them."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+from bpfimg._value import value
+from bpfimg.btf import Resolver
+from bpfimg.bytecode import requirements
+from bpfimg.errors import BytecodeError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from bpfimg.btf import Btf, CoreRelocation, KernelTypes, LineInfo, Resolution
+    from bpfimg.bytecode import Dissection, Instruction, ProgramSpec, Requirement
+    from bpfimg.inspect._check_reach import Facts, Place
+
+_NOT_SOUND = "not sound"
+
+
+@value(frozen=True, slots=True)
+class Question:
+    """A CO-RE relocation: in which function and where in it (bytes), what it asks, and the instruction's bytes."""
+
+    relocation: CoreRelocation
+    section: str
+    function: str
+    offset: int
+    kind: str
+    subject: str
+    words: str
+    optional: bool
+    code: bytes
+
+
+class Subject:
+    """An object under check. Code is read when it is asked for."""
+
+    def __init__(self, dissection: Dissection) -> None:
+        self.object = dissection.object
+        self._dissection = dissection
+        self._functions = _functions(dissection)
+        self._sections = {name: section for section, rows in self._functions.items() for _, _, name in rows}
+        self._starts = {name: start for rows in self._functions.values() for start, _, name in rows}
+        self._disassembly = dissection.disassembly()
+        self._code: dict[str, dict[int, Instruction]] = {}
+        self._lines: dict[str, tuple[LineInfo, ...]] = dict(dissection.ext.lines) if dissection.ext else {}
+        self._externs = {extern.name: extern for extern in self.object.externs}
+        self._autoload = {program.name: program.autoload for program in self.object.programs}
+        self.requirements = requirements(self.object)
+        self.questions = tuple(self._questions())
+
+    def _questions(self) -> Iterator[Question]:
+        ext, types = self._dissection.ext, self._dissection.types
+        if ext is None or types is None:
+            return
+        for section, relocations in ext.core.items():
+            content = self._dissection.elf.content(section)
+            for relocation in relocations:
+                function, offset = self._place(section, relocation.offset)
+                code = content[relocation.offset : relocation.offset + 16]
+                kind, subject, words, optional = _asked(types, relocation)
+                yield Question(relocation, section, function, offset, kind, subject, words, optional, code)
+
+    def _place(self, section: str, offset: int) -> tuple[str, int]:
+        rows = self._functions.get(section, [])
+        at = bisect_right(rows, offset, key=lambda row: row[0]) - 1
+        if at >= 0 and offset < rows[at][1]:
+            return rows[at][2], offset - rows[at][0]
+        return "", offset
+
+    def resolved(self, kernel: KernelTypes) -> dict[int, Resolution]:
+        """What each of the questions comes to on a kernel, by number."""
+        types = self._dissection.types
+        if types is None:
+            return {}
+        resolver = Resolver(types, kernel)
+        kernel.expect(types.name(q.relocation.type_id) for q in self.questions if q.relocation.type_id < len(types))
+        return {n: resolver.resolve(q.relocation, q.code) for n, q in enumerate(self.questions)}
+
+    def facts(self, core: Callable[[str, int], Resolution | None], weak: Mapping[str, bool | None]) -> Facts:
+        """What the walk through the code starts from."""
+        from bpfimg.inspect._check_reach import Facts
+
+        known = {g.name: g.initial for g in self.object.globals if g.read_only and g.section.startswith(".rodata")}
+        local = frozenset(function.name for function in self.object.functions if function.local)
+        return Facts(self.code, core, known, weak, local, self.object.byte_order)
+
+    def code(self, function: str) -> Mapping[int, Instruction]:
+        """The instructions of a function by offset; none where there is no such function."""
+        if function not in self._code:
+            rows = self._disassembly.of(function) if function in self._starts else ()
+            self._code[function] = {row.offset: row for row in rows}
+        return self._code[function]
+
+    def where(self, function: str, offset: int) -> str:
+        """ "trace.bpf.c:33", or "trace+24" where the source is not known."""
+        section, place = self._sections.get(function, ""), self._starts.get(function, 0) + offset
+        lines = self._lines.get(section, ())
+        at = bisect_right(lines, place, key=lambda line: line.offset) - 1
+        if at >= 0 and lines[at].line and lines[at].offset >= self._starts.get(function, 0):
+            return f"{lines[at].file.rpartition('/')[2]}:{lines[at].line}"
+        return f"{function}+{offset}"
+
+    def programs_with(self, function: str) -> list[str]:
+        """The programs that are, or call, that function."""
+        return [p.name for p in self.object.programs if function == p.name or function in p.uses.calls]
+
+    def uses(self, program: ProgramSpec, requirement: Requirement) -> list[Place]:
+        """Where a program calls that helper function or kfunc."""
+        refers = requirement.kind, requirement.name
+        functions = (program.name, *program.uses.calls)
+        return [(name, offset) for name in functions for offset, row in self.code(name).items() if row.refers == refers]
+
+    def concerns(self, requirement: Requirement, program: ProgramSpec) -> bool:
+        """Does the program fail without it? libbpf looks for all symbols of an object that are not weak."""
+        if requirement.kind in ("kfunc", "ksym", "kconfig") and not self.weak(requirement):
+            return True
+        if requirement.programs:
+            return program.name in requirement.programs
+        return not requirement.optional
+
+    def weak(self, requirement: Requirement) -> bool:
+        """Is it a symbol that need not be there?"""
+        extern = self._externs.get(requirement.name)
+        return requirement.kind in ("kfunc", "ksym", "kconfig") and extern is not None and extern.weak
+
+    def replaced(self, requirement: Requirement) -> bool:
+        """Is it optional although programs that are loaded unasked need it?"""
+        return requirement.optional and any(self._autoload.get(name) for name in requirement.programs)
+
+    def typed(self, name: str) -> bool:
+        """Is it a symbol with a type, which libbpf looks for in the kernel's types?"""
+        extern = self._externs.get(name)
+        return extern is not None and (extern.type or "void").removeprefix("const ") != "void"
+
+
+def _functions(dissection: Dissection) -> dict[str, list[tuple[int, int, str]]]:
+    """Section -> (start, end, name) of its functions, sorted."""
+    found: dict[str, list[tuple[int, int, str]]] = {}
+    for each in dissection.object.functions:
+        found.setdefault(each.section, []).append((each.offset, each.offset + 8 * each.instructions, each.name))
+    for program in dissection.object.programs:
+        section = program.section if program.autoload else f"?{program.section}"
+        end = program.offset + 8 * program.instructions
+        found.setdefault(section, []).append((program.offset, end, program.name))
+    return {section: sorted(each) for section, each in found.items()}
+
+
+def _asked(types: Btf, relocation: CoreRelocation) -> tuple[str, str, str, bool]:
+    from bpfimg.btf import question
+
+    try:
+        found = question(types, relocation)
+    except BytecodeError as error:
+        return _NOT_SOUND, _NOT_SOUND, str(error), False
+    return found.kind, found.subject, found.words, found.optional

@@ -92,16 +92,19 @@ def readelf(data: bytes) -> Elf:
 
 @dataclass
 class Code:
-    """What llvm-objdump disassembles of one section: by byte offset the raw bytes of each instruction, and by offset
-    the names of its relocations."""
+    """What llvm-objdump disassembles of one section: by byte offset the raw bytes and the text of each instruction, the
+    name in its relocation, and its CO-RE relocation: kind, type, words (by LLVM 18 and newer)."""
 
     instructions: dict[int, bytes] = field(default_factory=dict)
     relocations: dict[int, str] = field(default_factory=dict)
     texts: dict[int, str] = field(default_factory=dict)
+    core: dict[int, tuple[str, int, str]] = field(default_factory=dict)
 
 
 _INSTRUCTION = re.compile(r" *(\d+):\t((?:[0-9a-f]{2} ?)+)\t(.*)$")
 _CODE_RELOCATION = re.compile(r"\t\t([0-9a-f]{16}):  (R_BPF\w+)\t(\S+)")
+# [2] struct task_struct::comm[3] (0:4:3)   [5] enum state::BUSY = 7   [2] struct task_struct
+_CORE_RELOCATION = re.compile(r"\t\t([0-9a-f]{16}):  CO-RE <(\w+)> \[(\d+)\] (.*)$")
 
 
 @functools.cache
@@ -121,6 +124,8 @@ def objdump(data: bytes) -> dict[str, Code]:
             code.texts[at] = match[3]
         elif match := _CODE_RELOCATION.match(line):
             code.relocations[int(match[1], 16)] = match[3]
+        elif match := _CORE_RELOCATION.match(line):
+            code.core[int(match[1], 16)] = match[2], int(match[3]), match[4]
     return found
 
 

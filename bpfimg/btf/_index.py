@@ -20,16 +20,18 @@ if TYPE_CHECKING:
     from bpfimg.btf._read import Btf
 
 _PLACES_MAX = 1 << 20
+_LONGER = 6
 
 
 class Index:
     """The types of `btf` itself, not of its base, by their names. Answers are kept."""
 
-    __slots__ = ("_enumerators", "_found", "_names", "btf")
+    __slots__ = ("_enumerators", "_found", "_like", "_names", "btf")
 
     def __init__(self, btf: Btf) -> None:
         self.btf = btf
         self._found: dict[str, list[int]] = {}
+        self._like: dict[int, dict[str, list[str]]] = {}
         self._enumerators: dict[str, int | None] = {}
         data, starts = btf.raw_types()
         words = array("I", data)
@@ -68,12 +70,17 @@ class Index:
             self._enumerators[name] = next(self._enums_with(name), None)
         return self._enumerators[name]
 
-    def all_named(self, *of: int) -> Iterator[str]:
-        """The names of all types of these kinds."""
+    def like(self, name: str, kind: int) -> list[str]:
+        """The names of types of that kind that begin as `name` does and are not much longer or shorter."""
         btf = self.btf
-        for type_id in range(btf.first + 1, len(btf)):
-            if btf.kind(type_id) in of:
-                yield btf.name(type_id)
+        if kind not in self._like:
+            names: dict[str, list[str]] = {}
+            for type_id in btf.of_kind(kind):
+                found = btf.name(type_id)
+                names.setdefault(found[:2], []).append(found)
+            self._like[kind] = names
+        near = self._like[kind].get(name[:2], ())
+        return sorted({other for other in near if abs(len(other) - len(name)) <= _LONGER})
 
     def _places(self, name: str) -> Iterator[int]:
         """Where in the strings that name is, with any flavour."""

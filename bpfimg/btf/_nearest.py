@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 _MEMBERS_MAX = 4096
 _INTO = 2  # how far into members by value a field may have moved
-_LONGER = 6
 
 
 def nearest_member(pair: Pair, name: str, type_id: int) -> str:
@@ -51,6 +50,4 @@ def _paths(pair: Pair, type_id: int) -> Iterator[tuple[str, int]]:
 
 def nearest_type(index: Index, name: str, kind: int) -> str:
     """The kernel's type of that kind whose name is most like `name`, "" if none is."""
-    first = name[:2]
-    near = {other for other in index.all_named(kind) if other[:2] == first and abs(len(other) - len(name)) <= _LONGER}
-    return like(name, sorted(near))
+    return like(name, index.like(name, kind), 0.75)

@@ -166,6 +166,10 @@ class Btf:
                 found[name] = type_id
         return found
 
+    def of_kind(self, kind: int) -> list[int]:
+        """The ids of all types of a kind, without the base's."""
+        return [type_id for type_id, word in enumerate(self._words, self.first) if word >> 24 & 0x1F == kind]
+
     def raw_types(self) -> tuple[bytes, list[int]]:
         """The types' bytes, without the base's, and where each begins there; the first is void, and nowhere."""
         return self._data, self._starts

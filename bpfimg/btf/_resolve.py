@@ -52,12 +52,13 @@ class Resolver:
     """Resolves the relocations of one object on one kernel, in the order of the object, as libbpf does: candidates that
     did not fit one relocation of a type are no longer asked for the next. That is why it is no function."""
 
-    __slots__ = ("_candidates", "_kernel", "_local")
+    __slots__ = ("_candidates", "_kernel", "_local", "_missing")
 
     def __init__(self, local: Btf, kernel: KernelTypes) -> None:
         self._local = local
         self._kernel = kernel
         self._candidates: dict[int, list[tuple[str, Btf, int]]] = {}
+        self._missing: dict[int, Mismatch] = {}
 
     def resolve(self, relocation: CoreRelocation, instruction: bytes = b"") -> Resolution:
         """The outcome; with the bytes of the instruction (16, where it has so many) also whether it takes the value.
@@ -136,10 +137,11 @@ class Resolver:
     def _no_candidate(self, root: int) -> Mismatch:
         from bpfimg.btf._nearest import nearest_type
 
-        name, kind = essential(self._local.name(root)), self._local.kind(root)
-        word = _WORDS.get(kind, "type")
-        nearest = nearest_type(self._kernel.index, name, kind)
-        return Mismatch(f"the kernel has no {word} {quoted(name)}", nearest)
+        if root not in self._missing:
+            name, kind = essential(self._local.name(root)), self._local.kind(root)
+            nearest = nearest_type(self._kernel.index, name, kind)
+            self._missing[root] = Mismatch(f"the kernel has no {_WORDS.get(kind, 'type')} {quoted(name)}", nearest)
+        return self._missing[root]
 
 
 def _valued(local: Btf, btf: Btf, relocation: CoreRelocation, spec: Spec) -> Value:

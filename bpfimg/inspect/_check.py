@@ -60,6 +60,9 @@ class _Look:
         self.features = Features(kernel)
         self.same_order = kernel.types.byte_order == subject.object.byte_order
         self.resolutions = subject.resolved(kernel) if self.same_order else {}
+        self._asked: dict[str, list[tuple[int, Question]]] = {}
+        for number, question in self._numbered():
+            self._asked.setdefault(question.function, []).append((number, question))
         self.at = {(q.function, q.offset): self.resolutions[n] for n, q in self._numbered() if n in self.resolutions}
         self.known = {(r.kind, r.name): self._has(r) for r in subject.requirements} if self.same_order else {}
 
@@ -79,7 +82,7 @@ class _Look:
             words = f"the object is {mine}-endian, the kernel {theirs}-endian"
             return Cell(program.name, FAILS, optional, {}, (Reason("byte-order", mine, FAILS, words),))
         functions = (program.name, *program.uses.calls)
-        mine_ = [(n, q) for n, q in self._numbered() if q.function in functions]
+        mine_ = sorted((each for name in functions for each in self._asked.get(name, ())), key=lambda each: each[0])
         counts: dict[str, int] = {}
         for number, _ in mine_:
             outcome = self.resolutions[number].outcome

@@ -41,6 +41,7 @@ class Subject:
     def __init__(self, dissection: Dissection) -> None:
         self.object = dissection.object
         self._dissection = dissection
+        self._callers: dict[str, list[str]] = {}
         self._functions = _functions(dissection)
         self._sections = {name: section for section, rows in self._functions.items() for _, _, name in rows}
         self._starts = {name: start for rows in self._functions.values() for start, _, name in rows}
@@ -106,7 +107,11 @@ class Subject:
 
     def programs_with(self, function: str) -> list[str]:
         """The programs that are, or call, that function."""
-        return [p.name for p in self.object.programs if function == p.name or function in p.uses.calls]
+        if not self._callers:
+            for program in self.object.programs:
+                for name in dict.fromkeys((program.name, *program.uses.calls)):
+                    self._callers.setdefault(name, []).append(program.name)
+        return self._callers.get(function, [])
 
     def uses(self, program: ProgramSpec, requirement: Requirement) -> list[Place]:
         """Where a program calls that helper function or kfunc."""

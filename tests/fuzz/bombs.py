@@ -55,7 +55,7 @@ def overlapping_functions(count: int = 12_000, size: int = 1 << 20) -> bytes:
     return writer.data()
 
 
-def many_functions_many_relocations(functions: int = 12_000, relocations: int = 120_000) -> bytes:
+def many_functions_many_relocations(functions: int = 8_000, relocations: int = 20_000) -> bytes:
     """CO-RE relocations to look up for each function."""
     types = BtfWriter()
     structure = types.add(b.STRUCT, "s", 4, types.string("field"), 2, 0, vlen=1)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _BTF_MAGIC = {b"\x9f\xeb": "little", b"\xeb\x9f": "big"}
 _MESSAGE_MAX = 700
+_TYPES_OF_A_KERNEL = 500  # one that is the square of its types to resolve is not what anybody is handed
 _MANY = 40  # of things of which an input may have thousands: looked at one by one in the tests of each reader
 
 
@@ -99,9 +100,10 @@ def _strip(found: Dissection) -> None:
 
 
 def _disassemble(found: Dissection) -> None:
+    disassembly = found.disassembly()
     for function in itertools.islice((*found.object.programs, *found.object.functions), _MANY):
         try:
-            rows = found.disassemble(function.name)
+            rows = disassembly.of(function.name)
         except BytecodeError as error:
             _sentence(error)
             continue
@@ -187,6 +189,18 @@ def _diff(found: Dissection) -> None:
         raise BrokenError("an object differs from itself")
 
 
+def _check(found: Dissection) -> None:
+    """Whether the object could be loaded into kernels with its own types, and with others."""
+    from bpfimg.inspect import check
+
+    kernels = [_kernel(found.object.byte_order)]
+    if found.types is not None and len(found.types) < _TYPES_OF_A_KERNEL:
+        kernels.append(KernelTypes("itself", found.types))
+    checked = check.against(found, kernels)
+    json.dumps(check.report(checked), allow_nan=False)
+    check.markdown("object", checked)
+
+
 STEPS: list[Callable[[Dissection], None]] = [
     _report,
     _details,
@@ -200,12 +214,19 @@ STEPS: list[Callable[[Dissection], None]] = [
     _graph,
     _describe,
     _diff,
+    _check,
 ]
 
 
 def _types(data: bytes, byte_order: str) -> None:
     variables(data, byte_order=byte_order)
-    _declare(Btf(data, byte_order, Limits()))
+    types = Btf(data, byte_order, Limits())
+    _declare(types)
+    found = _sound()
+    if found.types is not None and found.ext is not None:  # broken types as those of a kernel
+        resolver = Resolver(found.types, KernelTypes("broken", types))
+        for relocation in itertools.chain.from_iterable(found.ext.core.values()):
+            resolver.resolve(relocation)
 
 
 def _labels(data: bytes) -> None:

@@ -62,8 +62,10 @@ def test_maps(group: str) -> None:
         ours = {
             (spec.name, spec.type_id, spec.key_size, spec.value_size, spec.max_entries, spec.flags, spec.internal)
             for spec in parse(sample.data).maps
-            if spec.name not in NEWER_MAPS.get(sample.name, ())
         }
+        there = {row[0] for row in witness.maps}
+        newer = NEWER_MAPS.get(sample.name, set()) - there
+        ours = {row for row in ours if row[0] not in newer}
         if ours != witness.maps:
             different.append((sample.name, ours - witness.maps, witness.maps - ours))
     assert not different

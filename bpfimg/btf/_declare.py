@@ -288,14 +288,24 @@ class _Writer:
         size = btf.target(type_id)
         # compilers before LLVM 15 say of no enum that it has negative values: those that do not fit are
         values = [number - (1 << 32) if size < 4 and number >> 8 * size > 0 else number for _, number in rows]
-        natural = 4 if all(-(1 << 31) <= number < 1 << 32 for number in values) else 8
-        mode = f"__attribute__((mode({_MODES[size]}))) " if size != natural and size in _MODES else ""
+        attribute = _sized(values, size)
         lines = [f"\t{name} = {_number(number)},\n" for name, number in zip(used, values, strict=True)]
         self._step(0, sum(map(len, lines)))
         if not lines:  # a forward declaration of an enum, which C does not have
             lines = [f"\t{self._names.ordinary('__unknown', type_id)} = 0,\n"]
         word, _, tag = head.partition(" ")
-        return f"{word} {mode}{tag}{' ' if tag else ''}{{\n{''.join(lines)}}}"
+        return f"{word} {attribute}{tag}{' ' if tag else ''}{{\n{''.join(lines)}}}"
+
+
+def _sized(values: list[int], size: int) -> str:
+    """The attribute that makes an enum of these values `size` bytes large, "" where it is that anyway."""
+    signed = min(values, default=0) < 0
+    least = next((n for n in (1, 2, 4) if max(values, default=0) < 1 << 8 * n - signed), 8)
+    while signed and least < 8 and min(values) < -(1 << 8 * least - 1):
+        least *= 2
+    if size == max(least, 4) or size not in _MODES:
+        return ""
+    return "__attribute__((packed)) " if size == least else f"__attribute__((mode({_MODES[size]}))) "
 
 
 def _number(number: int) -> str:

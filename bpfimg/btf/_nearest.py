@@ -29,7 +29,7 @@ def nearest_member(pair: Pair, name: str, type_id: int) -> str:
         if len(names) >= _MEMBERS_MAX:
             break
     renamed = like(name, names, 0.8)
-    return renamed or moved.get(1) or like(name, names, 0.7) or moved.get(2) or like(name, names)
+    return renamed or moved.get(1) or like(name, names, 0.7) or moved.get(2, "")
 
 
 def _paths(pair: Pair, type_id: int) -> Iterator[tuple[str, int]]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bpfimg.inspect._check_reach import Facts, Place
 
 _NOT_SOUND = "not sound"
+_CALL = 0x85
 
 
 @value(frozen=True, slots=True)
@@ -114,10 +115,10 @@ class Subject:
         return self._callers.get(function, [])
 
     def uses(self, program: ProgramSpec, requirement: Requirement) -> list[Place]:
-        """Where a program calls that helper function or kfunc."""
+        """Where a program calls that helper function or kfunc; to ask for its address is no call."""
         refers = requirement.kind, requirement.name
-        functions = (program.name, *program.uses.calls)
-        return [(name, offset) for name in functions for offset, row in self.code(name).items() if row.refers == refers]
+        rows = ((name, row) for name in (program.name, *program.uses.calls) for row in self.code(name).values())
+        return [(name, row.offset) for name, row in rows if row.refers == refers and row.raw[0] == _CALL]
 
     def concerns(self, requirement: Requirement, program: ProgramSpec) -> bool:
         """Does the program fail without it? libbpf looks for all symbols of an object that are not weak."""

@@ -110,13 +110,14 @@ def image(
     pull: str = "missing",
     dry_run: bool = False,
     platform: Platform | None = None,
+    warn: Callable[[str], None] = lambda sentence: None,
 ) -> Running:
     """Loads the image, and attaches its program to `hook` (None: only loads): all of it, or nothing.
 
     `programs` chooses by NAME or TYPE:NAME; needed only where several fit the hook. `globals` are set before the load,
     by their BTF types. `name` is what it is known by here, else the last word of the repository; `pull` is only
     written down. `dry_run` does everything that changes nothing: image, program, globals and the place of the hook are
-    checked. `platform` is this machine's unless given.
+    checked. `platform` is this machine's unless given; `warn` is told when the image was made for another one (BI-26).
     """
     from bpfimg.image import BytecodeImage
     from bpfimg.load import Origin, prepare
@@ -126,7 +127,10 @@ def image(
 
     if not isinstance(verified, VerifiedImage):
         raise TypeError(f"a {type(verified).__name__} is no proof that an image is believed, expected a VerifiedImage")
-    fetched = BytecodeImage.fetch(source, verified.descriptor, platform or Platform.host())
+    machine = platform or Platform.host()
+    fetched = BytecodeImage.fetch(source, verified.descriptor, machine)
+    if sentence := fetched.made_elsewhere(machine):
+        warn(f"{sentence} (BI-26)")
     manifest = fetched.descriptor or verified.descriptor
     known_as = name or verified.reference.repository.path.rpartition("/")[2]
     origin = Origin(known_as, _record(verified, str(manifest.digest), pull), metadata)
@@ -154,6 +158,7 @@ def load(
     name: str | None = None,
     pull: str = "missing",
     dry_run: bool = False,
+    warn: Callable[[str], None] = lambda sentence: None,
 ) -> Running:
     """Loads the image without attaching anything; see `image`."""
     return image(
@@ -167,6 +172,7 @@ def load(
         name=name,
         pull=pull,
         dry_run=dry_run,
+        warn=warn,
     )
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _WIDTH = 80
 _ROWS = 40
 _VALUE = 40
+_BOTH = ("BI-26", "BI-36")  # rules whose findings are no disagreement
 _KINDS = {
     "program_type": "program types",
     "attach_type": "attach types",
@@ -40,13 +41,19 @@ def overview(document: Document, *, whole: bool) -> str:
     """The text; long tables are cut unless it is to be `whole`."""
     title = "Image" if "digest" in document else f"Object {clean(document['id'])}"
     parts = [block(title, list(_head(document)))]
-    if document.get("findings"):
-        lines = [f"  ! {found['message']} ({found['rule']})" for found in document["findings"]]
-        parts.append("\n".join(["Not as the object says", *(clean(line) for line in lines)]))
+    parts += _findings(document.get("findings", []))
     parts += [part for part in (_programs(document, whole), _maps(document, whole), _globals(document, whole)) if part]
     if document["requirements"]:
         parts.append(_needs(document["requirements"]))
     return "\n\n".join(parts) + "\n"
+
+
+def _findings(found: list[Document]) -> Iterator[str]:
+    """What the image says against its object, and what holds of both."""
+    for title, about_both in (("Not as the object says", False), ("Worth knowing", True)):
+        lines = [f"  ! {each['message']} ({each['rule']})" for each in found if (each["rule"] in _BOTH) == about_both]
+        if lines:
+            yield "\n".join([title, *(clean(line) for line in lines)])
 
 
 def _head(document: Document) -> Iterator[tuple[str, str]]:

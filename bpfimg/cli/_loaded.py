@@ -29,6 +29,7 @@ def bring(arguments: argparse.Namespace, hook: Hook | None, options: Options) ->
     from bpfimg import run
     from bpfimg.cli._asked import asked
     from bpfimg.cli._believed import believed
+    from bpfimg.cli._parser import warn
 
     wanted = asked(arguments)
     store, verified = believed(arguments.reference, wanted, options)
@@ -43,6 +44,7 @@ def bring(arguments: argparse.Namespace, hook: Hook | None, options: Options) ->
         name=wanted.name,
         pull=wanted.pull,
         dry_run=wanted.dry_run,
+        warn=warn,
     )
     report(done, options)
 

@@ -71,10 +71,7 @@ def _findings(image: BytecodeImage, wanted: Platform | None) -> Iterator[Finding
         yield from _labels(image.labels, Labels.of(dissection.object))
         for rule, about, message in disagreements(image.description, dissection):
             yield Finding(rule, about, message)
-    if wanted is not None and wanted.architecture != image.platform.architecture:
-        what = (
-            f"the image is for {image.platform}, wanted for {wanted}: what its programs read of registers may be wrong"
-        )
+    if wanted is not None and (what := image.made_elsewhere(wanted)):
         yield Finding("BI-26", str(image.platform), what)
     if len(image.bytecode) > BPFMAN_LIMIT:
         size = len(image.bytecode)

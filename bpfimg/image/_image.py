@@ -70,6 +70,16 @@ class BytecodeImage:
 
         return findings(self, wanted)
 
+    def made_elsewhere(self, wanted: Platform) -> str:
+        """What to say when the image was made for another CPU than `wanted` (BI-26), "" when it was not.
+
+        Compares two words and parses nothing: for those who load.
+        """
+        if self.platform.architecture == wanted.architecture:
+            return ""
+        which = "programs that read registers (kprobe, uprobe, syscall wrappers) may read the wrong ones"
+        return f"the image was made for {self.platform}, this machine is {wanted}: {which}"
+
     @property
     def artifact_type(self) -> str | None:
         """What the manifest states as `artifactType`, and an index of such manifests too; None for ordinary images."""

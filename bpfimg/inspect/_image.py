@@ -17,7 +17,7 @@ _MANIFEST_LIMIT = 4 << 20
 class Seen:
     """One image that was looked at: `platforms` are those of the index it came from, its own alone without one.
 
-    `findings` say where its labels disagree with its object.
+    `findings` say where its labels disagree with its object, and that a lone image was made for another CPU.
     """
 
     image: BytecodeImage
@@ -59,7 +59,7 @@ def image(source: Source, descriptor: Descriptor, wanted: Platform | None, here:
         found = _only(source, descriptor, wanted or here)
         if wanted is not None and not _alike(found.platform, wanted):
             raise ImageError(f"the image is for {found.platform} alone, expected one for {wanted}")
-        there = (found.platform,)
+        return Seen(found, (found.platform,), found.check(wanted or here))
     return Seen(found, there, found.check())
 
 

@@ -209,7 +209,8 @@ def test_bi_26_another_architecture_of_the_same_byte_order_is_read_and_said() ->
     assert image.check() == image.check(AMD64) == ()
     (finding,) = image.check(riscv64)
     assert (finding.rule, finding.about) == ("BI-26", "linux/amd64")
-    assert "for linux/amd64, wanted for linux/riscv64" in finding.message
+    assert "made for linux/amd64, this machine is linux/riscv64" in finding.message
+    assert (image.made_elsewhere(riscv64), image.made_elsewhere(AMD64)) == (finding.message, "")
 
 
 def test_bi_27_limits() -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from bpfimg.btf import declaration, kinds, spelled
+from bpfimg.bytecode import dissect
+from tests.support import corpus_groups
 from tests.support.core import compiled, kernel_of, libbpfs, opened, ours
 
 pytestmark = [
@@ -26,6 +28,8 @@ VMLINUX = Path("/sys/kernel/btf/vmlinux")
 def agree(data: bytes, kernel: Path) -> dict[str, int]:
     """Fails unless both say the same of each relocation, up to the one where libbpf gives up; counts outcomes."""
     mine, theirs = ours(data, kernel.read_bytes()), libbpfs(data, kernel)
+    if not theirs:
+        return {}
     counted: dict[str, int] = {}
     for key, answer in mine.items():
         counted[answer.outcome] = counted.get(answer.outcome, 0) + 1
@@ -204,7 +208,7 @@ typedef struct { number a; volatile int s; pointer p; } subject_t; subject_t one
 def test_made_up_kernels(name: str, clang: str, tmp_path: Path) -> None:
     kernel = tmp_path / "kernel.btf"
     kernel.write_bytes(kernel_of(KERNELS[name], clang=clang))
-    agree(compiled(LOCAL + (LARGE if clang != "clang" else ""), clang=clang), kernel)
+    assert agree(compiled(LOCAL + (LARGE if clang != "clang" else ""), clang=clang), kernel)
 
 
 def test_an_enum_of_64_bits(tmp_path: Path) -> None:
@@ -212,10 +216,18 @@ def test_an_enum_of_64_bits(tmp_path: Path) -> None:
     for name in ("same", "moved"):
         kernel.write_bytes(kernel_of(KERNELS[name], clang="clang-19"))
         wide = "enum wide { SMALL = 1, LARGE = 0x100000002ULL, NEGATIVE = -1LL };\n" + LARGE
-        agree(compiled(wide, clang="clang-19"), kernel)
+        assert agree(compiled(wide, clang="clang-19"), kernel)
 
 
-FIELDS: tuple[str, ...] = ("unsigned {}", "int {}", "unsigned char {}", "short {}", "long long {}", "unsigned long {}", "char *{}")
+FIELDS: tuple[str, ...] = (
+    "unsigned {}",
+    "int {}",
+    "unsigned char {}",
+    "short {}",
+    "long long {}",
+    "unsigned long {}",
+    "char *{}",
+)
 FIELDS += ("char {}[8]", "struct inner {}", "struct inner *{}", "enum colour {}", "int {}[2][3]", "void (*{})(int)")
 BITS = ("unsigned {} : 3", "int {} : 9", "unsigned char {} : 1", "_Bool {} : 1")
 OTHER_BITS = (*BITS, "unsigned long {} : 33", "long long {} : 60")  # clang takes no questions about all of these
@@ -260,7 +272,7 @@ def test_random_structs(seed: int, tmp_path: Path) -> None:
     local, target = made_up(seed)
     kernel = tmp_path / "kernel.btf"
     kernel.write_bytes(kernel_of(target))
-    agree(compiled(local), kernel)
+    assert agree(compiled(local), kernel)
 
 
 def test_structs_of_the_running_kernel(tmp_path: Path) -> None:
@@ -290,3 +302,19 @@ def test_structs_of_the_running_kernel(tmp_path: Path) -> None:
             for outcome, number in agree(compiled(source, headers=False), kernel).items():
                 counted[outcome] += number
     assert min(counted.values()) > 10
+
+
+def test_objects_of_packages() -> None:
+    """Every object of a package that libbpf gets as far as relocating."""
+    counted: dict[str, int] = {}
+    objects = 0
+    for sample in corpus_groups.here():
+        dissection = dissect(sample.data)
+        if ":" in sample.name and dissection.object.byte_order == "little" and dissection.object.has_core_relocations:
+            found = agree(sample.data, VMLINUX)
+            objects += bool(found)
+            for outcome, number in found.items():
+                counted[outcome] = counted.get(outcome, 0) + number
+    if not objects:
+        pytest.skip("needs packages with eBPF objects: python -m tests.support.packages")
+    assert counted["resolved"] > 100

@@ -3,6 +3,7 @@
 The rules are libbpf's (src/relo_core.c): `fields` is bpf_core_fields_are_compat, `types` bpf_core_types_are_compat,
 `matching` bpf_core_types_match. Where libbpf gives up on the whole object (types nested too deep, or not sound) these
 raise `BytecodeError`; steps are counted, because types nobody vouches for can make the number of comparisons explode.
+What libbpf would be busy with for hours is refused here.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ COMPOSITES = (kinds.STRUCT, kinds.UNION)
 ENUMS = (kinds.ENUM, kinds.ENUM64)
 _NAMED = (*COMPOSITES, *ENUMS, kinds.FWD, kinds.VOID)
 _DEPTH = 32
-_STEPS = 300_000
+_STEPS = 300_000  # for one relocation
+_STEPS_OF_ALL = 6_000_000
+_GUESSES = 400
 
 
 def same_kind(one: int, other: int) -> bool:
@@ -27,21 +30,42 @@ def same_kind(one: int, other: int) -> bool:
     return one == other or (one in ENUMS and other in ENUMS)
 
 
-class Pair:
-    """The object's types and the kernel's; counts the steps of all comparisons."""
+class Steps:
+    """Counts what has been looked at, for one relocation and for all of an object on one kernel."""
 
-    __slots__ = ("_steps", "local", "target")
+    __slots__ = ("_all", "_guesses", "_one")
 
-    def __init__(self, local: Btf, target: Btf) -> None:
-        self.local = local
-        self.target = target
-        self._steps = 0
+    def __init__(self) -> None:
+        self._one = self._all = self._guesses = 0
+
+    def begin(self) -> None:
+        """The next relocation."""
+        self._all += self._one
+        self._one = 0
 
     def step(self) -> None:
         """One more; BytecodeError when there have been too many."""
-        self._steps += 1
-        if self._steps > _STEPS:
-            raise BytecodeError(f"to compare the types in section .BTF takes more than {_STEPS} steps")
+        self._one += 1
+        if self._one > _STEPS or self._all > _STEPS_OF_ALL:
+            limit = _STEPS if self._one > _STEPS else _STEPS_OF_ALL
+            raise BytecodeError(f"to compare the types in section .BTF takes more than {limit} steps")
+
+    def guess(self) -> bool:
+        """Whether there is time for one more guess at what a name has become."""
+        self._guesses += 1
+        return self._guesses <= _GUESSES
+
+
+class Pair:
+    """The object's types and the kernel's."""
+
+    __slots__ = ("local", "step", "steps", "target")
+
+    def __init__(self, local: Btf, target: Btf, steps: Steps) -> None:
+        self.local = local
+        self.target = target
+        self.steps = steps
+        self.step = steps.step
 
     def fields(self, local: int, target: int) -> bool:
         """May a field of the one type be read as one of the other?"""

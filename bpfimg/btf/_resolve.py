@@ -9,7 +9,7 @@ from __future__ import annotations
 from bpfimg._value import replace, value
 from bpfimg.btf import _core as core
 from bpfimg.btf import _kinds as kinds
-from bpfimg.btf._compatible import ENUMS, Pair
+from bpfimg.btf._compatible import ENUMS, Pair, Steps
 from bpfimg.btf._core import essential
 from bpfimg.btf._patch import Value, patch
 from bpfimg.btf._spec import Mismatch, Spec, matched, matched_enumerator, parsed
@@ -52,13 +52,15 @@ class Resolver:
     """Resolves the relocations of one object on one kernel, in the order of the object, as libbpf does: candidates that
     did not fit one relocation of a type are no longer asked for the next. That is why it is no function."""
 
-    __slots__ = ("_candidates", "_kernel", "_local", "_missing")
+    __slots__ = ("_answered", "_candidates", "_kernel", "_local", "_missing", "_steps")
 
     def __init__(self, local: Btf, kernel: KernelTypes) -> None:
         self._local = local
         self._kernel = kernel
         self._candidates: dict[int, list[tuple[str, Btf, int]]] = {}
         self._missing: dict[int, Mismatch] = {}
+        self._answered: dict[tuple[int, str, int], tuple[Value, Value | None, Resolution]] = {}
+        self._steps = Steps()
 
     def resolve(self, relocation: CoreRelocation, instruction: bytes = b"") -> Resolution:
         """The outcome; with the bytes of the instruction (16, where it has so many) also whether it takes the value.
@@ -71,10 +73,23 @@ class Resolver:
             return Resolution("refused", reason=str(error))
 
     def _resolve(self, relocation: CoreRelocation, instruction: bytes) -> Resolution:
+        key = relocation.type_id, relocation.access, relocation.kind
+        if key not in self._answered:  # what is asked again is answered the same, whatever was dropped in between
+            self._steps.begin()
+            self._answered[key] = self._answer(relocation)
+        mine, theirs, outcome = self._answered[key]
+        if theirs is None:
+            return replace(outcome, local=mine.number)
+        outcome = replace(outcome, value=theirs.number, local=mine.number)
+        unfit = patch(instruction, self._local.byte_order, mine, theirs) if instruction else ""
+        return replace(outcome, outcome="unresolved", reason=unfit) if unfit else outcome
+
+    def _answer(self, relocation: CoreRelocation) -> tuple[Value, Value | None, Resolution]:
+        """The object's value, the kernel's (None: there is none), and the outcome but for the instruction."""
         local, kind, root = self._local, relocation.kind, relocation.type_id
         spec = parsed(local, relocation)
         if kind == core.TYPE_ID_LOCAL:
-            return self._written(Value(root, validate=False), Value(root), instruction, Resolution("resolved"))
+            return Value(root, validate=False), Value(root), Resolution("resolved")
         if not local.name(root):
             raise BytecodeError("a CO-RE relocation is about an anonymous type, which has no counterpart")
         candidates = self._candidates.get(root)
@@ -85,6 +100,7 @@ class Resolver:
         mismatch: Mismatch | None = None
         mine = _valued(local, local, relocation, spec)
         for candidate in candidates:
+            self._steps.step()
             found = self._match(spec, kind, candidate)
             if isinstance(found, Mismatch):
                 mismatch = mismatch or found
@@ -99,15 +115,18 @@ class Resolver:
                 )
             fitting.append(candidate)
         if first is None:
-            return self._none(relocation, mine, mismatch or self._no_candidate(root), instruction)
+            why = mismatch or self._no_candidate(root)
+            absent = kind in core.OPTIONAL or kind in core.ABOUT_TYPES
+            outcome = Resolution("absent" if absent else "unresolved", reason=why.reason, nearest=why.nearest)
+            return mine, Value(0) if absent else None, outcome
         self._candidates[root] = fitting
         module, types, type_id = fitting[0]
         resolved = Resolution("resolved", type_id=type_id, module=module)
-        return self._written(mine, _adjusted(local, mine, types, first[1]), instruction, resolved)
+        return mine, _adjusted(local, mine, types, first[1]), resolved
 
     def _match(self, spec: Spec, kind: int, candidate: tuple[str, Btf, int]) -> Spec | Mismatch:
         _module, types, type_id = candidate
-        pair = Pair(self._local, types)
+        pair = Pair(self._local, types, self._steps)
         if kind in core.ABOUT_ENUMERATORS:
             return matched_enumerator(pair, spec, type_id)
         if kind in core.ABOUT_FIELDS:
@@ -118,28 +137,12 @@ class Resolver:
         same = pair.types(spec.root, type_id)
         return Spec(type_id, (), 0) if same else Mismatch("the kernel's type of that name is of another kind")
 
-    def _none(self, relocation: CoreRelocation, mine: Value, why: Mismatch, instruction: bytes) -> Resolution:
-        """No candidate fits: 0 for what may be absent, else there is no value."""
-        absent = relocation.kind in core.OPTIONAL or relocation.kind in core.ABOUT_TYPES
-        outcome = Resolution("absent" if absent else "unresolved", reason=why.reason, nearest=why.nearest)
-        if not absent:
-            return replace(outcome, local=mine.number)
-        return self._written(mine, Value(0), instruction, outcome)
-
-    def _written(self, mine: Value, theirs: Value, instruction: bytes, outcome: Resolution) -> Resolution:
-        outcome = replace(outcome, value=theirs.number, local=mine.number)
-        if instruction:
-            unfit = patch(instruction, self._local.byte_order, mine, theirs)
-            if unfit:
-                return replace(outcome, outcome="unresolved", reason=unfit)
-        return outcome
-
     def _no_candidate(self, root: int) -> Mismatch:
         from bpfimg.btf._nearest import nearest_type
 
         if root not in self._missing:
             name, kind = essential(self._local.name(root)), self._local.kind(root)
-            nearest = nearest_type(self._kernel.index, name, kind)
+            nearest = nearest_type(self._kernel.index, name, kind) if self._steps.guess() else ""
             self._missing[root] = Mismatch(f"the kernel has no {_WORDS.get(kind, 'type')} {quoted(name)}", nearest)
         return self._missing[root]
 

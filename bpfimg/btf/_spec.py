@@ -131,7 +131,8 @@ def matched_enumerator(pair: Pair, spec: Spec, candidate: int) -> Spec | Mismatc
             return Spec(candidate, (Accessor(type_id, at, name),), 0)
         names.append(name)
     name = essential(wanted)
-    return Mismatch(f"{_called(target, type_id)} has no {quoted(name)}", like(name, names, 0.85))
+    nearest = like(name, names, 0.85) if pair.steps.guess() else ""
+    return Mismatch(f"{_called(target, type_id)} has no {quoted(name)}", nearest)
 
 
 _Step = tuple[Accessor, int, int, int]  # where, bits from the struct's beginning, the member's type, levels
@@ -149,7 +150,8 @@ def _member(pair: Pair, accessor: Accessor, type_id: int, deep: int) -> _Step | 
     if step is None:
         from bpfimg.btf._nearest import nearest_member
 
-        return Mismatch(f"{_called(target, type_id)} has no field {quoted(name)}", nearest_member(pair, name, type_id))
+        nearest = nearest_member(pair, name, type_id) if pair.steps.guess() else ""
+        return Mismatch(f"{_called(target, type_id)} has no field {quoted(name)}", nearest)
     return step
 
 

@@ -15,12 +15,12 @@ from bpfimg.inspect._check_report import markdown, report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from bpfimg.btf import KernelTypes, Resolution
     from bpfimg.bytecode import Dissection, ProgramSpec, Requirement
     from bpfimg.inspect._check_object import Question
-    from bpfimg.inspect._check_reach import Place
+    from bpfimg.inspect._check_reach import Code, Place
 
 __all__ = ["FAILS", "OK", "UNKNOWN", "Cell", "Check", "Column", "Reason", "against", "markdown", "report"]
 
@@ -60,6 +60,7 @@ class _Look:
         self.features = Features(kernel)
         self.same_order = kernel.types.byte_order == subject.object.byte_order
         self.resolutions = subject.resolved(kernel) if self.same_order else {}
+        self._code: Code | None = None
         self._asked: dict[str, list[tuple[int, Question]]] = {}
         for number, question in self._numbered():
             self._asked.setdefault(question.function, []).append((number, question))
@@ -130,17 +131,19 @@ class _Look:
         words = dict.fromkeys(self.subject.where(*place) for place in places)
         return tuple(words)[:_PLACES]
 
-    def reach(self, program: ProgramSpec) -> Callable[[str], frozenset[Place] | None]:
-        """Walks through the program's code on this kernel."""
-        from bpfimg.inspect._check_reach import Code
+    @property
+    def code(self) -> Code:
+        """Walks through programs on this kernel."""
+        if self._code is None:
+            weak = {
+                extern.name: {PRESENT: True, ABSENT: False}.get(self.known[extern.kind, extern.name].answer)
+                for extern in self.subject.object.externs
+                if extern.weak and (extern.kind, extern.name) in self.known
+            }
+            from bpfimg.inspect._check_reach import Code
 
-        weak = {
-            extern.name: {PRESENT: True, ABSENT: False}.get(self.known[extern.kind, extern.name].answer)
-            for extern in self.subject.object.externs
-            if extern.weak and (extern.kind, extern.name) in self.known
-        }
-        code = Code(self.subject.facts(lambda name, offset: self.at.get((name, offset)), weak))
-        return lambda decide: code.reached(program.name, decide)
+            self._code = Code(self.subject.facts(lambda name, offset: self.at.get((name, offset)), weak))
+        return self._code
 
 
 class _Effect:
@@ -154,10 +157,10 @@ class _Effect:
     def of(self, places: Sequence[Place], worst: str) -> str:
         """`worst` where the verifier surely gets to one of the places, "unknown" where that is not known."""
         if self._walked is None:
-            reach = self._look.reach(self._program)
-            taken, other = reach("taken"), reach("not taken")
+            code, name = self._look.code, self._program.name
+            taken, other = code.reached(name, "taken"), code.reached(name, "not taken")
             surely = taken & other if taken is not None and other is not None else None
-            self._walked = surely, reach("both")
+            self._walked = surely, code.reached(name, "both")
         surely, maybe = self._walked
         if surely is None or maybe is None:
             return UNKNOWN if places else GUARDED

@@ -29,7 +29,8 @@ _U32, _U64 = 0xFFFF_FFFF, 0xFFFF_FFFF_FFFF_FFFF
 _LDX, _ST, _STX, _ALU, _JMP, _JMP32, _ALU64 = 1, 2, 3, 4, 5, 6, 7
 _SIZES = {0x00: 4, 0x08: 2, 0x10: 1, 0x18: 8}
 _FRAME = 10
-_STEPS = 400_000
+_STEPS = 400_000  # for one program
+_STEPS_OF_ALL = 2_000_000
 _SLOTS = 64
 #: what a register may hold beside a number, a place in read-only data, or anything (None)
 CONFIGURED, CONFIGURATION, ADDRESS = "configured", "configuration", "address"
@@ -55,12 +56,13 @@ class Facts:
 
 
 class Code:
-    """Walks through the functions of a program as the verifier does."""
+    """Walks through the functions of programs as the verifier does; gives up when all walks together take too long."""
 
-    __slots__ = ("_facts", "_little")
+    __slots__ = ("_facts", "_left", "_little")
 
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
+        self._left = _STEPS_OF_ALL
         self._little = facts.byte_order == "little"
 
     def reached(self, program: str, decide: str) -> frozenset[Place] | None:
@@ -68,7 +70,8 @@ class Code:
         to tell. `decide` is "both", "taken" or "not taken": what branches on the kernel's configuration do."""
         seen: dict[Place, State] = {}
         pending: list[tuple[Place, State]] = [((program, 0), _START)]
-        for _ in range(_STEPS):
+        for _ in range(min(_STEPS, self._left)):
+            self._left -= 1
             if not pending:
                 return frozenset(seen)
             place, state = pending.pop()

@@ -254,6 +254,18 @@ def test_types_that_would_explode_are_refused() -> None:
     assert (found.outcome, "steps" in found.reason) == ("refused", True)
 
 
+def test_all_relocations_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bpfimg.btf._compatible._STEPS_OF_ALL", 5)
+    writer = BtfWriter()
+    number = writer.integer()
+    words = [word for at in range(9) for word in (writer.string(f"m{at}"), number, at * 32)]
+    writer.add(w.STRUCT, "s", 36, *words, vlen=9)
+    types = read(writer)
+    resolver = Resolver(types, KernelTypes("k", types))
+    outcomes = [resolver.resolve(CoreRelocation(0, 2, f"0:{at}", 0)).outcome for at in (0, 8, 1, 8)]
+    assert outcomes == ["resolved", "resolved", "refused", "resolved"], "the last was answered before"
+
+
 def test_names_are_found_wherever_they_are_kept() -> None:
     """Strings may share their ends, and names may come a hundred times."""
     writer = BtfWriter()

@@ -47,14 +47,21 @@ def _float(spec: GlobalSpec, byte_order: str) -> Value:
 
 
 def _text(data: bytes) -> str | None:
-    """The text of a C string whose tail is zero; None if it is something else, or would look like raw bytes."""
+    """The text of a C string whose tail is zero; None if it is something else, or would look like raw bytes.
+
+    Control characters make it something else. Nothing else does: what is printable depends on the version of Unicode,
+    and images say these texts (BI-31, BI-42).
+    """
     text = data.rstrip(b"\0")
     try:
         decoded = text.decode()
     except UnicodeDecodeError:
         return None
-    plain = decoded.replace("\n", "").replace("\t", "").isprintable() and not decoded.startswith(_RAW)
-    return decoded if plain else None
+    return None if decoded.startswith(_RAW) or any(_is_control(letter) for letter in decoded) else decoded
+
+
+def _is_control(letter: str) -> bool:
+    return (letter < " " and letter not in "\t\n") or "\x7f" <= letter < "\xa0"
 
 
 def _hex(data: bytes) -> str:

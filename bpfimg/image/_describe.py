@@ -111,7 +111,7 @@ def _default(spec: GlobalSpec, byte_order: str) -> object:
     """The value before anybody sets it: exact in every language, so no floating point and no large number."""
     found = spec.default(byte_order)
     if isinstance(found, float):
-        return f"hex:{spec.initial.hex()}"
+        found = f"hex:{spec.initial.hex()}"
     if isinstance(found, int) and not isinstance(found, bool):
         return _number(found)
     if isinstance(found, str) and found.startswith("hex:") and not any(spec.initial):

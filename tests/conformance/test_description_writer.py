@@ -151,13 +151,17 @@ def test_bi_42_globals() -> None:
     typedef _Bool bool;
     volatile const int number = -3; volatile bool yes = 1; volatile enum mode mode = ON; volatile char letter = 'x';
     volatile char name[8] = "a\\n\\tb"; volatile char odd[4] = "\\x01"; volatile char hex[8] = "hex:1";
+    volatile char new[8] = "\\xf0\\x9f\\xab\\xa8"; volatile char csi[4] = "\\xc2\\x9b"; volatile char del[4] = "\\x7f";
+    volatile double zero; typedef char word[4]; volatile word alias = "abc"; volatile char dot = '\\x01';
+    volatile enum mode unnamed = 3;
     volatile int pair[2] = { 1, 2 }; volatile int zeros[2]; volatile int big[300] = { 1 }; volatile float half = 0.5;
     volatile struct { int a; } shape = { 5 };
     extern int CONFIG_HZ SEC(".kconfig") __attribute__((weak));
     volatile int own SEC(".data.own") = 4;
     SEC("xdp") int p(void *c) {
         static volatile int hidden = 9;
-        return number + yes + mode + letter + name[0] + odd[0] + hex[0] + pair[0] + zeros[0] + big[0] + shape.a +
+        return number + yes + mode + letter + name[0] + odd[0] + hex[0] + pair[0] + zeros[0] + new[0] + csi[0] +
+               del[0] + *(volatile char *)&zero + alias[0] + dot + unnamed + big[0] + shape.a +
                CONFIG_HZ + own + hidden;
     }
     """
@@ -165,7 +169,8 @@ def test_bi_42_globals() -> None:
     assert {name: spec.get("default", "left out") for name, spec in found.items()} == {
         "number": -3, "yes": True, "mode": "ON", "letter": "x", "name": "a\n\tb", "odd": "hex:01000000",
         "hex": "hex:6865783a31000000", "pair": "hex:0100000002000000", "zeros": "left out", "big": "left out",
-        "half": "hex:0000003f", "shape": "hex:05000000", "CONFIG_HZ": "left out", "own": 4,
+        "half": "hex:0000003f", "new": "\U0001fae8", "csi": "hex:c29b0000", "del": "hex:7f000000", "zero": "left out",
+        "alias": "hex:61626300", "dot": 1, "unnamed": 3, "shape": "hex:05000000", "CONFIG_HZ": "left out", "own": 4,
     }  # fmt: skip
     assert found["number"] == {
         "section": ".rodata", "type": "int", "size": 4, "read_only": True, "default": -3,

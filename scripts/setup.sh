@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 # what the product needs (libbpf1), what building images needs (clang, headers), what the tests look with: a second,
 # newer clang, peers, tracers
-PACKAGES="git clang clang-19 llvm llvm-19 libbpf1 libbpf-dev linux-libc-dev bpftool iproute2 iputils-ping skopeo strace python3-venv ca-certificates mount util-linux"
+PACKAGES="git binutils clang clang-19 llvm llvm-19 libbpf1 libbpf-dev linux-libc-dev bpftool iproute2 iputils-ping skopeo strace python3-venv ca-certificates mount util-linux"
 PYTHON="${PYTHON:-/usr/bin/python3}"
 [ -x "$PYTHON" ] || PYTHON=python3
 

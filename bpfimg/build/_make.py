@@ -6,13 +6,14 @@ from bpfimg._value import field, value
 from bpfimg.build._build import image, object_name
 from bpfimg.build._made import Built, Source
 from bpfimg.bytecode import check_header, dissect
-from bpfimg.errors import BytecodeError, UsageError, quoted
+from bpfimg.errors import BytecodeError, ImageError, UsageError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from bpfimg.build._inputs import Slot
+    from bpfimg.bytecode import Dissection
     from bpfimg.oci import Platform
 
 __all__ = ["Recipe", "images"]
@@ -113,7 +114,7 @@ def _read(path: str) -> bytes:
 
 
 def _built(slot: Slot, parts: Sequence[_Part], recipe: Recipe) -> Built:
-    looked = [dissect(part.bytecode) for part in parts]
+    looked = [_dissected(part) for part in parts]
     compilers = sorted({each.object.producer for each in looked if each.object.producer})
     linker = None
     if recipe.link:
@@ -128,17 +129,22 @@ def _built(slot: Slot, parts: Sequence[_Part], recipe: Recipe) -> Built:
     if linker:
         toolchain["linker"] = linker
     repeated = {name: text for name, text in recipe.annotations.items() if name.startswith(_REPEATED)}
-    made = image(
-        bytecode,
-        platform=slot.platform,
-        file_name=object_name(slot.paths[0]),
-        created=recipe.created,
-        labels={**repeated, **recipe.labels},
-        annotations=recipe.annotations,
-        toolchain=toolchain,
-        variant=recipe.variant,
-        dissection=whole,
-    )
+    try:
+        made = image(
+            bytecode,
+            platform=slot.platform,
+            file_name=object_name(slot.paths[0]),
+            created=recipe.created,
+            labels={**repeated, **recipe.labels},
+            annotations=recipe.annotations,
+            toolchain=toolchain,
+            variant=recipe.variant,
+            dissection=whole,
+        )
+    except ImageError as error:
+        raise ImageError(f"{quoted(slot.paths[0])}: {error}", rules=error.rules, hint=error.hint) from error
+    except BytecodeError as error:
+        raise BytecodeError(f"{quoted(slot.paths[0])}: {error}", hint=error.hint) from error
     return Built(
         image=made,
         sources=_sorted([source for part in parts for source in part.sources]),
@@ -147,6 +153,14 @@ def _built(slot: Slot, parts: Sequence[_Part], recipe: Recipe) -> Built:
         stripped=stripped,
         linker=linker,
     )
+
+
+def _dissected(part: _Part) -> Dissection:
+    """What is in the object; BytecodeError names the file, for there may be many."""
+    try:
+        return dissect(part.bytecode)
+    except BytecodeError as error:
+        raise BytecodeError(f"{quoted(part.name)}: {error}", hint=error.hint) from error
 
 
 def _linked(parts: Sequence[_Part]) -> tuple[bytes, str]:

@@ -21,7 +21,7 @@ def check_header(data: bytes) -> str:
     """
     if not data.startswith(_MAGIC):
         raise BytecodeError(
-            f"not an ELF file: it begins with {data[:4].hex() or 'nothing'}, expected 7f454c46",
+            f"not an ELF file: it {f'begins with {data[:4].hex()}' if data else 'is empty'}, expected 7f454c46",
             hint="give the .o file that clang -target bpf wrote",
         )
     if len(data) < HEADER_SIZE:

@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
 
 def _side(word: str, options: Options, wanted: Platform | None) -> dict[str, Dissection]:
     """The objects by platform, "" for that of a file. An image that cannot be read is an error here."""
-    from bpfimg.bytecode import dissect
+    from bpfimg.cli._object_file import dissected
     from bpfimg.cli._subjects import subjects
 
     found: dict[str, Dissection] = {}
@@ -70,7 +70,7 @@ def _side(word: str, options: Options, wanted: Platform | None) -> dict[str, Dis
             raise subject.error
         if subject.platform in found:
             raise UsageError(f"{quoted(word)} is a folder of several objects, expected one object or image")
-        found[subject.platform] = dissect(subject.data)
+        found[subject.platform] = dissected(subject.data, subject.name)
     return found
 
 
@@ -117,4 +117,6 @@ def _text(before: str, after: str, changes: Sequence[Change]) -> list[str]:
 def _came_or_went(change: Change) -> str:
     if change.change != "changed":
         return f"{change.change} ({change.before or change.after})"
+    if change.field == "code":  # what it was and is would take a listing
+        return "changed"
     return f"changed from {change.before or 'none'} to {change.after or 'none'}"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
-from bpfimg.errors import UsageError
+from bpfimg.errors import NotFound, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,7 +65,9 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
         from bpfimg.cli import _inspect_kernel
 
         return _inspect_kernel.run(arguments, options)
-    if os.path.isfile(arguments.what) or _is_path(arguments.what):
+    from bpfimg.cli._object_file import dissected, means_file
+
+    if means_file(arguments.what):
         head, data = _file(arguments)
     else:
         head, data = _image(arguments, options)
@@ -76,23 +76,16 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
 
         print(head.get("digest") or digest_of(data))
         return 0
-    from bpfimg.bytecode import dissect
-
-    _print(head, dissect(data), arguments, options)
+    _print(head, dissected(data, arguments.what), arguments, options)
     return 0
 
 
-def _is_path(what: str) -> bool:
-    """Whether it can only have been meant as a file, although there is none."""
-    return what.startswith(("./", "../", "/")) or what.endswith((".o", ".elf"))
-
-
 def _file(arguments: argparse.Namespace) -> tuple[Document, bytes]:
-    from bpfimg.cli._object_file import read_object
+    from bpfimg.cli._object_file import read_object, shown
 
     if arguments.platform is not None:
         raise UsageError(f"--platform is for images, {arguments.what!r} is a file")
-    return {"id": arguments.what}, read_object(arguments.what)
+    return {"id": shown(arguments.what)}, read_object(arguments.what)
 
 
 def _image(arguments: argparse.Namespace, options: Options) -> tuple[Document, bytes]:
@@ -102,7 +95,12 @@ def _image(arguments: argparse.Namespace, options: Options) -> tuple[Document, b
 
     wanted = Platform.parse(arguments.platform) if arguments.platform is not None else None
     place, descriptor = located(options, arguments.what)
-    seen = inspect.image(place, descriptor, wanted, Platform.host())
+    try:
+        seen = inspect.image(place, descriptor, wanted, Platform.host())
+    except NotFound as error:
+        # a pull leaves out the other platforms of an index
+        hint = "`bpfimg pull --all-platforms` fetches every platform" if descriptor.is_index else error.hint
+        raise NotFound(str(error), status=error.status, code=error.code, hint=hint) from error
     digest = str(descriptor.digest)
     transport, name = Reference.split_transport(arguments.what)
     reference = arguments.what if transport else str(Reference.parse(name))
@@ -156,5 +154,5 @@ def _drawing(head: Document, found: Dissection, arguments: argparse.Namespace) -
     if not set(parts) <= {"calls", "maps", "helpers"}:
         raise UsageError(f"--graph-of is {arguments.graph_of!r}, expected some of calls,maps,helpers")
     made = graph(found, parts=parts)
-    title = str(head.get("reference") or os.path.basename(str(head["id"])))
+    title = str(head.get("reference") or str(head["id"]).rpartition("/")[2])
     return made.mermaid() if arguments.graph == "mermaid" else made.svg(title)

@@ -25,7 +25,7 @@ class Subject:
     """One object file, or one platform of an image.
 
     `name` is the word of the caller, or a file in a folder of that name. `platform` is "" for a file. `image` is None
-    for a file, and for an image that cannot be read: then `error` says why and `data` is empty.
+    for a file, and for what cannot be read: then `error` says why and `data` is empty.
     """
 
     name: str
@@ -45,22 +45,26 @@ def asked_platforms(texts: Sequence[str] | None) -> tuple[Platform, ...]:
 def subjects(words: Sequence[str], options: Options, platforms: Sequence[Platform] = ()) -> Iterator[Subject]:
     """What the words name, in their order; of an image the platforms that are asked for, else all.
 
-    Raises UsageError for a folder without eBPF objects, and whatever the place of an image does.
+    Raises UsageError for a folder without eBPF objects, BytecodeError for a file that cannot be read, and whatever the
+    place of an image does.
     """
-    from bpfimg.cli._object_file import read_object
+    from bpfimg.cli._object_file import means_file, read_object, shown
 
     for word in words:
         if os.path.isdir(word):
             yield from of_folder(word)
-        elif os.path.isfile(word):
-            yield Subject(word, "", read_object(word))
+        elif means_file(word):
+            yield Subject(shown(word), "", read_object(word))
         else:
             yield from of_image(word, options, platforms)
 
 
 def of_folder(path: str) -> Iterator[Subject]:
-    """The `*.o` files below a folder by name; those that are for another kind of processor are passed over."""
-    from bpfimg.cli._object_file import read_object
+    """The `*.o` files below a folder by name; those that are for another kind of processor are passed over.
+
+    One that cannot be read is a subject with an error: it does not keep the others from being looked at.
+    """
+    from bpfimg.cli._object_file import read_object, shown
 
     count = 0
     for folder, inner, names in os.walk(path):
@@ -69,11 +73,16 @@ def of_folder(path: str) -> Iterator[Subject]:
             file = os.path.join(folder, name)
             if not name.endswith(".o") or not os.path.isfile(file):
                 continue
-            data = read_object(file)
+            try:
+                data = read_object(file)
+            except BytecodeError as error:
+                count += 1
+                yield Subject(shown(file), "", b"", None, error)
+                continue
             if data.startswith(b"\x7fELF") and data[18:20] not in (b"\xf7\0", b"\0\xf7"):
                 continue
             count += 1
-            yield Subject(file, "", data)
+            yield Subject(shown(file), "", data)
     if not count:
         raise UsageError(f"the folder {path!r} holds no eBPF object, expected files that end in .o")
 

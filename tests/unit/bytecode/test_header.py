@@ -21,7 +21,7 @@ def test_only_the_header_is_read() -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"", "not an ELF file: it begins with nothing"),
+        (b"", "not an ELF file: it is empty"),
         (b"\x1f\x8b\x08\x00" * 20, "not an ELF file: it begins with 1f8b0800"),
         (b"\x7fELF", "cut off after 4 bytes"),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from bpfimg.cli import _build_documents, _build_engine, _build_recipe
 from bpfimg.errors import UsageError
 
@@ -58,9 +60,11 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
 
         return check(options, arguments.check, build.images(job.recipe, warn=warn), job.recipe)
     references = _references(job.tags)
+    if arguments.digest_file:
+        _writable(arguments.digest_file)
     wanted = _build_documents.wanted(arguments, job.project)
     built = build.images(job.recipe, warn=warn)
-    say(options, built)
+    say(options, built, guessed=job.guessed)
     descriptors, attached = [], []
     for reference in references:
         top, documents = _stored(options, reference, built, job.recipe, wanted, push=arguments.push)
@@ -108,6 +112,15 @@ def _stored(
     if push:
         copy(local, reference.selector, registry(options, reference.repository), reference.tag)
     return top, attached
+
+
+def _writable(path: str) -> None:
+    """UsageError now rather than when the image is already pushed."""
+    folder = os.path.dirname(path) or "."
+    if not os.path.isdir(folder):
+        raise UsageError(f"--digest-file {path!r} cannot be written: there is no folder {folder!r}")
+    if os.path.isdir(path) or not os.access(path if os.path.exists(path) else folder, os.W_OK):
+        raise UsageError(f"--digest-file {path!r} cannot be written, expected a file of yours")
 
 
 def _write_digest(path: str, descriptor: Descriptor) -> None:

@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace, options: Options, job: Job) -> int:
         return _print(arguments.print, options, job.recipe)
     references = _references(job.tags)
     built = build.images(job.recipe, warn=warn)
-    say(options, built)
+    say(options, built, guessed=job.guessed)
     with build.engine.Engine(arguments.engine, os.environ) as engine:
         made = [engine.build(each.image, _named(references, each, several=len(built) > 1)) for each in built]
     warn(f"{arguments.engine} stamps the time into its images: unlike bpfimg's own they have another digest each time")

@@ -19,11 +19,15 @@ __all__ = ["Job", "add", "job"]
 
 @value(frozen=True, slots=True)
 class Job:
-    """What to build and what to call it; `project` is None where the command line says it all."""
+    """What to build and what to call it; `project` is None where the command line says it all.
+
+    `guessed`: the names of files decided which platforms there are, no word did.
+    """
 
     recipe: Recipe
     tags: tuple[str, ...]
     project: projects.Project | None
+    guessed: bool
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -82,7 +86,8 @@ def job(arguments: argparse.Namespace) -> Job:
         labels={**(project.labels if project else {}), **key_values(arguments.label, "--label")},
         annotations=annotations,
     )
-    return Job(recipe, tuple(arguments.tag or (project.tags if project else ())), project)
+    guessed = not asked and not any(word.startswith("linux/") for word in words)
+    return Job(recipe, tuple(arguments.tag or (project.tags if project else ())), project, guessed)
 
 
 def _project(arguments: argparse.Namespace) -> projects.Project | None:

@@ -12,15 +12,18 @@ if TYPE_CHECKING:
 __all__ = ["as_json", "say"]
 
 
-def say(options: Options, built: Sequence[Built]) -> None:
-    """What was taken off, for which platforms the image is, how they differ, and what peers would refuse."""
+def say(options: Options, built: Sequence[Built], *, guessed: bool) -> None:
+    """What was taken off, how platforms differ, what peers would refuse; for which platforms the image is where that
+    was `guessed`. With -v also what was done to get there."""
     from bpfimg.build import compare
-    from bpfimg.cli._parser import tell, warn
+    from bpfimg.cli._parser import note, tell, warn
 
     images = [each.image for each in built]
+    for each in built:
+        note(options, _done(each))
     for line in dict.fromkeys(_stripped(each) for each in built if each.stripped and _given(each)):
         tell(options, line)
-    if len(images) > 1:
+    if guessed and len(images) > 1:
         tell(options, f"made for {', '.join(str(image.platform) for image in images)} and no other platform")
     for sentence in compare.shared(images):
         warn(sentence)
@@ -36,9 +39,16 @@ def _given(built: Built) -> list[str]:
     return [source.path for source in built.sources if source.kind == "object"]
 
 
+def _done(built: Built) -> str:
+    image = built.image
+    how = f"{built.compiler} {' '.join(built.arguments)}" if built.arguments else f"from {', '.join(_given(built))}"
+    left = f", {built.stripped} less without DWARF" if built.stripped else ""
+    return f"{image.platform}: {image.file_name}, {len(image.bytecode)} bytes{left}: {how}"
+
+
 def _stripped(built: Built) -> str:
-    size = f"{built.stripped:,}".replace(",", " ")
-    return f"stripped {size} bytes of DWARF from {', '.join(_given(built))}"
+    # with the symbols and relocations of DWARF: more than its sections have
+    return f"took DWARF off {', '.join(_given(built))}: {built.stripped} bytes less"
 
 
 def as_json(built: Sequence[Built]) -> dict[str, object]:

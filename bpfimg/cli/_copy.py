@@ -64,8 +64,12 @@ def _target(text: str, options: Options) -> tuple[Target, str | None]:
         if not name:
             hint = f"as in oci:{path}:registry.example/xdp_counter:v1"
             raise UsageError(f"{text!r} says no name for the image, expected oci:DIR:NAME", hint=hint)
-        reference = Reference.parse(name)
-        return Layout(path, reference.repository, lock_timeout=options.lock_timeout), reference.tag
+        if set(name) & set("/:@"):
+            reference = Reference.parse(name)
+            return Layout(path, reference.repository, lock_timeout=options.lock_timeout), reference.tag
+        # a bare tag: written so that the same words find it again
+        layout, selector = Layout.named(rest, lock_timeout=options.lock_timeout)
+        return layout, str(selector)
     reference = Reference.parse(rest)
     return _named(word or "registry", reference, options), reference.tag
 

@@ -41,11 +41,12 @@ def split_transport(text: str) -> tuple[str, str]:
 def split_layout(text: str) -> tuple[str, Repository, str | Digest]:
     """Returns the directory, repository and selector that `DIR[:REF]` names.
 
-    REF is a full reference or a tag that another tool wrote; images without a repository get `localhost/NAME`.
+    REF is a reference or, without / : and @, a tag as other tools write it: of `localhost/NAME`, NAME being that of
+    the directory.
     Without REF the layout must hold one image: NotFound names what it holds.
     """
     path, reference = _split_directory(text)
-    if "/" in reference or "@" in reference:
+    if set(reference) & set("/:@"):
         found = Reference.parse(reference)
         return path, found.repository, found.selector
     if not reference:

@@ -120,5 +120,6 @@ def _core(relocations: Iterable[Document]) -> str:
         functions = [clean(name) for name in each["functions"]]
         more = f" and {len(functions) - 3} more" if len(functions) > 3 else ""
         often = f" {each['count']} times," if each["count"] > 1 else ""
-        lines.append(f"{clean(each['words'])}\n   {often} in {', '.join(functions[:3])}{more}")
+        flavour = f" (declared here as {each['flavour']})" if each["flavour"] else ""
+        lines.append(f"{clean(each['words'] + flavour)}\n   {often} in {', '.join(functions[:3])}{more}")
     return "\n".join(lines) or "no CO-RE relocations: the object does not adapt itself to the kernel's types"

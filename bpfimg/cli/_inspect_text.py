@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 _WIDTH = 80
 _ROWS = 40
 _VALUE = 40
+_OCI = "org.opencontainers.image."
+_STATED = ("source", "revision", "version")  # which commit it is made of, by what the image itself says
 _BOTH = ("BI-26", "BI-36")  # rules whose findings are no disagreement
 _KINDS = {
     "program_type": "program types",
@@ -65,6 +67,10 @@ def _head(document: Document) -> Iterator[tuple[str, str]]:
         if document["variant"] != "image":
             yield "variant", document["variant"]
         yield "file", document["file"]
+        for word in _STATED:
+            text = document["annotations"].get(f"{_OCI}{word}") or document["labels"].get(f"{_OCI}{word}")
+            if text:
+                yield f"its {word}", text
     yield "size", f"{document['size']} bytes"
     yield "licence", document["license"]
     yield "byte order", document["byte_order"]
@@ -158,7 +164,7 @@ def _globals(document: Document, whole: bool) -> str:
 
 
 def _value(value: object) -> str:
-    text = "-" if value is None else str(value)
+    text = "-" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
     if text.startswith("hex:") and not text[4:].strip("0"):
         return "zeros"
     return text if len(text) <= _VALUE else f"{text[: _VALUE - 3]}..."

@@ -97,6 +97,18 @@ def test_types_are_found(name: str) -> None:
     assert (kernel.name, kernel.find("task_struct", kinds.STRUCT)) == (name, ("", 2))
 
 
+def test_zstd_where_python_can() -> None:
+    """As Debian 13 and later compress their kernels; the library is an extra below Python 3.14."""
+    zstd = pytest.importorskip("zstandard", reason="needs the package zstandard, or Python 3.14")
+    compressed = zstd.ZstdCompressor().compress(IMAGE)
+    for data in (compressed, boot_image(compressed)):
+        assert found(data).data == RAW
+    with pytest.raises(BytecodeError):
+        found(zstd.ZstdCompressor().compress(RAW)[:-30])
+    with pytest.raises(BytecodeError, match="damaged"):
+        found(compressed[:8] + b"\xff" * 200)
+
+
 @pytest.mark.parametrize("wide", [True, False])
 def test_a_big_endian_kernel(wide: bool) -> None:
     writer = BtfWriter("big")

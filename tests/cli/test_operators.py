@@ -92,9 +92,9 @@ def test_another_platform_that_was_not_pulled(cli: Cli, server: Server) -> None:
     (cli.folder / "le.o").write_bytes(example("xdp_pass"))
     (cli.folder / "be.o").write_bytes(example("xdp_pass", target="bpfeb"))
     cli("build", "--push", "-t", name, "linux/amd64=le.o", "linux/s390x=be.o")
-    far = {"BPFIMG_STORE": str(cli.folder / "far")}
-    cli("pull", name, **far)
-    error = cli.error("inspect", name, "--platform", "linux/s390x", expect=1, **far)
+    far = str(cli.folder / "far")
+    cli("pull", name, BPFIMG_STORE=far)
+    error = cli.error("inspect", name, "--platform", "linux/s390x", expect=1, BPFIMG_STORE=far)
     assert "has no content sha256:" in error["message"]
     assert "--all-platforms" in error["hint"]
 

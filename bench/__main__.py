@@ -129,6 +129,10 @@ class Bench:
         (self.folder / "one.o").write_bytes(example("xdp_counter"))
         yield Case("bpfimg build, one object", [BPFIMG, "build", "-t", "bench/one:v1", "one.o"], "<= 6x")
         yield Case("bpfimg lint, one object", [BPFIMG, "lint", "one.o"])
+        if os.path.exists("/sys/kernel/btf/vmlinux"):
+            yield Case(
+                "bpfimg check, this kernel's types", [BPFIMG, "check", "one.o", "--btf", "/sys/kernel/btf/vmlinux"]
+            )
 
 
 def measure(bench: Bench, argv: list[str]) -> float:

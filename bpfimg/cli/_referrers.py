@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     place, top = find(options, Reference.parse(arguments.reference))
     subjects = dict(_subjects(place, top))
     if arguments.sbom:
-        _attach(place, top, arguments.sbom, subjects, options)
+        _attach(place, top, arguments.sbom, options)
     found = [(each, subjects[digest]) for digest in subjects for each in _of(place, digest)]
     if arguments.get:
         _get(place, arguments.get, [each for each, _ in found])
@@ -75,40 +75,27 @@ def _of(place: Target, digest: Digest) -> tuple[papers.Referrer, ...]:
     return documents.referrers(place, digest)
 
 
-def _attach(
-    place: Target, top: Descriptor, form: str, subjects: dict[Digest, Platform | None], options: Options
-) -> None:
+def _attach(place: Target, top: Descriptor, form: str, options: Options) -> None:
     """Makes and attaches the SBOM of each object of the image that is there."""
     from bpfimg.build import Built, documents
     from bpfimg.cli._build_documents import attach
 
     made = []
-    for image in _images(place, top, [platform for platform in subjects.values() if platform]):
+    for image in _images(place, top):
         assert image.descriptor is not None
         made.append((image.descriptor, documents.sbom(Built(image, ()), image.descriptor, place.repository, form)))
     attach(options, place, made)
 
 
-def _images(place: Target, top: Descriptor, platforms: Sequence[Platform]) -> Iterator[BytecodeImage]:
-    from bpfimg.errors import ImageError
+def _images(place: Target, top: Descriptor) -> Iterator[BytecodeImage]:
     from bpfimg.image import BytecodeImage
-    from bpfimg.oci import Platform
 
-    for platform in platforms:
-        # an index that was pulled for one platform is not whole; BuildKit lists attestations as unknown/unknown
-        if platform.os == "linux":
-            try:
-                yield BytecodeImage.fetch(place, top, platform)
-            except NotFound:
-                continue
-    if not top.is_index:
+    for platform in BytecodeImage.platforms(place, top) or (None,):
         try:
-            yield BytecodeImage.fetch(place, top, Platform.host())
-        except ImageError as error:
-            if "BI-25" not in error.rules:
+            yield BytecodeImage.fetch(place, top, platform)
+        except NotFound:  # an index that was pulled for one platform is not whole
+            if platform is None:
                 raise
-            other = "s390x" if sys.byteorder == "little" else "amd64"  # a machine that has the other byte order
-            yield BytecodeImage.fetch(place, top, Platform("linux", other))
 
 
 def _get(place: Target, wanted: str, found: Sequence[papers.Referrer]) -> None:

@@ -13,11 +13,9 @@ if TYPE_CHECKING:
 
     from bpfimg.cli._options import Options
     from bpfimg.image import BytecodeImage
-    from bpfimg.oci import Descriptor, Platform, Target
+    from bpfimg.oci import Platform
 
 __all__ = ["Subject", "asked_platforms", "of_folder", "of_image", "subjects"]
-
-_MANIFEST_LIMIT = 4 << 20
 
 
 @value(frozen=True, slots=True)
@@ -90,41 +88,14 @@ def of_folder(path: str) -> Iterator[Subject]:
 def of_image(word: str, options: Options, platforms: Sequence[Platform] = ()) -> Iterator[Subject]:
     """The image's platforms: all, or those asked for. An image of one manifest is for its own platform alone."""
     from bpfimg.cli._places import located
-    from bpfimg.oci import Platform
-
-    place, descriptor = located(options, word)
-    there = _listed(place, descriptor)
-    if there:
-        for platform in platforms or there:
-            yield _fetched(word, place, descriptor, (platform,), str(platform))
-        return
-    # its byte order is not known before it is read: ask as this machine, then as one of the other kind
-    yield _fetched(word, place, descriptor, (Platform("linux", "amd64"), Platform("linux", "s390x")), "")
-
-
-def _listed(place: Target, descriptor: Descriptor) -> tuple[Platform, ...]:
-    """The platforms of an index; none for a manifest. Entries for `unknown` are BuildKit's attestations."""
-    from bpfimg.oci import Index, parse_document
-
-    if not descriptor.is_index:
-        return ()
-    document = parse_document(place.fetch(descriptor, limit=_MANIFEST_LIMIT), descriptor.media_type)
-    assert isinstance(document, Index)
-    found = (entry.platform for entry in document.manifests if entry.platform is not None)
-    return tuple(dict.fromkeys(platform for platform in found if platform.os != "unknown"))
-
-
-def _fetched(word: str, place: Target, descriptor: Descriptor, tried: Sequence[Platform], name: str) -> Subject:
     from bpfimg.image import BytecodeImage
 
-    error: ImageError | BytecodeError | None = None
-    for platform in tried:
+    place, descriptor = located(options, word)
+    there = BytecodeImage.platforms(place, descriptor)
+    for platform in (platforms or there) if there else (None,):
         try:
             image = BytecodeImage.fetch(place, descriptor, platform)
-        except (ImageError, BytecodeError) as failure:
-            error = failure
-            if "BI-25" in getattr(failure, "rules", ()):
-                continue
-            break
-        return Subject(word, name or str(image.platform), image.bytecode, image)
-    return Subject(word, name, b"", None, error)
+        except (ImageError, BytecodeError) as error:
+            yield Subject(word, str(platform or ""), b"", None, error)
+        else:
+            yield Subject(word, str(platform or image.platform), image.bytecode, image)

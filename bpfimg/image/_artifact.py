@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from bpfimg.bytecode import check_header
 from bpfimg.errors import quoted
 from bpfimg.image import _media
 from bpfimg.image._document import read_document
-from bpfimg.image._image import BytecodeImage, check_byte_order
+from bpfimg.image._image import BytecodeImage
 from bpfimg.image._labels import LABEL_MAPS, LABEL_PROGRAMS, Labels
 from bpfimg.image._limits import broken
+from bpfimg.image._machines import byte_order
+from bpfimg.oci import Platform
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,14 +45,16 @@ def fetched_artifact(found: Found) -> BytecodeImage:
 def fetched_peer(found: Found, variant: str) -> BytecodeImage:
     """The image in a peer's artifact: an object, and nothing in it that says for which machine (BI-55, BI-56).
 
-    The platform is that under which an index lists it, else the one that it is wanted for.
+    The platform is that under which an index lists it, else the one that it is wanted for, else this machine's or, in
+    the other byte order, the usual one that has it.
     """
     _, kind, words, rule = _media.PEERS[variant]
     layer = _one(found.manifest, (kind,), words, rule)
+    bytecode = _object(found, layer)
     return BytecodeImage(
-        bytecode=_object(found, layer),
+        bytecode=bytecode,
         labels=Labels(generation="none"),
-        platform=found.slot if found.slot is not None and variant == "gadget" else found.platform,
+        platform=(found.slot if variant == "gadget" else None) or found.platform or _fitting(bytecode),
         file_name=_title(layer),
         created="",
         annotations=found.manifest.annotations,
@@ -83,8 +88,14 @@ def _one(manifest: Manifest, kinds: tuple[str, ...], words: str, rule: str) -> D
 
 def _object(found: Found, layer: Descriptor) -> bytes:
     bytecode = found.fetch(layer, found.limits.object, "object")
-    check_byte_order(bytecode, found.platform)  # the machine it is wanted for; its own platform's: on construction
+    found.check_byte_order(bytecode)
     return bytecode
+
+
+def _fitting(bytecode: bytes) -> Platform:
+    """A machine that can load it, this one if it can."""
+    order, here = check_header(bytecode), Platform.host()
+    return here if byte_order(here) == order else Platform("linux", "amd64" if order == "little" else "s390x")
 
 
 def _title(layer: Descriptor) -> str:

@@ -6,7 +6,7 @@ from bpfimg.errors import NotFound, UsageError, quoted
 from bpfimg.image import _media
 from bpfimg.image._description import PREFIX, Description
 from bpfimg.image._found import Found, created_of, fetch_within, platform_of
-from bpfimg.image._image import BytecodeImage, check_byte_order
+from bpfimg.image._image import BytecodeImage
 from bpfimg.image._json import read_object
 from bpfimg.image._labels import LABEL_MAPS, LABEL_PROGRAMS, Labels, config_labels
 from bpfimg.image._limits import broken
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from bpfimg.image._limits import Limits
     from bpfimg.oci import Descriptor, Platform, Source
 
-__all__ = ["fetched"]
+__all__ = ["fetched", "platforms"]
 
 
 def fetched(
-    source: Source, descriptor: Descriptor, platform: Platform, limits: Limits, object_name: str | None
+    source: Source, descriptor: Descriptor, platform: Platform | None, limits: Limits, object_name: str | None
 ) -> BytecodeImage:
     """See `BytecodeImage.fetch`."""
     manifest, slot = _manifest(source, descriptor, platform, limits)
@@ -58,7 +58,7 @@ def _image(found: Found, object_name: str | None) -> BytecodeImage:
         limits=limits,
         object_name=object_name,
     )
-    check_byte_order(bytecode, found.platform)  # the machine it is wanted for; its own platform's: on construction
+    found.check_byte_order(bytecode)
     kept = {name: text for name, text in labels.items() if name not in (LABEL_PROGRAMS, LABEL_MAPS)}
     return BytecodeImage(
         bytecode=bytecode,
@@ -73,13 +73,22 @@ def _image(found: Found, object_name: str | None) -> BytecodeImage:
     )
 
 
+def platforms(source: Source, descriptor: Descriptor, limits: Limits) -> tuple[Platform, ...]:
+    """See `BytecodeImage.platforms`."""
+    document = _document(source, descriptor, limits) if descriptor.is_index else None
+    named = [entry.platform for entry in document.manifests if entry.platform] if isinstance(document, Index) else []
+    return tuple(dict.fromkeys(platform for platform in named if platform.os != "unknown"))
+
+
 def _manifest(
-    source: Source, descriptor: Descriptor, platform: Platform, limits: Limits
+    source: Source, descriptor: Descriptor, platform: Platform | None, limits: Limits
 ) -> tuple[Manifest, Platform | None]:
     """The manifest for `platform`, and the platform under which an index lists it."""
     document = _document(source, descriptor, limits)
     if isinstance(document, Manifest):
         return document, descriptor.platform
+    if platform is None:
+        raise broken("BI-30", f"{descriptor.digest} is an index, and no platform of it is chosen, expected a manifest")
     try:
         chosen = document.select(platform)
     except NotFound as error:

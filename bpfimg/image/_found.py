@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bpfimg._value import value
 from bpfimg.errors import quoted
+from bpfimg.image._image import check_byte_order
 from bpfimg.image._limits import broken
 from bpfimg.oci import Platform
 
@@ -21,17 +22,26 @@ TIME = frozenset("0123456789-:.TZ+")  # of RFC 3339
 
 @value(frozen=True, slots=True, eq=False)
 class Found:
-    """A manifest in `source` that is wanted for `platform`; `slot` is the platform under which an index lists it."""
+    """A manifest in `source` that is wanted for `platform`, None for whichever it is for; `slot` is the platform under
+    which an index lists it."""
 
     source: Source
     manifest: Manifest
     slot: Platform | None
-    platform: Platform
+    platform: Platform | None
     limits: Limits
 
     def fetch(self, descriptor: Descriptor, limit: int, what: str) -> bytes:
         """The content; see `fetch_within`."""
         return fetch_within(self.source, descriptor, limit, what)
+
+    def check_byte_order(self, bytecode: bytes) -> None:
+        """ImageError (BI-25) unless the machine that it is wanted for can load it; see `check_byte_order`.
+
+        That its own platform can is checked when the image is made.
+        """
+        if self.platform is not None:
+            check_byte_order(bytecode, self.platform)
 
     def check_slot(self, own: Platform) -> None:
         """ImageError (BI-30) when the index lists the image under another platform than its own."""

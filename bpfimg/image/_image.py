@@ -101,12 +101,14 @@ class BytecodeImage:
     def fetch(
         source: Source,
         descriptor: Descriptor,
-        platform: Platform,
+        platform: Platform | None,
         *,
         limits: Limits = DEFAULT,
         object_name: str | None = None,
     ) -> BytecodeImage:
         """The image that `descriptor` (a manifest, or an index with one for `platform`) names in `source`.
+
+        With None a manifest is read whichever machine it is for: to be looked at, not to be loaded.
 
         Everything is read by digest and within `limits`. Raises ImageError with the number of the rule that the
         image breaks, DigestMismatch and NotFound as the source does, BytecodeError for an object that is none.
@@ -115,6 +117,16 @@ class BytecodeImage:
         from bpfimg.image._fetch import fetched
 
         return fetched(source, descriptor, platform, limits, object_name)
+
+    @staticmethod
+    def platforms(source: Source, descriptor: Descriptor, *, limits: Limits = DEFAULT) -> tuple[Platform, ...]:
+        """Those of an index, in its order and each once; none for a manifest.
+
+        Entries for the system `unknown` are left out: they are BuildKit's attestations.
+        """
+        from bpfimg.image._fetch import platforms
+
+        return platforms(source, descriptor, limits)
 
 
 def check_byte_order(bytecode: bytes, platform: Platform) -> None:

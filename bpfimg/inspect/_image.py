@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bpfimg._value import value
+from bpfimg._value import replace, value
 from bpfimg.errors import ImageError
 
 TYPE_CHECKING = False
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from bpfimg.image import BytecodeImage, Finding
     from bpfimg.oci import Descriptor, Platform, Source
 
-_MANIFEST_LIMIT = 4 << 20
+_STATED = ("image", "artifact")  # variants that say more of themselves than their object does
 
 
 @value(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Seen:
             "variant": image.variant,
             "file": image.file_name,
             "created": image.created or None,
-            "labels": stated if image.variant in ("image", "artifact") else {},
+            "labels": stated if image.variant in _STATED else {},
             "annotations": dict(image.annotations),
             "findings": [
                 {"rule": found.rule, "about": found.about, "message": found.message} for found in self.findings
@@ -51,42 +51,18 @@ def image(source: Source, descriptor: Descriptor, wanted: Platform | None, here:
     """
     from bpfimg.image import BytecodeImage
 
-    there = _platforms(source, descriptor)
+    there = BytecodeImage.platforms(source, descriptor)
     if there:
         chosen = wanted or (here if any(_alike(each, here) for each in there) else there[0])
         found = BytecodeImage.fetch(source, descriptor, chosen)
     else:
-        found = _only(source, descriptor, wanted or here)
+        found = BytecodeImage.fetch(source, descriptor, None)
+        if wanted is not None and found.variant not in _STATED:  # a peer's artifact does not say whom it is for
+            found = replace(found, platform=wanted)
         if wanted is not None and not _alike(found.platform, wanted):
             raise ImageError(f"the image is for {found.platform} alone, expected one for {wanted}")
         return Seen(found, (found.platform,), found.check(wanted or here))
     return Seen(found, there, found.check())
-
-
-def _platforms(source: Source, descriptor: Descriptor) -> tuple[Platform, ...]:
-    """Those of an index; none for a manifest. Entries for `unknown` are BuildKit's attestations."""
-    from bpfimg.oci import Index, parse_document
-
-    if not descriptor.is_index:
-        return ()
-    document = parse_document(source.fetch(descriptor, limit=_MANIFEST_LIMIT), descriptor.media_type)
-    assert isinstance(document, Index)
-    found = (entry.platform for entry in document.manifests if entry.platform is not None)
-    return tuple(dict.fromkeys(platform for platform in found if platform.os != "unknown"))
-
-
-def _only(source: Source, descriptor: Descriptor, platform: Platform) -> BytecodeImage:
-    """The image of a manifest; whom it is for decides nothing here but the byte order that is expected of it."""
-    from bpfimg.image import BytecodeImage
-    from bpfimg.oci import Platform
-
-    for other in (platform, Platform("linux", "s390x")):  # big-endian, if this machine is not
-        try:
-            return BytecodeImage.fetch(source, descriptor, other)
-        except ImageError as error:
-            if "BI-25" not in error.rules:
-                raise
-    return BytecodeImage.fetch(source, descriptor, Platform("linux", "amd64"))
 
 
 def _alike(one: Platform, other: Platform) -> bool:

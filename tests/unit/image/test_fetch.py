@@ -54,6 +54,25 @@ def test_an_image_is_read_with_all_that_it_says() -> None:
     )
 
 
+def test_a_lone_image_is_read_whichever_machine_it_is_for() -> None:
+    for config, data in (({"architecture": "arm64"}, OBJECT), ({"architecture": "s390x"}, BIG_ENDIAN)):
+        stranger = Stranger(archive(entry("prog.o", data)), config=config)
+        found = BytecodeImage.fetch(stranger.memory, stranger.descriptor, None)
+        assert (found.bytecode, found.platform.architecture) == (data, config["architecture"])
+        assert BytecodeImage.platforms(stranger.memory, stranger.descriptor) == ()
+
+
+def test_the_platforms_of_an_index_are_those_that_it_names() -> None:
+    stranger = Stranger()
+    named = [replace(stranger.descriptor, platform=Platform("linux", word)) for word in ("s390x", "amd64", "s390x")]
+    attestation = replace(stranger.descriptor, platform=Platform("unknown", "unknown"))
+    index = stranger.listed(*named, attestation, stranger.descriptor)
+    assert BytecodeImage.platforms(stranger.memory, index) == (Platform("linux", "s390x"), Platform("linux", "amd64"))
+    with pytest.raises(ImageError, match="no platform of it is chosen") as caught:
+        BytecodeImage.fetch(stranger.memory, index, None)
+    assert caught.value.rules == ("BI-30",)
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -10,6 +10,7 @@ from bpfimg.errors import ImageError
 from bpfimg.image import BytecodeImage, Description, Labels
 from bpfimg.inspect import image
 from bpfimg.oci import Index, Memory, Platform, Repository
+from tests.support.artifacts import bee
 from tests.support.objects import example
 
 AMD64, ARM64, S390X = (Platform("linux", word) for word in ("amd64", "arm64", "s390x"))
@@ -55,6 +56,14 @@ def test_a_platform_that_is_not_there_is_answered_with_those_that_are() -> None:
         image(store, index.descriptor, AMD64, AMD64)
     with pytest.raises(ImageError, match="the image is for linux/s390x alone, expected one for linux/amd64"):
         image(store, index.manifests[1], AMD64, AMD64)
+
+
+def test_a_peers_artifact_is_for_whom_it_is_asked() -> None:
+    found = bee()
+    assert image(found.memory, found.descriptor, ARM64, AMD64).platforms == (ARM64,)
+    assert image(found.memory, found.descriptor, None, AMD64).image.variant == "bee"
+    with pytest.raises(ImageError, match="BI-25"):
+        image(found.memory, found.descriptor, S390X, AMD64)
 
 
 @pytest.mark.parametrize("here", [AMD64, S390X], ids=str)

@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
         raise UsageError(f"--fail-on is {arguments.fail_on!r}, expected {', '.join(_FAIL_ON)}")
     disabled = {lint.rule(word).id for text in arguments.disable or () for word in text.split(",")}
     if arguments.rules:
-        return _rules()
+        return _rules(form)
     if not arguments.what:
         raise UsageError("no image or object is named, expected REF, OBJ or DIR", hint="--rules lists the rules")
     memory = _mebibytes(arguments.map_memory)
@@ -135,10 +135,19 @@ def _lines(name: str, problem: Problem) -> str:
     return f"{said}\n{hint}"
 
 
-def _rules() -> int:
-    from bpfimg.cli._render import table
+def _rules(form: str) -> int:
+    from bpfimg.cli._render import json_text, table
     from bpfimg.inspect import lint
 
+    if form == "sarif":
+        raise UsageError("--rules has no form of SARIF, expected text or json: a log names the rules by itself")
+    if form == "json":
+        rules = [
+            {"id": rule.id, "name": rule.name, "severity": rule.severity, "summary": rule.summary}
+            for rule in lint.RULES
+        ]
+        print(json_text({"rules": rules}))
+        return 0
     rows = [(rule.id, rule.name, rule.severity, rule.summary) for rule in lint.RULES]
     print(table(("RULE", "NAME", "SEVERITY", "WHAT"), rows))
     return 0

@@ -46,7 +46,7 @@ def rule(word: str) -> Rule:
     if found is None:
         from difflib import get_close_matches
 
-        near = get_close_matches(word.lower(), [*BY_NAME, *(each.lower() for each in BY_ID)], n=1)
+        near = get_close_matches(word.lower(), BY_NAME, n=1) or get_close_matches(word.upper(), BY_ID, n=1)
         hint = f"did you mean {near[0]}?" if near else "docs/lint has a page for each rule"
         raise UsageError(
             f"there is no lint rule {word!r}, expected {RULES[0].id} to {RULES[-1].id} or a name", hint=hint

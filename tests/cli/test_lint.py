@@ -185,6 +185,10 @@ def test_the_list_of_rules(cli: Cli) -> None:
     out = cli("lint", "--rules").stdout
     assert "BL006  dwarf-left-in" in out
     assert len(out.splitlines()) > 38
+    rules = cli.json("lint-rules", "lint", "--rules")["rules"]
+    assert [rule["id"] for rule in rules] == [line.split()[0] for line in out.splitlines()[1:]]
+    assert cli.error("lint", "--rules", "--format", "sarif", expect=2)["message"].startswith("--rules has no form")
+    assert cli.error("lint", "--disable", "bl0009", "a.o", expect=2)["hint"].startswith("did you mean BL0")
 
 
 @pytest.mark.parametrize(

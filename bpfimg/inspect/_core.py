@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-
 from bpfimg.errors import BytecodeError
+from bpfimg.inspect._places import extents, function_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.btf import Btf, CoreRelocation
     from bpfimg.bytecode import Dissection
+    from bpfimg.inspect._places import Extents
 
 
 def relocations(dissection: Dissection) -> list[dict[str, object]]:
@@ -22,7 +22,7 @@ def relocations(dissection: Dissection) -> list[dict[str, object]]:
         for relocation in found:
             key = relocation.type_id, relocation.access, relocation.kind
             asked.setdefault(key, []).append((section, relocation))
-    places = _places(dissection)
+    places = extents(dissection)
     return [
         {
             **_question(types, each[0][1]),
@@ -51,20 +51,7 @@ def _question(types: Btf, relocation: CoreRelocation) -> dict[str, object]:
     }
 
 
-def _places(dissection: Dissection) -> dict[str, list[tuple[int, int, str]]]:
-    """Section -> (start, end, name) of its functions, sorted."""
-    obj = dissection.object
-    found: dict[str, list[tuple[int, int, str]]] = {}
-    for program in obj.programs:
-        section = program.section if program.autoload else f"?{program.section}"
-        found.setdefault(section, []).append((program.offset, program.offset + 8 * program.instructions, program.name))
-    for each in obj.functions:
-        found.setdefault(each.section, []).append((each.offset, each.offset + 8 * each.instructions, each.name))
-    return {section: sorted(each) for section, each in found.items()}
-
-
-def _place(places: dict[str, list[tuple[int, int, str]]], section: str, offset: int) -> str:
+def _place(places: Extents, section: str, offset: int) -> str:
     """The function there, else the section."""
-    functions = places.get(section, [])
-    at = bisect_right(functions, offset, key=lambda function: function[0]) - 1
-    return functions[at][2] if at >= 0 and offset < functions[at][1] else section
+    found = function_at(places, section, offset)
+    return found[2] if found else section

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bpfimg.bytecode import requirements as required
 from bpfimg.inspect._diff_model import Of
+from bpfimg.inspect._places import code_of, section_of
 from bpfimg.inspect._rules_license import GPL_COMPATIBLE
 
 TYPE_CHECKING = False
@@ -12,8 +13,6 @@ if TYPE_CHECKING:
 
     from bpfimg.bytecode import BytecodeObject, Dissection, ProgramSpec, Requirement
     from bpfimg.inspect._diff_model import Change
-
-_INSTRUCTION = 8
 
 
 def whole(before: Dissection, after: Dissection) -> Iterator[Change]:
@@ -92,12 +91,7 @@ def _code(before: Dissection, after: Dissection, old: ProgramSpec, new: ProgramS
 
 
 def _bytes(dissection: Dissection, program: ProgramSpec) -> bytes:
-    name = ("" if program.autoload else "?") + program.section
-    for section in dissection.elf.sections:
-        if section.name == name and section.executable:
-            start = section.offset + program.offset
-            return dissection.elf.data[start : start + _INSTRUCTION * program.instructions]
-    return b""
+    return code_of(dissection, section_of(program), program.offset, program.instructions)
 
 
 def requirements(before: BytecodeObject, after: BytecodeObject) -> Iterator[Change]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 
 from bpfimg.image import MACHINES
+from bpfimg.inspect._places import SIZE, code_of, section_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     Place = tuple[str, int]
 
 LOOKED_AT = 4096  # instructions of a program
-_SIZE = 8
 _CALL, _MOVE, _LOAD_IMM64 = 0x85, 0xBF, 0x18
 _LOADS = frozenset((0x61, 0x69, 0x71, 0x79, 0x81, 0x89, 0x91))  # LDX of every width, and sign-extending
 _WRITERS = frozenset((0, 1, 4, 7))  # classes that write their destination: LD, LDX, ALU, ALU64
@@ -26,7 +26,7 @@ def call_site(dissection: Dissection, program: ProgramSpec, number: int) -> Plac
     needle = bytes((_CALL, 0, 0, 0)) + struct.pack(">I" if dissection.object.byte_order == "big" else "<I", number)
     called = [f for f in dissection.object.functions if f.name in program.uses.calls]
     for section, offset, instructions in [_extent(program), *((f.section, f.offset, f.instructions) for f in called)]:
-        at = _aligned(_code(dissection, section, offset, instructions), needle)
+        at = _aligned(code_of(dissection, section, offset, instructions), needle)
         if at is not None:
             return section, offset + at
     return None
@@ -36,7 +36,7 @@ def _aligned(code: bytes, needle: bytes) -> int | None:
     """The first place of `needle` that is the beginning of an instruction."""
     at = code.find(needle)
     while at >= 0:
-        if at % _SIZE == 0:
+        if at % SIZE == 0:
             return at
         at = code.find(needle, at + 1)
     return None
@@ -53,14 +53,14 @@ def context_read(dissection: Dissection, program: ProgramSpec) -> Place | None:
     held = {1}
     wide = False
     for index, (operation, registers) in enumerate(
-        struct.iter_unpack("BB6x", _code(dissection, section, offset, instructions))
+        struct.iter_unpack("BB6x", code_of(dissection, section, offset, instructions))
     ):
         if wide:  # the second half of a 64-bit constant
             wide = False
             continue
         target, source = (registers & 0xF, registers >> 4) if little else (registers >> 4, registers & 0xF)
         if operation in _LOADS and source in held:
-            return section, offset + index * _SIZE
+            return section, offset + index * SIZE
         if operation == _CALL:
             held -= {0, 1, 2, 3, 4, 5}
         elif operation == _MOVE and source in held:
@@ -96,12 +96,4 @@ def order_in_name(path: str) -> tuple[str, list[str]]:
 
 
 def _extent(program: ProgramSpec) -> tuple[str, int, int]:
-    return ("" if program.autoload else "?") + program.section, program.offset, program.instructions
-
-
-def _code(dissection: Dissection, section: str, offset: int, instructions: int) -> bytes:
-    for found in dissection.elf.sections:
-        if found.name == section and found.executable:
-            start = found.offset + offset  # the whole section is not cut out: there may be thousands of functions in it
-            return dissection.elf.data[start : start + instructions * _SIZE]
-    return b""
+    return section_of(program), program.offset, program.instructions

@@ -6,6 +6,7 @@ from bpfimg.bytecode import section_rule
 from bpfimg.errors import quoted
 from bpfimg.inspect import _rules_code
 from bpfimg.inspect._lint_model import Found
+from bpfimg.inspect._places import section_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -252,5 +253,5 @@ def _all(users: list[ProgramSpec]) -> str:
 def _found(
     program: ProgramSpec, message: str, *, hint: str = "", severity: str = "", place: tuple[str, int] | None = None
 ) -> Found:
-    place = place or (("" if program.autoload else "?") + program.section, program.offset)
+    place = place or (section_of(program), program.offset)
     return Found(message, "program", program.name, hint, severity, place)

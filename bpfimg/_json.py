@@ -1,8 +1,8 @@
 """JSON that strangers wrote, read in the one way in which every reader understands it.
 
 Manifests, policies and signatures decide what reaches the kernel, so two readers must never see two documents in the
-same bytes: keys that stand twice, NaN, lone surrogates and bytes that are not UTF-8 are refused, and everything is
-bounded. Each room adds its own words and its own error class.
+same bytes: keys that stand twice, NaN, numbers beyond a double, lone surrogates and bytes that are not UTF-8 are
+refused, and everything is bounded. Each room adds its own words and its own error class.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def strict_value(data: bytes | str, *, limit: int, depth: int = DEPTH) -> object
         raise NotStrict(f"has {len(data)} bytes, expected at most {limit}")
     try:
         text = data.decode("utf-8") if isinstance(data, bytes) else data
-        value: object = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        value: object = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
         if "\\u" in text:  # only an escape can bring in a lone surrogate, which no later encoding survives
             json.dumps(value, ensure_ascii=False).encode()
     except NotStrict:
@@ -73,6 +73,13 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _no_constant(word: str) -> object:
     raise NotStrict(f"holds {word}, which is not JSON")
+
+
+def _finite(word: str) -> float:
+    number = float(word)
+    if number in (float("inf"), float("-inf")):
+        raise NotStrict(f"holds the number {quoted(word)}, which is too large for JSON's readers")
+    return number
 
 
 def _deeper(value: object, levels: int) -> bool:

@@ -87,7 +87,10 @@ def _held(store: Target, reference: Reference) -> Descriptor | None:
         found = child = store.resolve(reference.selector)
         document = parse_document(store.fetch(child), child.media_type)
         if isinstance(document, Index):
-            child = document.select(Platform.host())
+            try:
+                child = document.select(Platform.host())
+            except NotFound:
+                return found  # it is all there is: whoever reads it says which platforms it has
             document = parse_document(store.fetch(child), child.media_type)
         if not isinstance(document, Index):
             for part in (document.config, *document.layers):

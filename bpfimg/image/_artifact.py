@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from bpfimg.bytecode import check_header
 from bpfimg.errors import quoted
 from bpfimg.image import _media
-from bpfimg.image._document import read_document
-from bpfimg.image._image import BytecodeImage
+from bpfimg.image._document import is_file_name, read_document
+from bpfimg.image._image import BytecodeImage, order_of
 from bpfimg.image._labels import LABEL_MAPS, LABEL_PROGRAMS, Labels
 from bpfimg.image._limits import broken
 from bpfimg.image._machines import byte_order
-from bpfimg.oci import Platform
+from bpfimg.oci import Digest, Platform
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,9 +23,7 @@ def fetched_artifact(found: Found) -> BytecodeImage:
     """The image in an artifact by this spec; the config document says what the object is called and for whom."""
     manifest, limits = found.manifest, found.limits
     layer = _one(manifest, _media.ARTIFACT["object"], "a bytecode artifact", "BI-52")
-    document = read_document(found.fetch(_config(manifest), limits.config, "config document"), limits)
-    if document.digest != layer.digest:
-        raise broken("BI-53", f"the config document is about the object {document.digest}, the layer is {layer.digest}")
+    document = read_document(found.fetch(_config(manifest), limits.config, "config document"), layer, limits)
     found.check_slot(document.platform)
     kept = {name: text for name, text in manifest.annotations.items() if name not in (LABEL_PROGRAMS, LABEL_MAPS)}
     return BytecodeImage(
@@ -70,6 +67,9 @@ def _config(manifest: Manifest) -> Descriptor:
     if manifest.config.media_type in kinds and not among:
         return manifest.config
     if manifest.config.media_type == _media.EMPTY and len(among) == 1 and among[0] is manifest.layers[-1]:
+        if manifest.config.digest != Digest.of(b"{}"):
+            what = f"the empty config is {manifest.config.digest}, expected that of {{}}: it hides something"
+            raise broken("BI-51", what)
         return among[0]
     where = f"{quoted(manifest.config.media_type)} as its config and {len(among)} documents among its layers"
     raise broken("BI-51", f"the artifact has {where}, expected one {kinds[0]}: the config, or the last layer")
@@ -94,10 +94,10 @@ def _object(found: Found, layer: Descriptor) -> bytes:
 
 def _fitting(bytecode: bytes) -> Platform:
     """A machine that can load it, this one if it can."""
-    order, here = check_header(bytecode), Platform.host()
+    order, here = order_of(bytecode), Platform.host()
     return here if byte_order(here) == order else Platform("linux", "amd64" if order == "little" else "s390x")
 
 
 def _title(layer: Descriptor) -> str:
     name = layer.annotations.get(_media.TITLE, "").rpartition("/")[2]
-    return name if 0 < len(name) <= 255 and name.isprintable() else "program.o"
+    return name if is_file_name(name) else "program.o"

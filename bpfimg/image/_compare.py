@@ -40,7 +40,7 @@ def disagreements(description: Description, dissection: Dissection) -> Iterator[
         return
     real = described(dissection, {})
     for part in ("programs", "maps", "globals", "btf", "requires", "license", "byte-order"):
-        if part in description.omitted:
+        if part in description.omitted and part not in description.parts:
             continue
         try:
             stated = description.read(part)
@@ -76,8 +76,8 @@ def _part(part: str, stated: object, real: object) -> Iterator[tuple[str, str]]:
 
 def _named(label: str, part: str, stated: object, real: list[Mapping[str, object]]) -> Iterator[tuple[str, str]]:
     """Lists of objects with a name: the n-th of a name here is the n-th of that name there."""
-    if stated is not None and not (isinstance(stated, list) and all(isinstance(each, dict) for each in stated)):
-        yield label, f"{label} holds {_shown(stated)}, expected a list of objects"
+    if stated is not None and not (isinstance(stated, list) and all(_is_named(each) for each in stated)):
+        yield label, f"{label} holds {_shown(stated)}, expected a list of objects with a name"
         return
     told, found = _by_name(stated if isinstance(stated, list) else []), _by_name(real)
     for name, number in sorted(told.keys() | found.keys()):
@@ -89,6 +89,10 @@ def _named(label: str, part: str, stated: object, real: list[Mapping[str, object
         else:
             for member, sentence in _members(label, quoted(name), part, told[name, number], found[name, number]):
                 yield f"{about}: {member}", sentence
+
+
+def _is_named(entry: object) -> bool:
+    return isinstance(entry, dict) and isinstance(entry.get("name"), str)
 
 
 def _by_name(entries: list[Mapping[str, object]]) -> dict[tuple[str, int], Mapping[str, object]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bpfimg.errors import NotFound, UsageError, quoted
+from bpfimg.errors import ImageError, NotFound, UsageError, quoted
 from bpfimg.image import _media
 from bpfimg.image._description import PREFIX, Description
 from bpfimg.image._found import Found, created_of, fetch_within, platform_of
@@ -101,7 +101,11 @@ def _manifest(
 
 
 def _document(source: Source, descriptor: Descriptor, limits: Limits) -> Manifest | Index:
-    return parse_document(fetch_within(source, descriptor, limits.manifest, "manifest"), descriptor.media_type)
+    raw = fetch_within(source, descriptor, limits.manifest, "manifest")
+    try:
+        return parse_document(raw, descriptor.media_type)
+    except ImageError as error:
+        raise broken("BI-61", str(error), hint=error.hint) from error
 
 
 def _only_layer(manifest: Manifest) -> Descriptor:

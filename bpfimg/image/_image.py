@@ -131,10 +131,7 @@ class BytecodeImage:
 
 def check_byte_order(bytecode: bytes, platform: Platform) -> None:
     """ImageError (BI-25) unless a machine of `platform` can load `bytecode`; BytecodeError for what is no object."""
-    try:
-        have = check_header(bytecode)
-    except BytecodeError as error:
-        raise BytecodeError(f"{error} (BI-16)", hint=error.hint) from error
+    have = order_of(bytecode)
     want = byte_order(platform)
     if want is None:
         raise broken(
@@ -142,3 +139,11 @@ def check_byte_order(bytecode: bytes, platform: Platform) -> None:
         )
     if have != want:
         raise broken("BI-25", f"the object is {have}-endian, {platform} is {want}-endian")
+
+
+def order_of(bytecode: bytes) -> str:
+    """Its byte order, "little" or "big"; BytecodeError, with the rule, for what is no object (BI-16)."""
+    try:
+        return check_header(bytecode)
+    except BytecodeError as error:
+        raise BytecodeError(f"{error} (BI-16)", hint=error.hint) from error

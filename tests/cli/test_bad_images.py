@@ -14,7 +14,7 @@ import pytest
 
 from bpfimg.errors import BytecodeError, ImageError
 from bpfimg.oci import Layout, copy
-from tests.support.artifacts import OURS, Artifact, bee, gadget, ours
+from tests.support.artifacts import EMPTY_TYPE, OURS, Artifact, Layer, bee, document, gadget, ours
 from tests.support.objects import example
 from tests.support.strangers import HOST_ELF, LABELS, OBJECT, Stranger
 from tests.support.tars import archive, bomb, entry, gzipped
@@ -48,6 +48,16 @@ def slow_bomb() -> bytes:
     return member * 160
 
 
+def hiding() -> Artifact:
+    """Its config is not as empty as it is said to be: who reads every JSON as a config finds labels."""
+    layers: list[Layer] = [
+        (OURS + "object.v1", OBJECT, {}),
+        (OURS + "config.v1+json", json.dumps(document()).encode(), {}),
+    ]
+    return Artifact(layers, config=(EMPTY_TYPE, b'{"config":{"Labels":{}}}'), artifact_type=OURS + "v1")
+
+
+ABOUT: dict[str, Any] = {**document()["object"], "name": "a.o"}
 GZIP = gzipped(archive(entry("a.o", OBJECT)))
 
 #: what is wrong, how to make it, the rule, what else the sentence says
@@ -69,6 +79,10 @@ CASES: list[tuple[str, Callable[[], Made], str, tuple[str, ...]]] = [
     ("no layer", lambda: Stranger(layers=0), "BI-2", ("0 layers",)),
     ("labels that are no text", lambda: Stranger(labels={"io.ebpf.programs": '{"a":1}'}), "BI-21", ("'a'",)),
     ("WebAssembly", lambda: gadget(ebpf=0, wasm=1), "BI-55", ("Inspektor Gadget", "vnd.gadget.wasm")),
+    ("a gadget of text", lambda: gadget(b"#!/bin/sh\n"), "BI-16", ("begins with 23212f62",)),
+    ("an artifact that hides labels", hiding, "BI-51", ("the empty config is sha256:",)),
+    ("an artifact called ..", lambda: ours(object=ABOUT | {"name": ".."}), "BI-53", ("'..'",)),
+    ("an artifact of another size", lambda: ours(object=ABOUT | {"size": 7}), "BI-53", ("'7' bytes",)),
     ("an empty bee", lambda: bee(programs=0), "BI-56", ("bumblebee",)),
     ("a later document", lambda: ours(schemaVersion=2), "BI-53", ("'2'", "expected 1")),
     ("an artifact of another object", lambda: ours(data=OBJECT + b"\0"), "BI-53", ("sha256:",)),

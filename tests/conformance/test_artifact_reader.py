@@ -41,6 +41,13 @@ def test_bi_51_one_document_in_one_of_two_places() -> None:
     refuses("BI-51", Artifact([document, *layers], config=(EMPTY_TYPE, b"{}"), artifact_type=OURS + "v1"))
 
 
+def test_bi_51_an_empty_config_is_empty() -> None:
+    layers: list[Layer] = [(OURS + "object.v1", OBJECT, {}), (OURS + "config.v1+json", _document(), {})]
+    takes(Artifact(layers, config=(EMPTY_TYPE, b"{}"), artifact_type=OURS + "v1"))
+    for other in (b"{ }", b'{"config":{"Labels":{"io.ebpf.programs":"{\\"evil\\":\\"xdp\\"}"}}}'):
+        refuses("BI-51", Artifact(layers, config=(EMPTY_TYPE, other), artifact_type=OURS + "v1"))
+
+
 def test_bi_52_both_columns_are_the_same() -> None:
     assert takes(ours(NEUTRAL)) == replace(takes(ours()), descriptor=ours(NEUTRAL).descriptor)
     assert takes(ours(NEUTRAL, empty=True)).variant == "artifact"
@@ -77,7 +84,18 @@ def _document() -> bytes:
     return artifact.memory.fetch(Manifest.parse(artifact.memory.fetch(artifact.descriptor)).config)
 
 
-@pytest.mark.parametrize("raw", [b"", b"[]", b"{", b"\xff", b'{"schemaVersion":1,"schemaVersion":1}', b'{"a":NaN}'])
+def _object(**changed: Any) -> dict[str, Any]:
+    """The member `object`, with something else in it."""
+    return {"object": {"name": "a.o", "digest": _digest(OBJECT), "size": len(OBJECT), **changed}}
+
+
+def _digest(content: bytes) -> str:
+    return str(Digest.of(content))
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"[]", b"{", b"\xff", b'{"schemaVersion":1,"schemaVersion":1}', b'{"a":NaN}', b'{"a":1e999}']
+)
 def test_bi_53_strict_json(raw: bytes) -> None:
     refuses("BI-53", ours(raw=raw))
 
@@ -89,7 +107,9 @@ def test_bi_53_strict_json(raw: bytes) -> None:
         {"schemaVersion": True}, {"object": None}, {"object": []}, {"object": {"name": "a.o"}}, {"architecture": 7},
         {"object": {"name": "../a.o", "digest": "sha256:" + "0" * 64}}, {"object": {"name": "a.o", "digest": "x"}},
         {"object": {"name": "a\n.o", "digest": "sha256:" + "0" * 64}}, {"os": None}, {"architecture": "\x1b[2J"},
-        {"object": {"name": "a.o", "digest": "sha256:" + "0" * 64}},
+        {"object": {"name": "a.o", "digest": "sha256:" + "0" * 64}}, _object(name=".."), _object(name="."),
+        _object(name=""), _object(name="a/b.o"), _object(name="\u202eo.a"), _object(name="a" * 256), _object(name=7),
+        _object(size=len(OBJECT) + 1), _object(size=str(len(OBJECT))), _object(size=True), _object(size=None),
     ],
 )  # fmt: skip
 def test_bi_53_what_the_document_needs(changed: dict[str, Any]) -> None:
@@ -97,6 +117,7 @@ def test_bi_53_what_the_document_needs(changed: dict[str, Any]) -> None:
 
 
 def test_bi_53_what_is_unknown_is_ignored_and_a_later_version_named() -> None:
+    takes(ours(**_object()))
     takes(ours(future={"fields": ["are", "ignored"]}))
     assert "schemaVersion '2', expected 1" in str(refuses("BI-53", ours(schemaVersion=2)))
 
@@ -118,6 +139,14 @@ def test_bi_55_gadgets() -> None:
     refuses("BI-55", gadget(ebpf=2))
     with pytest.raises(UsageError, match="read here, never written"):
         image.pack()
+
+
+def test_bi_55_bi_56_a_title_that_is_no_file_name_names_nothing() -> None:
+    kind = "application/vnd.gadget."
+    for title in ("..", "../..", "a/.", "\x1b[2J", ""):
+        layers: list[Layer] = [(kind + "ebpf.program.v1+binary", OBJECT, {TITLE: title})]
+        found = takes(Artifact(layers, config=(kind + "config.v1+yaml", b"x"), artifact_type=None))
+        assert found.file_name == "program.o"
 
 
 def test_bi_56_bees() -> None:
@@ -160,10 +189,6 @@ def test_bi_16_bi_24_bi_25_bi_30_hold_for_artifacts() -> None:
     top = lie.listed(replace(lie.descriptor, platform=Platform("linux", "arm64")))
     with pytest.raises(ImageError, match="BI-30"):
         BytecodeImage.fetch(lie.memory, top, Platform("linux", "arm64"))
-
-
-def _digest(content: bytes) -> str:
-    return str(Digest.of(content))
 
 
 def test_bi_15_bi_21_bi_27_hold_for_artifacts() -> None:

@@ -51,7 +51,9 @@ def test_bi_46_no_description_is_no_fault() -> None:
     assert Stranger(labels=empty).fetch().check() == ()
 
 
-@pytest.mark.parametrize("text", ["oops", "[", '[{"name":"a","name":"b"}]', "NaN", "[" * 100 + "]" * 100, "\x1b[2J"])
+@pytest.mark.parametrize(
+    "text", ["oops", "[", '[{"name":"a","name":"b"}]', "NaN", "[1e999]", "[" * 100 + "]" * 100, "\x1b[2J"]
+)
 def test_bi_46_damage_is_said_and_hinders_nobody(text: str) -> None:
     (message,) = said(image(programs=text), "BI-46")
     assert "dev.bpfimg.programs" in message
@@ -87,6 +89,9 @@ def _requires(**kinds: Any) -> str:
         ({"programs": json.dumps([{**PASS, "helpers": ["bpf_x"]}])}, """helpers '["bpf_x"]', the object '[]'"""),
         ({"programs": "{}"}, "expected a list of objects"),
         ({"programs": '["pass"]'}, "expected a list of objects"),
+        ({"programs": '[{"name":["pass"]}]'}, "expected a list of objects with a name"),
+        ({"programs": "[{}]"}, "expected a list of objects with a name"),
+        ({"programs": None, "maps": "[]"}, "does not name 'pass'"),
         ({"maps": '[{"name":"m"}]'}, "dev.bpfimg.maps names 'm'"),
         ({"globals": '[{"name":"g"}]'}, "dev.bpfimg.globals names 'g'"),
         ({"license": "MIT"}, "dev.bpfimg.license says 'MIT', the object says 'Dual BSD/GPL'"),
@@ -128,6 +133,8 @@ def test_bi_47_maps_of_maps() -> None:
 def test_bi_47_what_is_omitted_by_name_is_not_missed() -> None:
     assert said(image(programs=None, license=None, omitted='["programs","license"]')) == []
     assert said(image(programs=None, omitted="oops")) != []
+    lie = json.dumps([{**PASS, "type": "kprobe"}])
+    assert said(image(programs=lie, omitted='["programs"]')) == said(image(programs=lie)) != []
 
 
 def test_bi_47_a_long_lie_makes_no_long_answer() -> None:

@@ -19,6 +19,7 @@ from tests.support.tars import archive, bomb, entry, gzipped, pax
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 TAR = archive(entry("xdp_pass.bpf.o", OBJECT))
@@ -285,3 +286,55 @@ def test_bi_35_only_digests_are_used_after_the_tag_was_resolved() -> None:
     copy_from = stranger.memory._content
     source._content = dict(copy_from)
     assert BytecodeImage.fetch(source, stranger.descriptor, AMD64).descriptor == stranger.descriptor
+
+
+DAMAGED: dict[str, Callable[[dict[str, Any]], bytes]] = {
+    "a key twice": lambda parts: b'{"layers":[],' + json.dumps(parts).encode()[1:],
+    "NaN": lambda parts: json.dumps(parts | {"a": float("nan")}).encode(),
+    "deep": lambda parts: json.dumps(parts).encode()[:-1] + b',"a":' + b"[" * 1000 + b"]" * 1000 + b"}",
+    "a list": lambda _: b"[]",
+    "no UTF-8": lambda parts: json.dumps(parts).encode()[:-1] + b',"a":"\xff"}',
+    "schema 1": lambda parts: json.dumps(parts | {"schemaVersion": 1}).encode(),
+    "another type": lambda parts: json.dumps(parts | {"mediaType": parts["config"]["mediaType"]}).encode(),
+    "both lists": lambda parts: json.dumps(parts | {"manifests": []}).encode(),
+    "no config": lambda parts: json.dumps({name: parts[name] for name in parts if name != "config"}).encode(),
+    "a size with a point": lambda parts: changed_size(parts, 2583.0),
+    "a size that is true": lambda parts: changed_size(parts, True),
+    "a negative size": lambda parts: changed_size(parts, -1),
+    "a size beyond a double": lambda parts: changed_size(parts, 2**70),
+    "a digest of another kind": lambda parts: json.dumps(parts).replace("sha256:", "md5:").encode(),
+    "annotations of numbers": lambda parts: json.dumps(parts | {"annotations": {"a": 1}}).encode(),
+    "an artifact type that is a list": lambda parts: json.dumps(parts | {"artifactType": ["a/b"]}).encode(),
+    "257 layers": lambda parts: json.dumps(parts | {"layers": parts["layers"] * 257}).encode(),
+}
+
+
+def changed_size(parts: dict[str, Any], size: Any) -> bytes:
+    return json.dumps(parts | {"layers": [parts["layers"][0] | {"size": size}]}).encode()
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_bi_61_manifests_are_strict(damage: str) -> None:
+    good = Stranger()
+    raw = DAMAGED[damage](json.loads(good.memory.fetch(good.descriptor)))
+    descriptor = Descriptor(good.descriptor.media_type, Digest.of(raw), len(raw))
+    good.memory.push(replace(descriptor, media_type="application/octet-stream"), raw)
+    with pytest.raises(ImageError) as caught:
+        BytecodeImage.fetch(good.memory, descriptor, AMD64)
+    assert caught.value.rules == ("BI-61",), caught.value
+
+
+def test_bi_61_indexes_are_strict() -> None:
+    one = Stranger()
+    entry_ = replace(one.descriptor, platform=AMD64)
+    whole = json.loads(one.memory.fetch(one.listed(entry_)))
+    for raw in (
+        b'{"manifests":[],' + json.dumps(whole).encode()[1:],
+        json.dumps(whole | {"layers": []}).encode(),
+        json.dumps(whole | {"manifests": whole["manifests"] * 257}).encode(),
+    ):
+        descriptor = Descriptor(whole["mediaType"], Digest.of(raw), len(raw))
+        one.memory.push(replace(descriptor, media_type="application/octet-stream"), raw)
+        with pytest.raises(ImageError) as caught:
+            BytecodeImage.fetch(one.memory, descriptor, AMD64)
+        assert caught.value.rules == ("BI-61",)

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
+    from bpfimg.bytecode import Dissection
     from bpfimg.cli._options import Options
     from bpfimg.inspect import check
 
@@ -33,7 +34,7 @@ _CANNOT = 4
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Adds the words."""
-    parser.add_argument("what", metavar="REF|OBJ", help="an image, or the path of an ELF object")
+    parser.add_argument("what", metavar="REF|OBJ", nargs="?", help="an image, or the path of an ELF object")
     parser.add_argument("--btf", metavar="FILE|DIR", nargs="+", action="extend", help="kernels' types")
     parser.add_argument("--program", metavar="NAME", action="append", help="only this program (may be repeated)")
     parser.add_argument("--platform", metavar="OS/ARCH", help="which image of an index (default: this machine's)")
@@ -44,7 +45,6 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, options: Options) -> int:
     """Prints the table; 4 when something cannot be loaded."""
-    from bpfimg.bytecode import dissect
     from bpfimg.cli._kernels import kernels
     from bpfimg.inspect import check
 
@@ -56,31 +56,38 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
             "no kernel is named, expected --btf FILE or --btf DIR",
             hint="--btf /sys/kernel/btf/vmlinux is the running kernel; trying with its verifier is not supported yet",
         )
-    data = _object(arguments, options)
-    found = check.against(dissect(data), list(kernels(arguments.btf)), arguments.program or ())
+    if arguments.what is None:
+        raise UsageError(
+            "no image or object is named, expected REF or OBJ",
+            hint="everything behind --btf is taken for a kernel: write `bpfimg check OBJ --btf FILE`",
+        )
+    found = check.against(_object(arguments, options), list(kernels(arguments.btf)), arguments.program or ())
     worst = found.worst()
     _print(form, arguments, found, options)
     return _CANNOT if worst == check.FAILS or (arguments.strict and worst == check.UNKNOWN) else 0
 
 
-def _object(arguments: argparse.Namespace, options: Options) -> bytes:
+def _object(arguments: argparse.Namespace, options: Options) -> Dissection:
+    from bpfimg.cli._object_file import dissected
     from bpfimg.cli._subjects import subjects
     from bpfimg.oci import Platform
 
     wanted = Platform.parse(arguments.platform) if arguments.platform else Platform.host()
-    for subject in subjects([arguments.what], options, (wanted,)):
-        if subject.error is not None:
-            raise subject.error
-        return subject.data
-    raise UsageError(f"{quoted(arguments.what)} holds no object")
+    subject, *more = subjects([arguments.what], options, (wanted,))
+    if more:
+        raise UsageError(f"{quoted(arguments.what)} is a folder of several objects, expected one object or image")
+    if subject.error is not None:
+        raise subject.error
+    return dissected(subject.data, subject.name)
 
 
 def _print(form: str, arguments: argparse.Namespace, found: check.Check, options: Options) -> None:
+    from bpfimg.cli._object_file import shown
     from bpfimg.cli._render import clean, json_text
     from bpfimg.inspect import check
 
     if form == "json":
-        print(json_text({"id": arguments.what, **check.report(found)}))
+        print(json_text({"id": shown(arguments.what), **check.report(found)}))
     elif form == "markdown":
         print(check.markdown(arguments.what, found), end="")
     elif options.quiet:

@@ -36,6 +36,18 @@ def test_a_wrong_byte_order_names_the_file(cli: Cli) -> None:
     assert message == "'le.o': the object is little-endian, linux/s390x is big-endian (BI-25)"
 
 
+def test_check_looks_at_all_that_it_says_ok_about(cli: Cli) -> None:
+    btf = "/sys/kernel/btf/vmlinux"
+    (cli.folder / "one").mkdir()
+    for name in ("a.o", "b.o"):
+        (cli.folder / "one" / name).write_bytes(example("xdp_pass"))
+    message = cli.error("check", "one", "--btf", btf, expect=2)["message"]
+    assert message == "'one' is a folder of several objects, expected one object or image"
+    error = cli.error("check", "--btf", btf, "one/a.o", expect=2)
+    assert error["message"].startswith("no image or object is named")
+    assert "`bpfimg check OBJ --btf FILE`" in error["hint"]
+
+
 def test_a_source_is_no_object(cli: Cli) -> None:
     (cli.folder / "prog.bpf.c").write_text("int x;\n")
     assert "`bpfimg build` compiles it" in cli.error("inspect", "prog.bpf.c", expect=1)["hint"]

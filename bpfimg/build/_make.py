@@ -5,7 +5,7 @@ from __future__ import annotations
 from bpfimg._value import field, value
 from bpfimg.build._build import image, object_name
 from bpfimg.build._made import Built, Source
-from bpfimg.bytecode import check_header, dissect
+from bpfimg.bytecode import dissect
 from bpfimg.errors import BytecodeError, ImageError, UsageError, quoted
 
 TYPE_CHECKING = False
@@ -59,7 +59,7 @@ class _Part:
     """One file of a slot as an object, as it came, and what went into it."""
 
     name: str
-    bytecode: bytes
+    dissection: Dissection
     sources: tuple[Source, ...]
     arguments: tuple[str, ...] = ()
 
@@ -98,10 +98,10 @@ def _part(
             cpu=recipe.cpu,
             warn=warn,
         )
-        return _Part(path, made.bytecode, made.sources, made.arguments)
+        return _Part(path, _dissected(path, made.bytecode), made.sources, made.arguments)
     if path not in read:
         content = _read(path)
-        read[path] = _Part(path, content, (Source.of(path.rpartition("/")[2], content, "object"),))
+        read[path] = _Part(path, _dissected(path, content), (Source.of(path.rpartition("/")[2], content, "object"),))
     return read[path]
 
 
@@ -114,7 +114,7 @@ def _read(path: str) -> bytes:
 
 
 def _built(slot: Slot, parts: Sequence[_Part], recipe: Recipe) -> Built:
-    looked = [_dissected(part) for part in parts]
+    looked = [part.dissection for part in parts]
     compilers = sorted({each.object.producer for each in looked if each.object.producer})
     linker = None
     if recipe.link:
@@ -122,9 +122,9 @@ def _built(slot: Slot, parts: Sequence[_Part], recipe: Recipe) -> Built:
         whole = dissect(bytecode)
         stripped = sum(each.object.dwarf_size for each in looked)
     else:
-        (part,), (whole,) = parts, looked
-        bytecode = whole.without_dwarf() if recipe.strip else part.bytecode
-        stripped = len(part.bytecode) - len(bytecode)
+        (whole,) = looked
+        bytecode = whole.without_dwarf() if recipe.strip else whole.elf.data
+        stripped = whole.object.size - len(bytecode)
     toolchain = {"compiler": "; ".join(compilers)} if compilers else {}
     if linker:
         toolchain["linker"] = linker
@@ -155,24 +155,24 @@ def _built(slot: Slot, parts: Sequence[_Part], recipe: Recipe) -> Built:
     )
 
 
-def _dissected(part: _Part) -> Dissection:
+def _dissected(name: str, bytecode: bytes) -> Dissection:
     """What is in the object; BytecodeError names the file, for there may be many."""
     try:
-        return dissect(part.bytecode)
+        return dissect(bytecode)
     except BytecodeError as error:
-        raise BytecodeError(f"{quoted(part.name)}: {error}", hint=error.hint) from error
+        raise BytecodeError(f"{quoted(name)}: {error}", hint=error.hint) from error
 
 
 def _linked(parts: Sequence[_Part]) -> tuple[bytes, str]:
     """The one object, and who linked it. The parts have been read by our own bounded reader before."""
     from bpfimg.kernel import libbpf, linker
 
-    orders = [check_header(part.bytecode) for part in parts]
+    orders = [part.dissection.object.byte_order for part in parts]
     for part, order in zip(parts, orders, strict=True):
         if order != orders[0]:
             first = f"{quoted(parts[0].name)} is {orders[0]}-endian"
             raise BytecodeError(f"{quoted(part.name)} is {order}-endian and {first}, expected one byte order to link")
-    joined = linker.link([(part.name, part.bytecode) for part in parts], byte_order=orders[0])
+    joined = linker.link([(part.name, part.dissection.elf.data) for part in parts], byte_order=orders[0])
     return joined, f"libbpf {libbpf.version()}"
 
 

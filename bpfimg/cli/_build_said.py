@@ -30,8 +30,8 @@ def say(options: Options, built: Sequence[Built], *, guessed: bool) -> None:
     for difference in compare.differences(images):
         warn(str(difference))
     for image in images:
-        for finding in image.check():
-            warn(f"{image.file_name}: {finding.message} ({finding.rule})")
+        if what := image.too_large():  # all else that could be said of labels is made from the object just now
+            warn(f"{image.file_name}: {what} (BI-36)")
 
 
 def _given(built: Built) -> list[str]:

@@ -65,12 +65,15 @@ def _side(word: str, options: Options, wanted: Platform | None) -> dict[str, Dis
     from bpfimg.cli._subjects import subjects
 
     found: dict[str, Dissection] = {}
+    known: dict[bytes, Dissection] = {}  # platforms may share an object
     for subject in subjects([word], options, (wanted,) if wanted else ()):
         if subject.error is not None:
             raise subject.error
         if subject.platform in found:
             raise UsageError(f"{quoted(word)} is a folder of several objects, expected one object or image")
-        found[subject.platform] = dissected(subject.data, subject.name)
+        if subject.data not in known:
+            known[subject.data] = dissected(subject.data, subject.name)
+        found[subject.platform] = known[subject.data]
     return found
 
 

@@ -65,30 +65,27 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
         from bpfimg.cli import _inspect_kernel
 
         return _inspect_kernel.run(arguments, options)
-    from bpfimg.cli._object_file import dissected, means_file
+    from bpfimg.cli._object_file import means_file
 
-    if means_file(arguments.what):
-        head, data = _file(arguments)
-    else:
-        head, data = _image(arguments, options)
+    head, found = _file(arguments) if means_file(arguments.what) else _image(arguments, options)
     if options.quiet and not arguments.graph:
         from bpfimg.cli._inspect_text import digest_of
 
-        print(head.get("digest") or digest_of(data))
+        print(head.get("digest") or digest_of(found.elf.data))
         return 0
-    _print(head, dissected(data, arguments.what), arguments, options)
+    _print(head, found, arguments, options)
     return 0
 
 
-def _file(arguments: argparse.Namespace) -> tuple[Document, bytes]:
-    from bpfimg.cli._object_file import read_object, shown
+def _file(arguments: argparse.Namespace) -> tuple[Document, Dissection]:
+    from bpfimg.cli._object_file import dissected, read_object, shown
 
     if arguments.platform is not None:
         raise UsageError(f"--platform is for images, {arguments.what!r} is a file")
-    return {"id": shown(arguments.what)}, read_object(arguments.what)
+    return {"id": shown(arguments.what)}, dissected(read_object(arguments.what), arguments.what)
 
 
-def _image(arguments: argparse.Namespace, options: Options) -> tuple[Document, bytes]:
+def _image(arguments: argparse.Namespace, options: Options) -> tuple[Document, Dissection]:
     from bpfimg import inspect
     from bpfimg.cli._places import located
     from bpfimg.oci import Platform, Reference
@@ -104,7 +101,7 @@ def _image(arguments: argparse.Namespace, options: Options) -> tuple[Document, b
     digest = str(descriptor.digest)
     transport, name = Reference.split_transport(arguments.what)
     reference = arguments.what if transport else str(Reference.parse(name))
-    return {"id": digest, "reference": reference, "digest": digest, **seen.head()}, seen.image.bytecode
+    return {"id": digest, "reference": reference, "digest": digest, **seen.head()}, seen.dissection
 
 
 def _print(head: Document, found: Dissection, arguments: argparse.Namespace, options: Options) -> None:

@@ -3,7 +3,7 @@
 * `BytecodeImage`: an object with its labels and platform; `fetch` reads one, `pack` makes manifest and blobs
 * `Description`: what an image says of its object in detail, as labels or as the document of an artifact
 * `Labels`: program and map names with their types, of an object or from an image config
-* `Limits`: how much of a stranger's image is looked at
+* `Limits`: how much of a stranger's image is looked at; `BPFMAN_LIMIT`: the bytes of an object that bpfman takes
 * `LABEL_PROGRAMS`, `LABEL_MAPS`: the two labels that every bytecode image has
 * `MACHINES`: GOARCH to byte order, `__TARGET_ARCH_` word, multiarch triplet and kernel `arch/`
 * `check_file_name`, `rfc3339`: the grammar of an object's file name; a time as images have it
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from bpfimg.image._image import BytecodeImage
     from bpfimg.image._labels import LABEL_MAPS, LABEL_PROGRAMS, Labels
     from bpfimg.image._layer import check_file_name
-    from bpfimg.image._limits import Limits
+    from bpfimg.image._limits import BPFMAN_LIMIT, Limits
     from bpfimg.image._machines import MACHINES
     from bpfimg.image._pack import Packed, rfc3339
 
 __all__ = [
+    "BPFMAN_LIMIT",
     "LABEL_MAPS",
     "LABEL_PROGRAMS",
     "MACHINES",
@@ -41,6 +42,7 @@ __all__ = [
 __getattr__ = opened(
     __name__,
     {
+        "BPFMAN_LIMIT": "_limits",
         "BytecodeImage": "_image",
         "Description": "_description",
         "Finding": "_check",

@@ -5,18 +5,16 @@ from __future__ import annotations
 from bpfimg._value import value
 from bpfimg.errors import quoted
 from bpfimg.image._labels import LABEL_MAPS, LABEL_PROGRAMS, Labels
-from bpfimg.image._limits import MIB
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from bpfimg.bytecode import Dissection
     from bpfimg.image._image import BytecodeImage
     from bpfimg.oci import Platform
 
 __all__ = ["Finding", "findings"]
-
-BPFMAN_LIMIT = 16 * MIB
 
 #: our word -> what peers write for the same kind of program (bpfman's Rust builder; tc and tcx share their programs)
 PROGRAM_WORDS: dict[str, tuple[str, ...]] = {
@@ -57,25 +55,24 @@ class Finding:
         return f"{self.message} ({self.rule})"
 
 
-def findings(image: BytecodeImage, wanted: Platform | None) -> tuple[Finding, ...]:
+def findings(image: BytecodeImage, wanted: Platform | None, dissection: Dissection | None) -> tuple[Finding, ...]:
     """See `BytecodeImage.check`."""
-    return tuple(_findings(image, wanted))
-
-
-def _findings(image: BytecodeImage, wanted: Platform | None) -> Iterator[Finding]:
     from bpfimg.bytecode import dissect
+
+    return tuple(_findings(image, wanted, dissection or dissect(image.bytecode)))
+
+
+def _findings(image: BytecodeImage, wanted: Platform | None, dissection: Dissection) -> Iterator[Finding]:
     from bpfimg.image._compare import disagreements
 
-    dissection = dissect(image.bytecode)
     if image.variant in ("image", "artifact"):  # peers' artifacts have no labels, and need none
         yield from _labels(image.labels, Labels.of(dissection.object))
         for rule, about, message in disagreements(image.description, dissection):
             yield Finding(rule, about, message)
     if wanted is not None and (what := image.made_elsewhere(wanted)):
         yield Finding("BI-26", str(image.platform), what)
-    if len(image.bytecode) > BPFMAN_LIMIT:
-        size = len(image.bytecode)
-        yield Finding("BI-36", image.file_name, f"the object has {size} bytes, bpfman takes at most {BPFMAN_LIMIT}")
+    if what := image.too_large():
+        yield Finding("BI-36", image.file_name, what)
 
 
 def _labels(stated: Labels, real: Labels) -> Iterator[Finding]:

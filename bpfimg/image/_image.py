@@ -6,14 +6,14 @@ from bpfimg._value import field, value
 from bpfimg.bytecode import check_header
 from bpfimg.errors import BytecodeError
 from bpfimg.image._description import Description
-from bpfimg.image._limits import DEFAULT, broken
+from bpfimg.image._limits import BPFMAN_LIMIT, DEFAULT, broken
 from bpfimg.image._machines import byte_order
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bpfimg.bytecode import BytecodeObject
+    from bpfimg.bytecode import BytecodeObject, Dissection
     from bpfimg.image._check import Finding
     from bpfimg.image._labels import Labels
     from bpfimg.image._limits import Limits
@@ -60,15 +60,16 @@ class BytecodeImage:
 
         return parse(self.bytecode)
 
-    def check(self, wanted: Platform | None = None) -> tuple[Finding, ...]:
+    def check(self, wanted: Platform | None = None, *, dissection: Dissection | None = None) -> tuple[Finding, ...]:
         """What the image says that its object does not bear out (BI-22, BI-23, BI-47), and what peers refuse (BI-36).
 
         With the platform that it is `wanted` for, also that it was made for another one (BI-26). Empty when all is
-        well. The object decides what is loaded; these are for a person to read.
+        well. The object decides what is loaded; these are for a person to read. A `dissection` of the object saves
+        another look.
         """
         from bpfimg.image._check import findings
 
-        return findings(self, wanted)
+        return findings(self, wanted, dissection)
 
     def made_elsewhere(self, wanted: Platform) -> str:
         """What to say when the image was made for another CPU than `wanted` (BI-26), "" when it was not.
@@ -79,6 +80,11 @@ class BytecodeImage:
             return ""
         which = "programs that read registers (kprobe, uprobe, syscall wrappers) may read the wrong ones"
         return f"the image was made for {self.platform}, this machine is {wanted}: {which}"
+
+    def too_large(self) -> str:
+        """What to say when bpfman does not take an object of this size (BI-36), "" when it does. Parses nothing."""
+        size = len(self.bytecode)
+        return f"the object has {size} bytes, bpfman takes at most {BPFMAN_LIMIT}" if size > BPFMAN_LIMIT else ""
 
     @property
     def artifact_type(self) -> str | None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from bpfimg._value import value
 from bpfimg.errors import ImageError
 
-__all__ = ["DEFAULT", "KIB", "MIB", "Limits", "broken"]
+__all__ = ["BPFMAN_LIMIT", "DEFAULT", "KIB", "MIB", "Limits", "broken"]
 
 KIB = 1024
 MIB = 1024 * KIB
+BPFMAN_LIMIT = 16 * MIB
 
 
 @value(frozen=True, slots=True, eq=False)  # never compared or shown: half the time at start-up

@@ -7,6 +7,7 @@ from bpfimg.errors import ImageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from bpfimg.bytecode import Dissection
     from bpfimg.image import BytecodeImage, Finding
     from bpfimg.oci import Descriptor, Platform, Source
 
@@ -21,6 +22,7 @@ class Seen:
     """
 
     image: BytecodeImage
+    dissection: Dissection
     platforms: tuple[Platform, ...]
     findings: tuple[Finding, ...]
 
@@ -61,8 +63,15 @@ def image(source: Source, descriptor: Descriptor, wanted: Platform | None, here:
             found = replace(found, platform=wanted)
         if wanted is not None and not _alike(found.platform, wanted):
             raise ImageError(f"the image is for {found.platform} alone, expected one for {wanted}")
-        return Seen(found, (found.platform,), found.check(wanted or here))
-    return Seen(found, there, found.check())
+        return _seen(found, (found.platform,), wanted or here)
+    return _seen(found, there, None)
+
+
+def _seen(found: BytecodeImage, there: tuple[Platform, ...], machine: Platform | None) -> Seen:
+    from bpfimg.bytecode import dissect
+
+    dissection = dissect(found.bytecode)
+    return Seen(found, dissection, there, found.check(machine, dissection=dissection))
 
 
 def _alike(one: Platform, other: Platform) -> bool:

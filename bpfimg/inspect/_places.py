@@ -1,4 +1,4 @@
-"""Where the functions of an object are, and their code. A place is a section, as the file calls it, and a byte in it."""
+"""Where the functions of an object are, and their code. A place is a section, as the file calls it, and a byte."""
 
 from __future__ import annotations
 

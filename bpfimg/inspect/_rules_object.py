@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bpfimg.errors import quoted
-from bpfimg.image import MACHINES
-from bpfimg.inspect._lint_model import MIB, Found
+from bpfimg.image import BPFMAN_LIMIT, MACHINES
+from bpfimg.inspect._lint_model import Found
 from bpfimg.inspect._rules_code import order_in_name
 from bpfimg.inspect._rules_license import some
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from bpfimg.bytecode import Dissection
     from bpfimg.inspect._lint_model import Context
 
-BPFMAN_LIMIT = 16 * MIB
 #: folders whose names say nothing of who compiled, or where
 _PUBLIC = ("/usr/include/", "/usr/lib/", "/usr/local/include/")
 _HOMES = ("/home/", "/root/", "/Users/")

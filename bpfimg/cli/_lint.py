@@ -91,7 +91,6 @@ def _alike(seen: Iterable[Subject]) -> list[list[Subject]]:
 
 
 def _problems(group: Sequence[Subject], asked: tuple[str, ...], memory: int, disabled: Collection[str]) -> Found:
-    from bpfimg._value import replace
     from bpfimg.inspect import lint
 
     first = group[0]
@@ -100,12 +99,9 @@ def _problems(group: Sequence[Subject], asked: tuple[str, ...], memory: int, dis
     context = lint.Context(first.name, own or asked, shipped, memory)
     if first.error is not None:
         return [(first.name, problem) for problem in lint.broken(first.error, context, disabled=disabled)]
-    found = [(first.name, problem) for problem in lint.problems(first.data, context, disabled=disabled)]
-    for subject in group:
-        if subject.image is not None:
-            alone = replace(context, platforms=(subject.platform,))
-            found += [(subject.name, problem) for problem in lint.labels(subject.image, alone, disabled=disabled)]
-    return found
+    images = {subject.platform: subject.image for subject in group if subject.image is not None}
+    found = lint.problems(first.data, context, images=images, disabled=disabled)
+    return [(first.name, problem) for problem in found]
 
 
 def _print(form: str, found: Found, names: Sequence[str], options: Options) -> None:

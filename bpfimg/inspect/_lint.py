@@ -6,6 +6,7 @@ one table, `RULES`.
 
 from __future__ import annotations
 
+from bpfimg._value import replace
 from bpfimg.bytecode import dissect
 from bpfimg.errors import BytecodeError, ImageError, UsageError
 from bpfimg.inspect._lint_model import SEVERITIES, Context, Found, Problem, Rule
@@ -13,7 +14,7 @@ from bpfimg.inspect._rules import BY_ID, BY_NAME, RULES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from bpfimg.bytecode import Dissection
     from bpfimg.image import BytecodeImage
@@ -27,7 +28,6 @@ __all__ = [
     "at_least",
     "broken",
     "fingerprint",
-    "labels",
     "problems",
     "report",
     "rule",
@@ -35,7 +35,8 @@ __all__ = [
 ]
 
 _NOTHING: frozenset[str] = frozenset()
-#: rules of the specification that say what peers take, not what the image gets wrong
+_LABELS = "BL004"
+#: rules of the specification that say what peers take, not what the image gets wrong; BL005 says it of the object
 _SIZE_RULES = frozenset(("BI-36",))
 _BYTE_ORDER_RULES = frozenset(("BI-24", "BI-25"))
 
@@ -54,10 +55,17 @@ def rule(word: str) -> Rule:
     return found
 
 
-def problems(data: bytes, context: Context, *, disabled: Collection[str] = _NOTHING) -> tuple[Problem, ...]:
+def problems(
+    data: bytes,
+    context: Context,
+    *,
+    images: Mapping[str, BytecodeImage] | None = None,
+    disabled: Collection[str] = _NOTHING,
+) -> tuple[Problem, ...]:
     """What the rules have to say of the object file in `data`, the severest first, then by number.
 
-    `disabled` holds numbers of rules. A file that cannot be read is one problem, BL001.
+    `images` are those that hold it, by platform: what they say that the object does not bear out is BL004. `disabled`
+    holds numbers of rules. A file that cannot be read is one problem, BL001.
     """
     try:
         dissection = dissect(data)
@@ -65,28 +73,26 @@ def problems(data: bytes, context: Context, *, disabled: Collection[str] = _NOTH
         return broken(error, context, disabled=disabled)
     found: list[Problem] = []
     for each in RULES:
-        if each.check is None or each.id in disabled:
+        if each.id in disabled:
             continue
         try:
-            found += [_problem(each, one, dissection, context) for one in each.check(dissection, context)]
+            if each.check is not None:
+                found += [_problem(each, one, dissection, context) for one in each.check(dissection, context)]
+            elif each.id == _LABELS:
+                found += _labels(each, images or {}, dissection, context)
         except BytecodeError as error:  # in a part that nothing had looked at so far: a source line, a relocation
             found += [one for one in broken(error, context, disabled=disabled) if one not in found]
     return _sorted(found)
 
 
-def labels(image: BytecodeImage, context: Context, *, disabled: Collection[str] = _NOTHING) -> tuple[Problem, ...]:
-    """BL004: what the image says that its object does not bear out. Its size is BL005's, which the object knows."""
-    if "BL004" in disabled:
-        return ()
-    try:
-        findings = image.check()
-    except BytecodeError:
-        return ()  # BL001 says it
-    return tuple(
-        _problem(BY_ID["BL004"], Found(str(finding), "label", finding.about), None, context)
-        for finding in findings
-        if finding.rule not in _SIZE_RULES
-    )
+def _labels(
+    rule: Rule, images: Mapping[str, BytecodeImage], dissection: Dissection, context: Context
+) -> Iterator[Problem]:
+    for platform, image in images.items():
+        alone = replace(context, platforms=(platform,))
+        for finding in image.check(dissection=dissection):
+            if finding.rule not in _SIZE_RULES:
+                yield _problem(rule, Found(str(finding), "label", finding.about), None, alone)
 
 
 def broken(

@@ -478,12 +478,14 @@ def test_bl002_and_bl003_of_an_image_that_is_none() -> None:
 
 def test_bl004_label_mismatch() -> None:
     image = build.image(compile_source(XDP + LICENSE), platform=Platform.host(), file_name="x.o")
-    assert lint.labels(image, lint.Context()) == ()
+    assert of("BL004", lint.problems(image.bytecode, lint.Context(), images={"linux/amd64": image})) == []
     lying = replace(image, labels=Labels({"prog": "tc"}, {}))
-    (problem,) = lint.labels(lying, lint.Context())
+    images = {"linux/amd64": lying}
+    (problem,) = of("BL004", lint.problems(lying.bytecode, lint.Context(), images=images))
+    assert problem.platforms == ("linux/amd64",)
     assert (problem.rule, problem.severity, problem.kind) == ("BL004", "warning", "label")
     assert "BI-22" in problem.message
-    assert lint.labels(lying, lint.Context(), disabled={"BL004"}) == ()
+    assert of("BL004", lint.problems(lying.bytecode, lint.Context(), images=images, disabled={"BL004"})) == []
 
 
 def test_bl005_object_too_large() -> None:

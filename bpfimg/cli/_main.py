@@ -28,7 +28,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "inspect": ("_inspect", "show what is in an image or object file"),
     "lint": ("_lint", "say what is wrong with an image or object file, by stable rules"),
     "diff": ("_diff", "say what changed between two images or objects, and whom it breaks"),
-    "check": ("_check", "say whether an object would load into kernels, from their types alone"),
+    "check": ("_check", "say whether an object would load into kernels, by their types"),
     "run": ("_run", "pull if needed, verify, load and attach, in one step"),
     "load": ("_load", "pull if needed, verify and load, without attaching"),
     "unload": ("_unload", "detach and unload programs"),
@@ -171,7 +171,7 @@ Ship eBPF programs as OCI images, and run them only when they are trusted.
   --lock-timeout SECONDS; each also as a variable, BPFIMG_STORE and so on.
 
 exit codes: 0 done, 1 failed, 2 usage, 3 not believed (signature or policy),
-            4 not supported by this kernel or host
+            4 not supported by this kernel or host; `diff` also 10 and 11
 
 example:
   bpfimg run --key cosign.pub registry.example/xdp_counter:v1 xdp --iface eth0"""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bpfimg.errors import NotFound
+from bpfimg.errors import NotFound, RegistryError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +51,12 @@ def find(options: Options, reference: Reference) -> tuple[Target, Descriptor]:
     except NotFound:
         note(options, f"{reference} is not in {options.store}, asking {reference.repository.host}")
     remote = registry(options, reference.repository)
-    return remote, remote.resolve(reference.selector)
+    try:
+        return remote, remote.resolve(reference.selector)
+    except RegistryError as error:
+        # whoever misspelt the tag of what they have just built learns little from "connection refused"
+        error.hint = "; ".join(filter(None, (f"the local store {options.store} does not have it either", error.hint)))
+        raise
 
 
 def located(options: Options, text: str) -> tuple[Target, Descriptor]:

@@ -62,6 +62,12 @@ def test_a_misspelt_file_is_not_asked_of_a_registry(cli: Cli, words: tuple[str, 
         assert message == f"{name!r} cannot be read: No such file or directory"
 
 
+def test_a_misspelt_tag_is_said_to_be_in_neither_place(cli: Cli, server: Server) -> None:
+    for name in ("localhost:1/x:v1", f"{server.host}/operators/nothing:v1"):
+        hint = cli.error("inspect", name, expect=1)["hint"]
+        assert hint.startswith(f"the local store {cli.folder}/store does not have it either")
+
+
 def test_what_is_no_plain_file_is_read_like_one(cli: Cli) -> None:
     done = cli("lint", "/dev/null", expect=1)
     assert done.stdout.startswith("/dev/null: error BL001 unreadable-object: not an ELF file: it is empty")

@@ -141,6 +141,13 @@ def test_bi_55_gadgets() -> None:
         image.pack()
 
 
+def test_bi_55_the_platform_of_a_gadget_is_that_of_the_entry() -> None:
+    one = gadget()
+    older = Platform("linux", "arm", "v6")
+    top = one.listed(replace(one.descriptor, platform=older))
+    assert BytecodeImage.fetch(one.memory, top, Platform("linux", "arm", "v7")).platform == older
+
+
 def test_bi_55_bi_56_a_title_that_is_no_file_name_names_nothing() -> None:
     kind = "application/vnd.gadget."
     for title in ("..", "../..", "a/.", "\x1b[2J", ""):

@@ -117,6 +117,27 @@ def test_bi_47_maps_and_globals_member_by_member() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("part", "member", "other"),
+    [
+        ("maps", "type", "lpm_trie"), ("maps", "key_size", 7), ("maps", "value_size", 7), ("maps", "key_type", "x"),
+        ("maps", "value_type", "x"), ("maps", "max_entries", 7), ("maps", "flags", 7), ("maps", "map_extra", 7),
+        ("maps", "pinning", "by-name"), ("maps", "legacy", True), ("maps", "inner", {"type": "hash"}),
+        ("globals", "section", "x"), ("globals", "type", "x"), ("globals", "size", 7), ("globals", "read_only", False),
+        ("globals", "default", 7), ("programs", "section", "x"), ("programs", "attach_type", "x"),
+        ("programs", "target", "x"), ("programs", "frags", True), ("programs", "multi", True),
+        ("programs", "autoload", False), ("programs", "kfuncs", ["x"]), ("programs", "ksyms", ["x"]),
+        ("programs", "maps", ["x"]),
+    ],
+)  # fmt: skip
+def test_bi_47_every_member_is_compared(part: str, member: str, other: object) -> None:
+    data = example("xdp_counter")
+    stated = json.loads(honest(data)[PREFIX + part])
+    stated[0][member] = other
+    (message,) = said(image(data, **{part: json.dumps(stated)}))
+    assert f" {member} " in message
+
+
 def test_bi_47_maps_of_maps() -> None:
     data = compile_source("""
     struct { __uint(type, 12); __uint(max_entries, 2); __uint(key_size, 4); __array(values, struct {

@@ -116,6 +116,40 @@ def test_bi_40_programs() -> None:
     }  # fmt: skip
 
 
+EXTERNS = """
+typedef _Bool bool;
+extern int bpf_cpumask_test(void) SEC(".ksyms");
+extern void maybe(void) SEC(".ksyms") __attribute__((weak));
+extern const void bpf_prog_fops SEC(".ksyms");
+extern const void absent SEC(".ksyms") __attribute__((weak));
+extern bool CONFIG_BPF SEC(".kconfig");
+SEC("xdp") int p(void *c) {
+    if (maybe) maybe();
+    return bpf_cpumask_test() + (int)(long)&bpf_prog_fops + (&absent != 0) + CONFIG_BPF;
+}
+"""
+
+
+def test_bi_40_what_a_program_asks_the_kernel_for() -> None:
+    (program,) = part("programs", EXTERNS)
+    assert program["kfuncs"] == ["bpf_cpumask_test", "maybe"]
+    assert program["ksyms"] == ["CONFIG_BPF", "absent", "bpf_prog_fops"]
+
+
+def test_bi_44_what_is_weak_is_optional() -> None:
+    needs = part("requires", EXTERNS)
+    assert {name: known.get("optional", False) for name, known in needs["kfunc"].items()} == {
+        "bpf_cpumask_test": False,
+        "maybe": True,
+    }
+    assert {name: known.get("optional", False) for name, known in needs["ksym"].items()} == {
+        "absent": True,
+        "bpf_prog_fops": False,
+    }
+    unasked = part("requires", 'SEC("?lsm/file_open") int p(void *c) { return 0; }')
+    assert unasked["program_type"]["lsm"]["optional"] is True
+
+
 def test_bi_41_maps() -> None:
     source = """
     struct value { int a; };

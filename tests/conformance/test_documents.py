@@ -15,6 +15,7 @@ from bpfimg import build
 from bpfimg._value import replace
 from bpfimg.bytecode import MAP_TYPES, check_header, parse
 from bpfimg.bytecode._sections import PROGRAM_TYPES
+from bpfimg.image import MACHINES
 from bpfimg.oci import Digest, Memory, Platform
 from tests.support.corpus import compiled
 from tests.support.objects import EXAMPLES, example
@@ -171,6 +172,13 @@ def test_the_schema_of_the_document_refuses_what_is_not_version_1() -> None:
         {"schemaVersion": 2}, {"config": {}}, {"os": "windows"}, {"license": ""}, {"requires": {}}, {"programs": []},
         {"object": {**document["object"], "digest": "md5:0"}}, {"programs": [{**program, "sleepable": False}]},
         {"programs": [{**program, "future": 1}]}, {"globals": [{"name": "g"}]}, {"btf": {"size": 0}},
+        {"object": {**document["object"], "digest": document["object"]["digest"] + "\n"}}, {"license": "GPL\n"},
+        {"object": {**document["object"], "name": "a.o\n"}}, {"object": {**document["object"], "name": "../a.o"}},
+        {"object": {**document["object"], "mode": 0}}, {"architecture": "bpfel"}, {"created": "now"},
+        {"created": "1970-01-01T00:00:00+00:00"}, {"programs": [{**program, "type": "xdp\n"}]},
+        {"requires": {"helper": {"bpf_x": {"since": "4.8\n"}}}}, {"maps": [{"name": "m", "type": "hash"}]},
+        {"omitted": ["object"]}, {"toolchain": {}}, {"globals": [{**document["globals"][0], "default": 0.5}]},
+        {"globals": [{**document["globals"][0], "default": 2**53}]},
     )  # fmt: skip
     for wrong in wrongs:
         assert faults({**document, **wrong}, DOCUMENT) != [], wrong
@@ -185,6 +193,7 @@ def test_labels_of_real_images_follow_their_schema(name: str) -> None:
     assert not valid({**labels, "dev.bpfimg.future": "x"})
     assert not valid({**labels, "dev.bpfimg.programs": "[]"})
     assert not valid({**labels, "other": 1})
+    assert not valid({name: text for name, text in labels.items() if name != "dev.bpfimg.byte-order"})
     assert not valid({**labels, "io.ebpf.maps": '{"m":"no_such_type"}'})
     assert not valid({**labels, "io.ebpf.programs": '{"p":{"type":"xdp"}}'})
     del labels["io.ebpf.maps"]
@@ -196,3 +205,4 @@ def test_the_words_of_the_schema_are_those_of_the_code() -> None:
     bpfman = {"xdp", "tc", "tcx", "tracepoint", "kprobe", "kretprobe", "uprobe", "uretprobe", "fentry", "fexit", "lsm"}
     assert words == bpfman | set(PROGRAM_TYPES)
     assert set(LABELS["$defs"]["map_type"]["then"]["enum"]) == set(MAP_TYPES)
+    assert set(DOCUMENT["properties"]["architecture"]["enum"]) == set(MACHINES)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bpfimg import build, sign
+from bpfimg._value import replace
 from bpfimg.build._referrer import CYCLONEDX, IN_TOTO, SPDX, Document, attach
 from bpfimg.oci import Index, Memory, Platform, Registry, Repository
 from tests.support.fake_registry import fake_registry
@@ -57,6 +58,10 @@ def test_bi_57_documents_are_referrers(kind: str, variant: str) -> None:
     top = build.store([made], memory, "v1")
     referrer = attach(memory, top, document(kind))
     check_referrer(memory.fetch(referrer), top, kind)
+    statement = replace(document(kind), predicate="https://slsa.dev/provenance/v1")
+    other = Memory(repository())
+    raw = json.loads(other.fetch(attach(other, build.store([made], other), statement)))
+    assert raw["annotations"]["in-toto.io/predicate-type"] == "https://slsa.dev/provenance/v1"
     assert memory.resolve("v1") == top
     assert [each.digest for each in memory.referrers(top.digest)] == [referrer.digest]
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bpfimg import build
+from bpfimg._value import replace
 from bpfimg.image import BytecodeImage
 from bpfimg.oci import Layout, Platform, Reference
 from tests.support.objects import example
@@ -77,3 +78,17 @@ def test_what_skopeo_copies_is_read_here(tmp_path: Path, form: str) -> None:
     assert (fetched.bytecode, fetched.labels, fetched.created) == (image.bytecode, image.labels, image.created)
     if form == "oci":
         assert back.resolve("v1").digest == top.digest
+
+
+def test_an_index_of_artifacts_that_skopeo_copied_is_read_here(tmp_path: Path) -> None:
+    """Whatever it makes of `artifactType` in the index: the manifests say what they are (BI-52)."""
+    layout = Layout(str(tmp_path / "store"), REFERENCE.repository)
+    made = [replace(image, variant="artifact") for image in images("amd64", "arm64")]
+    build.store(made, layout, "v1")
+    skopeo("copy", "-q", "--all", f"oci:{tmp_path}/store:{REFERENCE}", f"oci:{tmp_path}/back:v1")
+    back = Layout(str(tmp_path / "back"), REFERENCE.repository)
+    for image in made:
+        found = BytecodeImage.fetch(back, back.resolve("v1"), image.platform)
+        assert replace(found, descriptor=None) == image
+        assert found.descriptor is not None
+        assert found.descriptor.digest == image.pack().manifest.descriptor.digest

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from bisect import bisect_left
 
-from bpfimg.bytecode._elf import SHN_RESERVED, SHN_UNDEF, STT_SECTION
+from bpfimg.bytecode._elf import SHN_RESERVED, SHN_UNDEF
 from bpfimg.bytecode._functions import INSTRUCTION_SIZE
 from bpfimg.bytecode._header import prefix
 from bpfimg.bytecode._legacy import is_legacy
@@ -51,7 +51,7 @@ class References:
         self._maps = {
             (symbol.section, symbol.value): symbol.name
             for symbol in elf.symbols
-            if symbol.kind != STT_SECTION and self._is_maps(symbol.section)
+            if not symbol.of_section and self._is_maps(symbol.section)
         }
 
     def function(self, section: int, offset: int) -> Function | None:
@@ -63,7 +63,7 @@ class References:
         if symbol.section == SHN_UNDEF:
             return symbol.name or None
         # a section symbol and the distance from its beginning in instructions, minus one, or the function's symbol
-        offset = symbol.value + ((imm + 1) * INSTRUCTION_SIZE if symbol.kind == STT_SECTION else 0)
+        offset = symbol.value + ((imm + 1) * INSTRUCTION_SIZE if symbol.of_section else 0)
         return self.function(symbol.section, offset)
 
     def loaded(self, symbol: Symbol, imm: int) -> tuple[str, Function | str] | None:
@@ -74,10 +74,10 @@ class References:
         if section is None or symbol.section >= SHN_RESERVED:
             return None
         if self._is_maps(symbol.section):
-            name = symbol.name if symbol.kind != STT_SECTION else self._maps.get((symbol.section, symbol.value + imm))
+            name = symbol.name if not symbol.of_section else self._maps.get((symbol.section, symbol.value + imm))
             return ("map", name) if name else None
         if section.executable:
-            target = self.function(symbol.section, symbol.value + (imm if symbol.kind == STT_SECTION else 0))
+            target = self.function(symbol.section, symbol.value + (imm if symbol.of_section else 0))
             return ("code", target) if target else None
         return ("map", section.name) if is_global_section(section.name) else None
 

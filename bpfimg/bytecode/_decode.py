@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 
 from bpfimg._value import value
+from bpfimg.bytecode._header import prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class Instruction:
 
 def decode(code: bytes, byte_order: str) -> tuple[Instruction, ...]:
     """See `Instruction.decode`."""
-    rows = list(struct.iter_unpack(("<" if byte_order == "little" else ">") + "BBhi", code[: len(code) // SIZE * SIZE]))
+    rows = list(struct.iter_unpack(prefix(byte_order) + "BBhi", code[: len(code) // SIZE * SIZE]))
     found = []
     index = 0
     while index < len(rows):

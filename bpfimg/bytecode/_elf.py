@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from bpfimg.bytecode._limits import Limits
 
-STT_NOTYPE, STT_OBJECT, STT_FUNC, STT_SECTION = 0, 1, 2, 3
-STB_LOCAL, STB_GLOBAL, STB_WEAK = 0, 1, 2
+STT_OBJECT, STT_FUNC, STT_SECTION = 1, 2, 3
+STB_LOCAL, STB_WEAK = 0, 2
 SHN_UNDEF, SHN_RESERVED = 0, 0xFF00
 
 _SHF_EXECINSTR = 4
@@ -50,6 +50,11 @@ class Symbol:
         self.name = name
         _, kind, _, self.section, self.value, self.size = row
         self.kind, self.bind = kind & 0xF, kind >> 4
+
+    @property
+    def of_section(self) -> bool:
+        """Whether it stands for a section and has no name of its own."""
+        return self.kind == STT_SECTION
 
     @property
     def local(self) -> bool:
@@ -128,7 +133,7 @@ def read(data: bytes, limits: Limits) -> ElfObject:
 def _symbols(data: bytes, byte_order: str, tables: _tables.Tables) -> Iterator[Symbol]:
     row = tables.rows[tables.symbols]
     strings = tables.strings
-    entry = struct.Struct(prefix(byte_order) + "IBBHQQ")
+    entry = struct.Struct(prefix(byte_order) + _tables.SYMBOL)
     for words in entry.iter_unpack(data[row[4] : row[4] + row[5]]):
         name = words[0]
         text = strings[name : strings.index(b"\0", name)].decode(errors="replace") if name else ""

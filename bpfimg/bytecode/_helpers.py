@@ -5,7 +5,7 @@ The kernel adds no more of them (new functions are kfuncs), so the table is comp
 
 from __future__ import annotations
 
-from bpfimg._value import value
+from functools import cache
 
 # By version, in the order of their numbers, which is that in which they came; `!`: GPL only. Numbers and names:
 # include/uapi/linux/bpf.h (___BPF_FUNC_MAPPER). Versions: the commits listed in isovalent/ebpf-docs
@@ -79,32 +79,16 @@ _FREE_FOR = {
     ),
 }
 
-_rows: dict[int, tuple[str, bool, str]] = {}  # the table, read at its first use
-_numbers: dict[str, int] = {}
-
-
-@value(frozen=True, slots=True)
-class Helper:
-    """A helper function; `gpl_only`: the kernel gives it only to programs with a GPL-compatible licence.
-
-    `since` is the first mainline version, as information: distributions carry some into older kernels.
-    """
-
-    id: int
-    name: str
-    gpl_only: bool
-    since: str
-
 
 def helper_name(number: int) -> str:
     """ "bpf_map_lookup_elem" for 1; "helper#999" for a number that nobody knows."""
-    row = _table().get(number)
+    row = _rows().get(number)
     return row[0] if row else f"helper#{number}"
 
 
 def gpl_only(number: int) -> bool:
     """Whether the kernel gives it only to programs with a GPL-compatible licence; not of a number nobody knows."""
-    row = _table().get(number)
+    row = _rows().get(number)
     return bool(row and row[1])
 
 
@@ -115,30 +99,25 @@ def free_for(name: str, program_type: str, attach_type: str | None) -> bool:
 
 
 def helper_since(name: str) -> str | None:
-    """The first mainline version of the helper function of that name; None if there is none."""
-    table = _table()
-    number = _numbers.get(name)
-    return table[number][2] if number is not None else None
+    """The first mainline version of the helper function of that name; None if there is none.
+
+    It is information: distributions carry some into older kernels.
+    """
+    return _versions().get(name)
 
 
-def helper(name: str) -> Helper | None:
-    """The helper function of that name; None if there is none."""
-    table = _table()
-    number = _numbers.get(name)
-    if number is None:
-        return None
-    _, only, since = table[number]
-    return Helper(id=number, name=name, gpl_only=only, since=since)
+@cache
+def _rows() -> dict[int, tuple[str, bool, str]]:
+    """Number -> name, whether it is GPL only, version; the text is read when it is first asked for."""
+    rows, since = [], ""
+    for word in _TABLE.split():
+        if word[0].isdigit():
+            since = word
+        else:
+            rows.append((f"bpf_{word.rstrip('!')}", word.endswith("!"), since))
+    return dict(enumerate(rows, 1))
 
 
-def _table() -> dict[int, tuple[str, bool, str]]:
-    if not _rows:
-        rows, since = [], ""
-        for word in _TABLE.split():
-            if word[0].isdigit():
-                since = word
-            else:
-                rows.append((f"bpf_{word.rstrip('!')}", word.endswith("!"), since))
-        _numbers.update({name: number for number, (name, _, _) in enumerate(rows, 1)})
-        _rows.update(enumerate(rows, 1))
-    return _rows
+@cache
+def _versions() -> dict[str, str]:
+    return {name: since for name, _, since in _rows().values()}

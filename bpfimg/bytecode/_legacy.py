@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 
-from bpfimg.bytecode._elf import STT_SECTION
 from bpfimg.bytecode._header import prefix
 from bpfimg.bytecode._map_types import map_type
 from bpfimg.bytecode._model import MapSpec
@@ -34,7 +33,7 @@ def legacy(elf: ElfObject) -> tuple[MapSpec, ...]:
         return ()
     symbols: dict[int, list[Symbol]] = {index: [] for index in sections}
     for symbol in elf.symbols:
-        if symbol.section in symbols and symbol.kind != STT_SECTION:
+        if symbol.section in symbols and not symbol.of_section:
             symbols[symbol.section].append(symbol)
     return tuple(spec for index, section in sections.items() for spec in _maps(elf, section, symbols[index]))
 

@@ -14,6 +14,7 @@ from bpfimg.bytecode._maps import maps
 from bpfimg.bytecode._model import BytecodeObject, SectionSpec
 from bpfimg.bytecode._producer import producer
 from bpfimg.bytecode._programs import programs, subprograms
+from bpfimg.bytecode._tables import DWARF, LLVM_ADDRSIG
 from bpfimg.bytecode._variables import Budget
 from bpfimg.errors import BytecodeError, quoted
 
@@ -26,9 +27,8 @@ if TYPE_CHECKING:
 
 _LICENSE = "license"
 _LICENSE_MAX = 128  # the kernel reads no more
-_DWARF = (".debug", ".rel.debug", ".zdebug", ".rel.zdebug")
+_DWARF = tuple(before + name.decode() for name in DWARF for before in ("", ".rel"))
 _SECTION_KINDS = {0: "NULL", 1: "PROGBITS", 2: "SYMTAB", 3: "STRTAB", 4: "RELA", 7: "NOTE", 8: "NOBITS", 9: "REL"}
-_LLVM_ADDRSIG = 0x6FFF4C03
 
 
 @value(frozen=True, slots=True, eq=False)
@@ -45,7 +45,7 @@ class Dissection:
         """The object file without DWARF: programs, maps, BTF and relocations are the same."""
         from bpfimg.bytecode._strip import stripped
 
-        return stripped(self.elf.data, self.elf)
+        return stripped(self.elf)
 
     def disassemble(self, name: str) -> tuple[Instruction, ...]:
         """The instructions of the program or sub-program of that name; `BytecodeError` if there is none."""
@@ -109,7 +109,7 @@ def _sections(elf: ElfObject) -> list[SectionSpec]:
     found = []
     for name, row in zip(elf.tables.names, elf.tables.rows, strict=True):
         if row[1]:
-            word = "LLVM_ADDRSIG" if row[1] == _LLVM_ADDRSIG else _SECTION_KINDS.get(row[1], f"type_{row[1]}")
+            word = "LLVM_ADDRSIG" if row[1] == LLVM_ADDRSIG else _SECTION_KINDS.get(row[1], f"type_{row[1]}")
             found.append(SectionSpec(quoted(name)[1:-1] if not name.isprintable() else name, row[5], word))
     return found
 

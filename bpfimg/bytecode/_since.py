@@ -8,6 +8,8 @@ docs/linux/timeline), which are dated by `git describe --contains`, and iovisor/
 
 from __future__ import annotations
 
+from functools import cache
+
 from bpfimg.bytecode._helpers import helper_since
 
 _PROGRAM_TYPES = """
@@ -225,22 +227,17 @@ _TEXTS = {
     "feature": _FEATURES,
 }
 
-_tables: dict[str, dict[str, str]] = {}  # each text is read when its kind is first asked for
-
 
 def since(kind: str, name: str) -> str | None:
     """The first mainline version with `name`, as in "5.8"; None where it is not known. `kind` as in `Requirement`."""
-    if kind == "helper":
-        return helper_since(name)
-    table = _tables.get(kind)
-    if table is None:
-        table = _tables[kind] = _read(_TEXTS.get(kind, ""))
-    return table.get(name.replace(" ", ":"))
+    return helper_since(name) if kind == "helper" else _table(kind).get(name.replace(" ", ":"))
 
 
-def _read(text: str) -> dict[str, str]:
+@cache
+def _table(kind: str) -> dict[str, str]:
+    """Name -> version; each text is read when its kind is first asked for."""
     found, version = {}, ""
-    for word in text.split():
+    for word in _TEXTS.get(kind, "").split():
         if word[0].isdigit():
             version = word
         else:

@@ -6,6 +6,7 @@ import struct
 
 from bpfimg._value import value
 from bpfimg.bytecode._header import HEADER_SIZE, prefix
+from bpfimg.bytecode._tables import DWARF, LLVM_ADDRSIG, ROW, SHT_NOBITS, SHT_REL, SHT_RELA, SYMBOL
 from bpfimg.errors import BytecodeError, quoted
 
 TYPE_CHECKING = False
@@ -13,39 +14,30 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from bpfimg.bytecode._elf import ElfObject
+    from bpfimg.bytecode._tables import Row
+
+    Symbol = tuple[int, int, int, int, int, int]
 
 __all__ = ["stripped"]
 
-_SYMTAB, _RELA, _NOBITS, _REL, _GROUP, _SYMTAB_SHNDX = 2, 4, 8, 9, 17, 18
-#: symbol numbers for a linker of machine code: meaningless once symbols are renumbered, and nobody's business in BPF
-_LLVM_ADDRSIG = 0x6FFF4C03
+_SHT_GROUP, _SHT_SYMTAB_SHNDX = 17, 18
 _INFO_LINK = 0x40  # SHF_INFO_LINK: sh_info is the index of a section
 _STT_FILE = 4
-_SHN_LORESERVE = 0xFF00
 _MAX_ALIGNMENT = 4096
 _HINT = "build with --no-strip to leave the object as it is"
 
-# sh_name, sh_type, sh_flags, sh_addr, sh_offset, sh_size, sh_link, sh_info, sh_addralign, sh_entsize
-_ROW = "IIQQQQIIQQ"
-# st_name, st_info, st_other, st_shndx, st_value, st_size
-_SYMBOL = "IBBHQQ"
 
-Row = tuple[int, int, int, int, int, int, int, int, int, int]
-Symbol = tuple[int, int, int, int, int, int]
+def stripped(elf: ElfObject) -> bytes:
+    """The object without `.debug*` sections, what refers to them, and the symbol of the source file's name.
 
-
-def stripped(data: bytes, elf: ElfObject) -> bytes:
-    """The object `data` without `.debug*` sections, what refers to them, and the symbol of the source file's name.
-
-    `elf` is what the reader made of the same bytes, so that they are known to be sound. Programs, maps, their
-    relocations, `.BTF` and `.BTF.ext` are as they were, byte by byte; an object without DWARF is returned as it is.
-    Raises BytecodeError when what stays refers to what would go.
+    Programs, maps, their relocations, `.BTF` and `.BTF.ext` are as they were, byte by byte; an object without DWARF is
+    returned as it is. Raises BytecodeError when what stays refers to what would go.
     """
     order = prefix(elf.byte_order)
-    old = _read(data, order)
+    old = _read(elf, order)
     gone = _gone(old)
     if not gone:
-        return data
+        return elf.data
     sections = _numbering(len(old.rows), gone)
     kept_symbols = [i for i, symbol in enumerate(old.symbols) if not i or not _leaves(symbol, gone)]
     symbols = {index: new for new, index in enumerate(kept_symbols)}
@@ -55,14 +47,14 @@ def stripped(data: bytes, elf: ElfObject) -> bytes:
         row = old.rows[index]
         if index in rebuilt.contents:
             contents[index] = rebuilt.contents[index]
-        elif row[1] in (_REL, _RELA):
+        elif row[1] in (SHT_REL, SHT_RELA):
             contents[index] = _relocations(old, index, order, symbols)
-        elif row[1] == _GROUP:
+        elif row[1] == _SHT_GROUP:
             contents[index] = _group(old.content(index), order, sections)
         else:
             contents[index] = old.content(index)
     rows = {index: _row(old, index, sections, symbols, rebuilt) for index in sections}
-    return _written(data, order, rows, contents, sections[old.names_index])
+    return _written(elf.data, order, rows, contents, sections[old.names_index])
 
 
 @value(frozen=True, slots=True)
@@ -76,39 +68,38 @@ class _Old:
 
     def content(self, index: int) -> bytes:
         row = self.rows[index]
-        return b"" if row[1] in (0, _NOBITS) else self.data[row[4] : row[4] + row[5]]
+        return b"" if row[1] in (0, SHT_NOBITS) else self.data[row[4] : row[4] + row[5]]
 
     def name(self, index: int) -> str:
         return quoted(self.names[index])
 
 
-def _read(data: bytes, order: str) -> _Old:
-    (at,) = struct.unpack_from(order + "Q", data, 40)
-    segments, _, count, names_index = struct.unpack_from(order + "HHHH", data, 56)
+def _read(elf: ElfObject, order: str) -> _Old:
+    data = elf.data
+    segments, names_index = struct.unpack_from(order + "H4xH", data, 56)
     if segments:
         raise BytecodeError(f"the object has {segments} program headers, which no relocatable file has", hint=_HINT)
-    rows: list[Row] = list(struct.iter_unpack(order + _ROW, data[at : at + 64 * count]))
-    if sum(row[5] for row in rows if row[1] not in (0, _NOBITS)) > len(data):
+    rows, index = elf.tables.rows, elf.tables.symbols
+    if sum(row[5] for row in rows if row[1] not in (0, SHT_NOBITS)) > len(data):
         raise BytecodeError("sections of the object overlap, so it cannot be stripped", hint=_HINT)
     strings = data[rows[names_index][4] : rows[names_index][4] + rows[names_index][5]]
     names = [strings[row[0] : strings.index(b"\0", row[0])] for row in rows]
-    index = next(i for i, row in enumerate(rows) if row[1] == _SYMTAB)
     table = data[rows[index][4] : rows[index][4] + rows[index][5]]
     for number, row in enumerate(rows):
-        if row[1] == _SYMTAB_SHNDX or row[8] > _MAX_ALIGNMENT:
+        if row[1] == _SHT_SYMTAB_SHNDX or row[8] > _MAX_ALIGNMENT:
             raise BytecodeError(f"section {quoted(names[number])} is of a kind that cannot be stripped", hint=_HINT)
-    return _Old(data, rows, names, names_index, index, list(struct.iter_unpack(order + _SYMBOL, table)))
+    return _Old(data, rows, names, names_index, index, list(struct.iter_unpack(order + SYMBOL, table)))
 
 
 def _gone(old: _Old) -> set[int]:
     """Indexes of the sections that go; none when there is no DWARF."""
-    debug = {i for i, name in enumerate(old.names) if name.startswith((b".debug", b".zdebug")) or name == b".gdb_index"}
+    debug = {i for i, name in enumerate(old.names) if name.startswith(DWARF) or name == b".gdb_index"}
     if not debug:
         return debug
     if debug & {0, old.names_index, old.symbols_index, old.rows[old.symbols_index][6]}:
         raise BytecodeError("the object keeps its symbols or names in a .debug section, expected DWARF", hint=_HINT)
-    tables = {i for i, row in enumerate(old.rows) if row[1] in (_REL, _RELA) and row[7] in debug}
-    return debug | tables | {i for i, row in enumerate(old.rows) if row[1] == _LLVM_ADDRSIG}
+    tables = {i for i, row in enumerate(old.rows) if row[1] in (SHT_REL, SHT_RELA) and row[7] in debug}
+    return debug | tables | {i for i, row in enumerate(old.rows) if row[1] == LLVM_ADDRSIG}
 
 
 def _leaves(symbol: Symbol, gone: set[int]) -> bool:
@@ -141,7 +132,7 @@ def _tables(old: _Old, order: str, sections: Mapping[int, int], kept: list[int])
         of_names, of_sections = _strings(names)
         contents = {strings_index: text, old.names_index: of_names}
     table = b"".join(
-        struct.pack(order + _SYMBOL, at[labels[i]], info, other, sections.get(where, where), start, size)
+        struct.pack(order + SYMBOL, at[labels[i]], info, other, sections.get(where, where), start, size)
         for i in kept
         for _, info, other, where, start, size in (old.symbols[i],)
     )
@@ -163,7 +154,7 @@ def _strings(names: Iterable[bytes]) -> tuple[bytes, dict[bytes, int]]:
 def _relocations(old: _Old, index: int, order: str, symbols: Mapping[int, int]) -> bytes:
     """The relocation table with the new symbol numbers; everything else in it as it was."""
     row, content = old.rows[index], bytearray(old.content(index))
-    size = 24 if row[1] == _RELA else 16
+    size = 24 if row[1] == SHT_RELA else 16
     if row[6] != old.symbols_index or len(content) % size:
         raise BytecodeError(f"section {old.name(index)} holds no relocations as ELF has them", hint=_HINT)
     for at in range(8, len(content), size):
@@ -185,13 +176,13 @@ def _group(content: bytes, order: str, sections: Mapping[int, int]) -> bytes:
 def _row(old: _Old, index: int, sections: Mapping[int, int], symbols: Mapping[int, int], rebuilt: _Rebuilt) -> Row:
     """The section's header with new name, link and info; offset and size come when it is written."""
     _, kind, flags, address, offset, size, link, info, alignment, entry = old.rows[index]
-    if link not in sections or ((kind in (_REL, _RELA) or flags & _INFO_LINK) and info not in sections):
+    if link not in sections or ((kind in (SHT_REL, SHT_RELA) or flags & _INFO_LINK) and info not in sections):
         raise BytecodeError(f"section {old.name(index)} belongs to DWARF, so that cannot be stripped", hint=_HINT)
     if index == old.symbols_index:
         info = sum(1 for symbol in symbols if symbol < info)  # the first symbol that is not local
-    elif kind == _GROUP:
+    elif kind == _SHT_GROUP:
         info = symbols.get(info, 0)
-    elif kind in (_REL, _RELA) or flags & _INFO_LINK:
+    elif kind in (SHT_REL, SHT_RELA) or flags & _INFO_LINK:
         info = sections[info]
     return (rebuilt.names[index], kind, flags, address, offset, size, sections[link], info, alignment, entry)
 
@@ -206,8 +197,8 @@ def _written(
         content = contents[index]
         if row[1]:
             out += bytes(-len(out) % (row[8] or 1))
-        size = row[5] if row[1] == _NOBITS else len(content)
-        table += struct.pack(order + _ROW, *row[:4], len(out) if row[1] else 0, size, *row[6:])
+        size = row[5] if row[1] == SHT_NOBITS else len(content)
+        table += struct.pack(order + ROW, *row[:4], len(out) if row[1] else 0, size, *row[6:])
         out += content
     out += bytes(-len(out) % 8)
     struct.pack_into(order + "Q", out, 40, len(out))

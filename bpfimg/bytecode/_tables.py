@@ -18,13 +18,21 @@ if TYPE_CHECKING:
     from bpfimg.bytecode._limits import Limits
 
 SHT_PROGBITS, SHT_SYMTAB, SHT_STRTAB, SHT_RELA, SHT_NOBITS, SHT_REL = 1, 2, 3, 4, 8, 9
+#: symbol numbers for a linker of machine code: meaningless once symbols are renumbered, and nobody's business in BPF
+LLVM_ADDRSIG = 0x6FFF4C03
 _SHT_NULL = 0
 _SHF_COMPRESSED = 0x800
 _SECTION_HEADER_SIZE = 64
 _SYMBOL_SIZE = 24
 _RELOCATION_SIZE = 16
 
-# sh_name, sh_type, sh_flags, sh_addr, sh_offset, sh_size, sh_link, sh_info, sh_addralign, sh_entsize
+#: how the names of sections begin that hold DWARF, which nothing that loads looks at; it may be compressed
+DWARF = (b".debug", b".zdebug")
+
+ROW = (
+    "IIQQQQIIQQ"  # sh_name, sh_type, sh_flags, sh_addr, sh_offset, sh_size, sh_link, sh_info, sh_addralign, sh_entsize
+)
+SYMBOL = "IBBHQQ"  # st_name, st_info, st_other, st_shndx, st_value, st_size
 Row = tuple[int, int, int, int, int, int, int, int, int, int]
 
 
@@ -82,7 +90,7 @@ def _section_headers(data: bytes, byte_order: str, limits: Limits) -> tuple[list
         raise BytecodeError(
             f"the section headers are said to reach from byte {offset} to {end}, but the object ends at {len(data)}"
         )
-    rows: list[Row] = list(struct.iter_unpack(order + "IIQQQQIIQQ", data[offset:end]))
+    rows: list[Row] = list(struct.iter_unpack(order + ROW, data[offset:end]))
     if names >= count:
         raise BytecodeError(f"section {names} should hold the section names, but there are only {count} sections")
     return rows, names
@@ -170,8 +178,7 @@ class _Names:
         return self._strings[start : self._strings.index(b"\0", start)].decode(errors="replace")
 
     def debug(self, index: int) -> bool:
-        """DWARF: nothing that the kernel or libbpf looks at; it may be compressed."""
-        return self._strings.startswith((b".debug", b".zdebug"), self._rows[index][0])
+        return self._strings.startswith(DWARF, self._rows[index][0])
 
 
 def _no_overlap(rows: list[Row], names: _Names, indexes: list[int]) -> None:

@@ -8,8 +8,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    Text = str | None
-
 EFFECTS = ("breaking", "compatible", "informational")
 KINDS = ("platform", "object", "program", "map", "global", "requirement")
 

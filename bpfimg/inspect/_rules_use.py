@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from bpfimg.inspect._lint_model import Context
 
 _NAME_MAX = 15  # BPF_OBJ_NAME_LEN, less the NUL
-_STT_SECTION = 3
 _DEPTH = 32
 _DATA = (".data", ".rodata", ".bss", ".maps", ".struct_ops", "?.struct_ops")
 
@@ -162,7 +161,7 @@ def _touched(dissection: Dissection) -> tuple[set[tuple[int, str]], dict[int, li
         content = b""
         for offset, number, _ in elf.relocations(section.index):
             symbol = elf.table[number]
-            if symbol.kind != _STT_SECTION:
+            if not symbol.of_section:
                 named.add((symbol.section, symbol.name))
                 continue
             content = content or section.content

@@ -6,6 +6,7 @@ import pytest
 
 from bpfimg import build, sign
 from bpfimg._value import replace
+from bpfimg.build._referrer import SPDX, Document, attach, referrers
 from bpfimg.errors import VerificationError
 from bpfimg.oci import Digest, Manifest, Memory, Reference
 from bpfimg.sign import Policy
@@ -51,3 +52,16 @@ def test_bi_58_a_referrer_is_opened_and_has_to_name_the_image() -> None:
     memory.listed = (bare.descriptor,)
     with pytest.raises(VerificationError):
         sign.verify(memory, REFERENCE, mine, policy)
+
+
+def test_bi_58_documents_too() -> None:
+    memory = Liar(repository())
+    one, other = (build.image(OBJECT, file_name=name, platform=AMD64) for name in ("a.o", "b.o"))
+    mine, theirs = build.store([one], memory, "v1"), build.store([other], memory, "v2")
+    document = Document(SPDX, "sbom.json", b"{}", "1970-01-01T00:00:00Z")
+    good, bad = (attach(memory, top, document) for top in (mine, theirs))
+    about_itself = attach(memory, good, document)  # a chain of referrers is not followed
+    memory.listed = (bad, replace(good, artifact_type="text/plain", annotations={"any": "thing"}), about_itself, mine)
+    (found,) = referrers(memory, mine.digest)
+    assert (found.descriptor.digest, found.artifact_type, found.subject) == (good.digest, SPDX, mine.digest)
+    assert found.annotations != {"any": "thing"}

@@ -16,9 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.btf._read import Btf
 
-COMPOSITES = (kinds.STRUCT, kinds.UNION)
-ENUMS = (kinds.ENUM, kinds.ENUM64)
-_NAMED = (*COMPOSITES, *ENUMS, kinds.FWD, kinds.VOID)
+_NAMED = (*kinds.COMPOSITES, *kinds.ENUMS, kinds.FWD, kinds.VOID)
 _DEPTH = 32
 _STEPS = 300_000  # for one relocation
 _STEPS_OF_ALL = 6_000_000
@@ -27,7 +25,7 @@ _GUESSES = 400
 
 def same_kind(one: int, other: int) -> bool:
     """Kinds that may stand for each other: equal ones, and any two enums."""
-    return one == other or (one in ENUMS and other in ENUMS)
+    return one == other or (one in kinds.ENUMS and other in kinds.ENUMS)
 
 
 class Steps:
@@ -73,7 +71,7 @@ class Pair:
             self.step()
             local, target = self.local.bare(local), self.target.bare(target)
             kind, other = self.local.kind(local), self.target.kind(target)
-            if kind in COMPOSITES and other in COMPOSITES:
+            if kind in kinds.COMPOSITES and other in kinds.COMPOSITES:
                 return True
             if not same_kind(kind, other):
                 return False
@@ -81,7 +79,7 @@ class Pair:
                 return True
             if kind == kinds.INT:
                 return self._plain_integers(local, target)
-            if kind in ENUMS or kind == kinds.FWD:
+            if kind in kinds.ENUMS or kind == kinds.FWD:
                 one, two = essential(self.local.name(local)), essential(self.target.name(target))
                 return not one or not two or one == two
             if kind != kinds.ARRAY:
@@ -150,14 +148,14 @@ class Pair:
         if kind == kinds.INT:
             signed, too = (t & kinds.INT_SIGNED for t in (self.local.integer(local), self._integer(target)))
             return other == kind and signed == too and self.local.target(local) == self.target.target(target)
-        if kind in ENUMS:
-            return other in ENUMS and self._enums_match(local, target)
+        if kind in kinds.ENUMS:
+            return other in kinds.ENUMS and self._enums_match(local, target)
         if kind == kinds.FWD:
             union = self.local.flag(local)
             if other == kind:
                 return union == self.target.flag(target)
             return behind_pointer and other == (kinds.UNION if union else kinds.STRUCT)
-        if kind not in COMPOSITES:
+        if kind not in kinds.COMPOSITES:
             return False
         if not behind_pointer:
             return kind == other and self._members_match(local, target, level)

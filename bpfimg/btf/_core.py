@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bpfimg._value import value
 from bpfimg.btf import _kinds as kinds
+from bpfimg.btf._kinds import CORE_KINDS
 from bpfimg.btf._render import spelled
 from bpfimg.errors import BytecodeError, quoted
 
@@ -15,22 +16,6 @@ if TYPE_CHECKING:
     from bpfimg.btf._ext import CoreRelocation
     from bpfimg.btf._read import Btf
 
-#: the kernel's names of the kinds in lower case and without BPF_CORE_, by number
-CORE_KINDS = (
-    "field_byte_offset",
-    "field_byte_size",
-    "field_exists",
-    "field_signed",
-    "field_lshift_u64",
-    "field_rshift_u64",
-    "type_id_local",
-    "type_id_target",
-    "type_exists",
-    "type_size",
-    "enumval_exists",
-    "enumval_value",
-    "type_matches",
-)
 FIELD_OFFSET, FIELD_SIZE, FIELD_EXISTS, FIELD_SIGNED, FIELD_LSHIFT, FIELD_RSHIFT = range(6)
 TYPE_ID_LOCAL, TYPE_ID_TARGET, TYPE_EXISTS, TYPE_SIZE, ENUMVAL_EXISTS, ENUMVAL_VALUE, TYPE_MATCHES = range(6, 13)
 ABOUT_FIELDS = frozenset((FIELD_OFFSET, FIELD_SIZE, FIELD_EXISTS, FIELD_SIGNED, FIELD_LSHIFT, FIELD_RSHIFT))
@@ -40,7 +25,6 @@ ABOUT_ENUMERATORS = frozenset((ENUMVAL_EXISTS, ENUMVAL_VALUE))
 OPTIONAL = frozenset((FIELD_EXISTS, TYPE_EXISTS, TYPE_MATCHES, ENUMVAL_EXISTS))
 
 SPEC_MAX = 64  # BPF_CORE_SPEC_MAX_LEN of libbpf
-_DEPTH = 32
 
 _SENTENCES = (
     "reads {path}, any kernel with that field",
@@ -112,7 +96,7 @@ def steps(access: str) -> tuple[int, ...]:
 def _subject(btf: Btf, relocation: CoreRelocation) -> str:
     type_id, access = relocation.type_id, relocation.access
     if relocation.kind in ABOUT_TYPES:
-        return essential(spelled(btf, type_id, depth=_DEPTH))
+        return essential(spelled(btf, type_id))
     if relocation.kind in ABOUT_ENUMERATORS:
         return f"{_enumerator(btf, type_id, access)} of {_named(btf, type_id, 'enum ')}"
     return path(btf, type_id, steps(access))
@@ -126,7 +110,7 @@ def _named(btf: Btf, type_id: int, word: str) -> str:
 
 def _enumerator(btf: Btf, type_id: int, access: str) -> str:
     bare = btf.bare(type_id)
-    if btf.kind(bare) not in (kinds.ENUM, kinds.ENUM64):
+    if btf.kind(bare) not in kinds.ENUMS:
         raise BytecodeError(f"a CO-RE relocation asks for an enumerator of type {type_id}, which is no enum")
     (index, *rest) = steps(access)
     if rest or index >= btf.length(bare):
@@ -151,7 +135,7 @@ def path(btf: Btf, type_id: int, numbers: tuple[int, ...]) -> str:
         if kind == kinds.ARRAY:
             type_id = btf.array(bare)[0]
             words += f"[{number}]"
-        elif kind in (kinds.STRUCT, kinds.UNION) and number < btf.length(bare):
+        elif kind in kinds.COMPOSITES and number < btf.length(bare):
             name, type_id, _offset, _width = btf.field(bare, number)
             words += f".{btf.string(name)}" if name else ""
         else:

@@ -10,11 +10,12 @@ from __future__ import annotations
 from bpfimg.btf import _kinds as kinds
 from bpfimg.btf._layout import Member, arranged
 from bpfimg.btf._names import FLOATS, INTEGERS, Names, alias, identifier, literal
+from bpfimg.btf._render import grouped
 from bpfimg.errors import BytecodeError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from bpfimg.btf._layout import Arrangement
     from bpfimg.btf._read import Btf
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 _DEPTH = 40
 _STEPS = 200_000
 _TEXT = 1 << 20
-_COMPOSITES = (kinds.STRUCT, kinds.UNION)
-_ENUMS = (kinds.ENUM, kinds.ENUM64)
-_WORDS = {kinds.STRUCT: "struct", kinds.UNION: "union", kinds.ENUM: "enum", kinds.ENUM64: "enum"}
 _BUILT_IN = "__builtin_va_list"  # a typedef that compilers bring along
 _MODES = {1: "QI", 2: "HI", 4: "SI", 8: "DI"}
 
@@ -40,7 +38,7 @@ def declaration(btf: Btf, type_id: int) -> str:
     kind = btf.kind(type_id)
     if kind in (kinds.VAR, kinds.FUNC):
         writer.say(writer.declare(btf.target(type_id), identifier(btf.name(type_id)), 0) + ";")
-    elif kind in _WORDS and not btf.name(type_id):
+    elif kind in kinds.WORDS and not btf.name(type_id):
         writer.say(writer.declare(type_id, "", 0) + ";")
     return "\n".join(writer.lines) + "\n" if writer.lines else ""
 
@@ -74,9 +72,9 @@ class _Writer:
         elif kind == kinds.FUNC_PROTO:
             for part in (btf.target(type_id), *(parameter for _, parameter in btf.parameters(type_id))):
                 self.need(part, depth + 1, complete=False, inside=inside)
-        elif kind in _COMPOSITES:
+        elif kind in kinds.COMPOSITES:
             self._composite(type_id, depth, complete=complete, inside=inside)
-        elif kind in _ENUMS and btf.name(type_id):
+        elif kind in kinds.ENUMS and btf.name(type_id):
             self._once(type_id, lambda: self._body(type_id, depth, tag=True) + ";")
         elif kind == kinds.FWD:
             self._declare_tag(type_id)
@@ -114,22 +112,22 @@ class _Writer:
                 declarator = f"*{words}{' ' if words and declarator else ''}{declarator}"
                 qualifiers, tags = [], []
             elif kind == kinds.FUNC_PROTO:
-                declarator = f"{_grouped(declarator)}({self._parameters(type_id, depth)})"
+                declarator = f"{grouped(declarator)}({self._parameters(type_id, depth)})"
                 qualifiers, tags = [], []
             elif kind != kinds.ARRAY:
                 base = self._base(type_id, kind, depth)
                 return " ".join(word for word in (*qualifiers, base, *tags, declarator) if word)
             if kind == kinds.ARRAY:
                 type_id, count = btf.array(type_id)
-                declarator = f"{_grouped(declarator)}[{count}]"
+                declarator = f"{grouped(declarator)}[{count}]"
             else:
                 type_id = btf.target(type_id)
         raise btf.endless(type_id)
 
-    def _once(self, type_id: int, text: object) -> None:
+    def _once(self, type_id: int, text: Callable[[], str]) -> None:
         if type_id not in self._said:
             self._said.add(type_id)
-            self.say(text())  # type: ignore[operator]
+            self.say(text())
 
     def _step(self, depth: int, text: int = 0) -> None:
         self._steps += 1
@@ -178,7 +176,7 @@ class _Writer:
         if kind == kinds.FWD:
             word = "union" if btf.flag(type_id) else "struct"
             return f"{word} {self._names.tag(btf.name(type_id), word, 0)}"
-        return f"{_WORDS[kind]} {self._names.tag(btf.name(type_id), _WORDS[kind], type_id)}"
+        return f"{kinds.WORDS[kind]} {self._names.tag(btf.name(type_id), kinds.WORDS[kind], type_id)}"
 
     def _alias(self, type_id: int, kind: int) -> str:
         """What another language or compiler calls an integer, as a typedef."""
@@ -191,9 +189,9 @@ class _Writer:
         btf = self._btf
         if kind == kinds.VOID:
             return "void"
-        if kind == kinds.FWD or (kind in _WORDS and btf.name(type_id)):
+        if kind == kinds.FWD or (kind in kinds.WORDS and btf.name(type_id)):
             return self._tag(type_id)
-        if kind in _WORDS:
+        if kind in kinds.WORDS:
             return self._body(type_id, depth + 1, tag=False)
         if kind in (kinds.INT, kinds.FLOAT) and btf.name(type_id) in (INTEGERS | FLOATS):
             return btf.name(type_id)
@@ -214,8 +212,8 @@ class _Writer:
 
     def _body(self, type_id: int, depth: int, *, tag: bool) -> str:
         kind = self._btf.kind(type_id)
-        head = self._tag(type_id) if tag else _WORDS[kind]
-        if kind in _ENUMS:
+        head = self._tag(type_id) if tag else kinds.WORDS[kind]
+        if kind in kinds.ENUMS:
             return self._enum(type_id, head)
         arrangement = self._arrangement(type_id, depth)
         lines = list(self._members(type_id, depth, arrangement))
@@ -232,7 +230,7 @@ class _Writer:
             yield from self._padded(padding, used)
             bare = btf.bare(member)
             name = btf.string(name_at)
-            if not name and btf.kind(bare) in _COMPOSITES:
+            if not name and btf.kind(bare) in kinds.COMPOSITES:
                 line = self._body(bare, depth + 1, tag=False).replace("\n", "\n\t")
             else:
                 name = _free(identifier(name or "__unnamed"), used)
@@ -275,7 +273,7 @@ class _Writer:
             kind = btf.kind(type_id)
             if kind == kinds.ARRAY:
                 type_id = btf.array(type_id)[0]
-            elif kind in _COMPOSITES:
+            elif kind in kinds.COMPOSITES:
                 return size, self._arrangement(type_id, depth + 1).align
             else:
                 own = btf.size(type_id)
@@ -324,7 +322,3 @@ def _free(name: str, used: set[str]) -> str:
         free = f"{name}{number}"
     used.add(free)
     return free
-
-
-def _grouped(declarator: str) -> str:
-    return f"({declarator})" if declarator.startswith("*") else declarator

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bpfimg.btf._compatible import COMPOSITES
+from bpfimg.btf import _kinds as kinds
 from bpfimg.btf._spec import like
 
 TYPE_CHECKING = False
@@ -44,7 +44,7 @@ def _paths(pair: Pair, type_id: int) -> Iterator[tuple[str, int]]:
             if name:
                 yield before + name, depth
             inner = target.bare(member)
-            if target.kind(inner) in COMPOSITES and (not name or depth < _INTO) and len(pending) < _MEMBERS_MAX:
+            if target.kind(inner) in kinds.COMPOSITES and (not name or depth < _INTO) and len(pending) < _MEMBERS_MAX:
                 pending.append((f"{before}{name}." if name else before, depth + bool(name), inner))
 
 

@@ -56,6 +56,11 @@ class Btf:
         self.first_string: int = base.first_string + len(base._strings) if base else 0
         self._starts, self._words = _scan(types, self._order, limits)
 
+    @property
+    def depth(self) -> int:
+        """How many types a chain may have: the limit that it was opened with."""
+        return self._limits.depth
+
     def __len__(self) -> int:
         """How many ids there are, that of void and those of the base included."""
         return self.first + len(self._starts)

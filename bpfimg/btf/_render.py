@@ -8,10 +8,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.btf._read import Btf
 
-_WORDS = {kinds.STRUCT: "struct", kinds.UNION: "union", kinds.ENUM: "enum", kinds.ENUM64: "enum"}
 
-
-def spelled(btf: Btf, type_id: int, *, depth: int) -> str:
+def spelled(btf: Btf, type_id: int) -> str:
     """The type as C writes it without a variable name, and without qualifiers of the value itself.
 
     `volatile const __u8 x` is a "__u8": the section says whether a global can be written, and `volatile` is there
@@ -20,7 +18,7 @@ def spelled(btf: Btf, type_id: int, *, depth: int) -> str:
     declarator = ""
     qualifiers: list[str] = []
     behind_pointer = False
-    for _ in range(depth):
+    for _ in range(btf.depth):
         kind = btf.kind(type_id)
         if kind in kinds.QUALIFIERS:
             qualifiers += [kinds.QUALIFIERS[kind]] if behind_pointer else []
@@ -33,9 +31,9 @@ def spelled(btf: Btf, type_id: int, *, depth: int) -> str:
             type_id = btf.target(type_id)
         elif kind == kinds.ARRAY:
             type_id, count = btf.array(type_id)
-            declarator = _grouped(declarator) + f"[{count}]"
+            declarator = grouped(declarator) + f"[{count}]"
         elif kind == kinds.FUNC_PROTO:
-            declarator = _grouped(declarator) + "()"
+            declarator = grouped(declarator) + "()"
             type_id = btf.target(type_id)
         else:
             base = " ".join([*qualifiers, _base(btf, type_id, kind)])
@@ -43,14 +41,14 @@ def spelled(btf: Btf, type_id: int, *, depth: int) -> str:
     raise btf.endless(type_id)
 
 
-def _grouped(declarator: str) -> str:
+def grouped(declarator: str) -> str:
     return f"({declarator})" if declarator.startswith("*") else declarator
 
 
 def _base(btf: Btf, type_id: int, kind: int) -> str:
     if kind == kinds.VOID:
         return "void"
-    word = _WORDS.get(kind, "")
+    word = kinds.WORDS.get(kind, "")
     if kind == kinds.FWD:
         word = "union" if btf.flag(type_id) else "struct"
     return f"{word} {btf.name(type_id) or '{...}'}" if word else btf.name(type_id) or "?"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bpfimg._value import replace, value
 from bpfimg.btf import _core as core
 from bpfimg.btf import _kinds as kinds
-from bpfimg.btf._compatible import ENUMS, Pair, Steps
+from bpfimg.btf._compatible import Pair, Steps
 from bpfimg.btf._core import essential
 from bpfimg.btf._patch import Value, patch
 from bpfimg.btf._spec import Mismatch, Spec, matched, matched_enumerator, parsed
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from bpfimg.btf._read import Btf
 
 _U64 = 0xFFFF_FFFF_FFFF_FFFF
-_WORDS = {kinds.STRUCT: "struct", kinds.UNION: "union", kinds.ENUM: "enum", kinds.ENUM64: "enum"}
 
 
 @value(frozen=True, slots=True)
@@ -143,7 +142,7 @@ class Resolver:
         if root not in self._missing:
             name, kind = essential(self._local.name(root)), self._local.kind(root)
             nearest = nearest_type(self._kernel.index, name, kind) if self._steps.guess() else ""
-            self._missing[root] = Mismatch(f"the kernel has no {_WORDS.get(kind, 'type')} {quoted(name)}", nearest)
+            self._missing[root] = Mismatch(f"the kernel has no {kinds.WORDS.get(kind, 'type')} {quoted(name)}", nearest)
         return self._missing[root]
 
 
@@ -174,7 +173,7 @@ def _of_element(btf: Btf, kind: int, type_id: int, bits: int) -> Value:
         return Value(bits // 8, size, type_id)
     if kind == core.FIELD_SIZE:
         return Value(size)
-    raise BytecodeError(f"a CO-RE relocation asks an array's element for its {core.CORE_KINDS[kind]}")
+    raise BytecodeError(f"a CO-RE relocation asks an array's element for its {kinds.CORE_KINDS[kind]}")
 
 
 def _of_member(btf: Btf, kind: int, struct: int, index: int, bits: int, *, little: bool) -> Value:
@@ -212,7 +211,11 @@ def _unit(bits: int, width: int, size: int) -> tuple[int, int]:
 
 def _signed(btf: Btf, type_id: int) -> bool:
     kind = btf.kind(type_id)
-    return btf.flag(type_id) if kind in ENUMS else kind == kinds.INT and bool(btf.integer(type_id) & kinds.INT_SIGNED)
+    return (
+        btf.flag(type_id)
+        if kind in kinds.ENUMS
+        else kind == kinds.INT and bool(btf.integer(type_id) & kinds.INT_SIGNED)
+    )
 
 
 def _adjusted(local: Btf, mine: Value, target: Btf, theirs: Value) -> Value:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from bpfimg._value import value
 from bpfimg.btf import _core as core
 from bpfimg.btf import _kinds as kinds
-from bpfimg.btf._compatible import COMPOSITES, ENUMS
 from bpfimg.btf._core import essential, steps
 from bpfimg.btf._render import spelled
 from bpfimg.errors import BytecodeError, quoted
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from bpfimg.btf._read import Btf
 
 _U32 = 0xFFFF_FFFF
-_DEPTH = 32
 
 
 @value(frozen=True, slots=True)
@@ -61,19 +59,19 @@ def parsed(btf: Btf, relocation: CoreRelocation) -> Spec:
     numbers = steps(relocation.access)
     type_id = btf.bare(root)
     if relocation.kind in core.ABOUT_ENUMERATORS:
-        if btf.kind(type_id) not in ENUMS or len(numbers) > 1 or numbers[0] >= btf.length(type_id):
+        if btf.kind(type_id) not in kinds.ENUMS or len(numbers) > 1 or numbers[0] >= btf.length(type_id):
             raise BytecodeError(f"a CO-RE relocation asks for enumerator {quoted(relocation.access)} of type {root}")
         name = btf.string(btf.enumerator(type_id, numbers[0])[0])
         return Spec(root, (Accessor(type_id, numbers[0], name),), 0)
     if relocation.kind not in core.ABOUT_FIELDS:
         raise BytecodeError(
-            f"a CO-RE relocation is of kind {relocation.kind}, expected 0 to {len(core.CORE_KINDS) - 1}"
+            f"a CO-RE relocation is of kind {relocation.kind}, expected 0 to {len(kinds.CORE_KINDS) - 1}"
         )
     accessors = [Accessor(type_id, numbers[0], None)]
     bits = numbers[0] * btf.size(type_id) * 8
     for number in numbers[1:]:
         type_id = btf.bare(type_id)
-        if btf.kind(type_id) in COMPOSITES and number < btf.length(type_id):
+        if btf.kind(type_id) in kinds.COMPOSITES and number < btf.length(type_id):
             name_at, member, offset, _width = btf.field(type_id, number)
             if name_at:
                 accessors.append(Accessor(type_id, number, btf.string(name_at)))
@@ -121,7 +119,7 @@ def matched_enumerator(pair: Pair, spec: Spec, candidate: int) -> Spec | Mismatc
     """The enumerator of the same name in the kernel's enum `candidate`."""
     target, wanted = pair.target, spec.accessors[0].name or ""
     type_id = target.bare(candidate)
-    if target.kind(type_id) not in ENUMS:
+    if target.kind(type_id) not in kinds.ENUMS:
         return Mismatch(f"{_called(target, type_id)} is no enum")
     names: list[str] = []
     for at, (name_at, _) in enumerate(target.enumerators(type_id)):
@@ -140,7 +138,7 @@ _Step = tuple[Accessor, int, int, int]  # where, bits from the struct's beginnin
 
 def _member(pair: Pair, accessor: Accessor, type_id: int, deep: int) -> _Step | Mismatch:
     target, name = pair.target, accessor.name or ""
-    if target.kind(type_id) not in COMPOSITES:
+    if target.kind(type_id) not in kinds.COMPOSITES:
         return Mismatch(f"{_called(target, type_id)} has no members, so no {quoted(name)}")
     wanted = pair.local.field(accessor.type_id, accessor.index)[1]
     step = _search(pair, name, wanted, type_id, deep)
@@ -169,7 +167,7 @@ def _search(pair: Pair, name: str, wanted: int, type_id: int, deep: int) -> _Ste
         if here:
             continue
         inner = target.bare(member)
-        step = _search(pair, name, wanted, inner, deep + 1) if target.kind(inner) in COMPOSITES else None
+        step = _search(pair, name, wanted, inner, deep + 1) if target.kind(inner) in kinds.COMPOSITES else None
         if isinstance(step, tuple):
             return step[0], offset + step[1], step[2], step[3] + 1
         other = step if step is not None else other
@@ -197,7 +195,7 @@ def _not_too_deep(deep: int) -> None:
 
 def _called(btf: Btf, type_id: int) -> str:
     """A type for a message; names in BTF are nobody's word."""
-    words = spelled(btf, type_id, depth=_DEPTH)
+    words = spelled(btf, type_id)
     return words if words.isprintable() and words.isascii() and len(words) < 96 else quoted(words)
 
 

@@ -29,9 +29,7 @@ def externs(elf: ElfObject, btf: Btf | None, budget: Budget) -> tuple[ExternSpec
         kind, type_id = declared.get(name, ("ksym", None))
         words = None
         if btf is not None and type_id is not None and kind != "kfunc":
-            words = checked(
-                spelled(btf, type_id, depth=budget.limits.btf_depth), f"the type of the extern {quoted(name)}"
-            )
+            words = checked(spelled(btf, type_id), f"the type of the extern {quoted(name)}")
         found.append(ExternSpec(name=name, kind=kind, weak=symbol.bind == STB_WEAK, type=words))
     return tuple(found)
 

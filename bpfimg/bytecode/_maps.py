@@ -62,11 +62,11 @@ def _declared(btf: Btf, elf: ElfObject, sections: dict[str, int], budget: Budget
         definition = btf.bare(btf.target(variable)) if btf.kind(variable) == kinds.VAR else variable
         if btf.kind(definition) != kinds.STRUCT or btf.length(definition) > _FIELDS_MAX:
             raise BytecodeError(f"map {quoted(name)} is not declared as a struct of up to {_FIELDS_MAX} fields")
-        found[name] = _definition(btf, name, definition, budget.limits.btf_depth, inner=False)
+        found[name] = _definition(btf, name, definition, inner=False)
     return list(found.values())
 
 
-def _definition(btf: Btf, name: str, definition: int, depth: int, *, inner: bool) -> MapSpec:
+def _definition(btf: Btf, name: str, definition: int, *, inner: bool) -> MapSpec:
     """One `struct { __uint(type, …); __type(key, …); … }`: numbers are lengths of arrays, types are pointers."""
     fields = {btf.string(offset): member for offset, member in btf.members(definition)}
 
@@ -81,7 +81,7 @@ def _definition(btf: Btf, name: str, definition: int, depth: int, *, inner: bool
         own = btf.size(type_id)
         if size not in (0, own):
             raise BytecodeError(f"map {quoted(name)} has a {field}_size of {size}, but its {field} has {own} bytes")
-        return own, checked(spelled(btf, type_id, depth=depth), f"the {field} of map {quoted(name)}")
+        return own, checked(spelled(btf, type_id), f"the {field} of map {quoted(name)}")
 
     type_id, pinning = number("type"), number("pinning")
     if not type_id:
@@ -103,11 +103,11 @@ def _definition(btf: Btf, name: str, definition: int, depth: int, *, inner: bool
         pinning=_PINNING[pinning],
         internal=False,
         map_extra=number("map_extra"),
-        inner=_inner(btf, name, fields["values"], depth) if "values" in fields and not inner else None,
+        inner=_inner(btf, name, fields["values"]) if "values" in fields and not inner else None,
     )
 
 
-def _inner(btf: Btf, name: str, member: int, depth: int) -> MapSpec | None:
+def _inner(btf: Btf, name: str, member: int) -> MapSpec | None:
     """The shape of the maps in a map of maps: `struct { ... } *values[]`; None for a prog_array's functions."""
     values = btf.bare(member)
     if btf.kind(values) != kinds.ARRAY:
@@ -115,7 +115,7 @@ def _inner(btf: Btf, name: str, member: int, depth: int) -> MapSpec | None:
     pointed = btf.bare(_pointed(btf, name, "values", btf.array(values)[0]))
     if btf.kind(pointed) != kinds.STRUCT or btf.length(pointed) > _FIELDS_MAX:
         return None
-    return _definition(btf, name, pointed, depth, inner=True)
+    return _definition(btf, name, pointed, inner=True)
 
 
 def _number(btf: Btf, name: str, field: str, member: int) -> int:
@@ -175,7 +175,7 @@ def _struct_ops(btf: Btf, section: str, type_id: int, flags: int, budget: Budget
         name = checked(btf.name(variable), f"a variable of section {section}")
         if btf.kind(variable) != kinds.VAR:
             raise BytecodeError(f"{quoted(name)} in section {section} is no variable")
-        words = spelled(btf, btf.target(variable), depth=budget.limits.btf_depth)
+        words = spelled(btf, btf.target(variable))
         found.append(
             MapSpec(
                 name=name,

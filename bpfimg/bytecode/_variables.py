@@ -143,7 +143,7 @@ def _describe(btf: Btf, type_id: int, name: str, section: str, budget: Budget) -
     return GlobalSpec(
         name=name,
         section=section,
-        type=checked(spelled(btf, type_id, depth=budget.limits.btf_depth), f"the type of the global {quoted(name)}"),
+        type=checked(spelled(btf, type_id), f"the type of the global {quoted(name)}"),
         kind=_integer_kind(btf.name(bare), encoding) if kind == kinds.INT else _KINDS.get(kind, "other"),
         offset=0,
         size=btf.size(type_id),

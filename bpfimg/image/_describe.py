@@ -20,11 +20,6 @@ DEFAULTS: dict[str, object] = {
     "legacy": False, "inner": None, "key_type": None, "value_type": None, "read_only": False, "default": None,
     "lines": False, "core": {}, "since": None, "optional": False,
 }  # fmt: skip
-#: `enum bpf_core_relo_kind` (uapi/linux/bpf.h) in order, in lower case and without BPF_CORE_
-CORE_KINDS = (
-    "field_byte_offset field_byte_size field_exists field_signed field_lshift_u64 field_rshift_u64 type_id_local "
-    "type_id_target type_exists type_size enumval_exists enumval_value type_matches"
-)
 EXACT = 2**53 - 1
 """What every JSON reader keeps exactly (RFC 7493, 2.2); larger integers are written as text."""
 
@@ -124,10 +119,12 @@ def _number(number: int) -> int | str:
 
 
 def _btf(obj: BytecodeObject, ext: Ext | None) -> Part:
-    kinds = CORE_KINDS.split()
+    from bpfimg.btf import kinds
+
+    words = kinds.CORE_KINDS
     core: dict[str, int] = {}
     for relocation in (each for section in ext.core.values() for each in section) if ext else ():
-        word = kinds[relocation.kind] if relocation.kind < len(kinds) else f"kind_{relocation.kind}"
+        word = words[relocation.kind] if relocation.kind < len(words) else f"kind_{relocation.kind}"
         core[word] = core.get(word, 0) + 1
     return _members(size=obj.btf_size, lines=obj.has_line_info, core=dict(sorted(core.items())))
 

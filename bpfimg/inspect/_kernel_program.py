@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 _ENOENT = 2
 _CALL, _FUNCTION = 0x85, 1  # operation code of a call, its source for a sub-program
 _MAP, _MAP_VALUE, _CALLBACK = 1, 2, 4  # sources of a 64-bit load
-_DEPTH = 32
 _KERNEL_TYPES = 1 << 20
 
 
@@ -138,7 +137,7 @@ def _described(found: bpf.MapInfo) -> Document:
 
     def type_of(type_id: int) -> str | None:
         try:
-            return spelled(btf, type_id, depth=_DEPTH) if btf is not None and type_id else None
+            return spelled(btf, type_id) if btf is not None and type_id else None
         except BytecodeError:
             return None
 

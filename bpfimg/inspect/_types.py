@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from bpfimg.bytecode import Dissection
 
 _MAPS = ".maps"
-_DEPTH = 32
 
 
 def definitions(dissection: Dissection) -> list[dict[str, object]]:
@@ -38,7 +37,7 @@ def entry(types: Btf, kind: str, name: str, part: str, type_id: int) -> dict[str
         definition: str | None = declaration(types, type_id)
     except BytecodeError:
         definition = None
-    words = spelled(types, type_id, depth=_DEPTH)
+    words = spelled(types, type_id)
     return {"kind": kind, "name": name, "part": part, "type": words, "definition": definition}
 
 

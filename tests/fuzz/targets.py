@@ -150,7 +150,7 @@ def _declare(types: Btf) -> None:
 
 
 def _spelled(types: Btf, type_id: int) -> str:
-    return spelled(types, type_id, depth=32)
+    return spelled(types, type_id)
 
 
 def _lint(found: Dissection) -> None:

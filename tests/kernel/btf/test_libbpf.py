@@ -288,7 +288,7 @@ def test_structs_of_the_running_kernel(tmp_path: Path) -> None:
     other = tmp_path / "kernel.btf"
     counted = {"resolved": 0, "absent": 0, "unresolved": 0}
     for type_id in chance.sample(ids, 12):
-        struct = spelled(types, type_id, depth=32)
+        struct = spelled(types, type_id)
         names = [types.string(name) for name, _type, _offset, _width in types.fields(type_id) if name]
         words = [f"field_{what}((({struct} *)ctx)->{name})" for name in names for what in ("exists", "offset", "size")]
         source = "#pragma clang attribute push (CORE, apply_to = record)\n" + declaration(types, type_id)

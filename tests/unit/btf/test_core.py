@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bpfimg.btf import CoreRelocation, Question, question
-from bpfimg.btf._core import CORE_KINDS, essential
+from bpfimg.btf import CoreRelocation, Question, kinds, question
+from bpfimg.btf._core import essential
 from bpfimg.bytecode import dissect
 from bpfimg.errors import BytecodeError
 from tests.support import btf as w
@@ -47,7 +47,7 @@ def asked() -> list[Question]:
 
 
 def test_every_kind_has_words(asked: list[Question]) -> None:
-    assert {each.kind for each in asked} == set(CORE_KINDS)
+    assert {each.kind for each in asked} == set(kinds.CORE_KINDS)
     words = {(each.kind, each.subject): each.words for each in asked}
     assert words["field_byte_offset", "subject.in[2].y[3]"] == "reads subject.in[2].y[3], any kernel with that field"
     assert words["field_byte_offset", "subject[1].a"].startswith("reads subject[1].a")

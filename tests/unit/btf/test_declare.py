@@ -55,7 +55,7 @@ def compiled_again(text: str, name: str, *, clang: str = "clang") -> tuple[Btf, 
 def same_again(btf: Btf, type_id: int) -> str:
     """The declaration, after checking that it has the layout it should have."""
     text = declaration(btf, type_id)
-    types, again = compiled_again(text, spelled(btf, type_id, depth=32))
+    types, again = compiled_again(text, spelled(btf, type_id))
     assert shape(types, again) == shape(btf, type_id), text
     return text
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bpfimg.btf import Btf, Limits
-from bpfimg.btf import spelled as render
+from bpfimg.btf import Btf, Limits, spelled
 from bpfimg.errors import BytecodeError
 from tests.support import btf as w
 from tests.support.btf import BtfWriter
@@ -23,10 +22,6 @@ LIMITS = Limits()
 
 def read(writer: BtfWriter, byte_order: str = "little", limits: Limits = LIMITS) -> Btf:
     return Btf(writer.data(), byte_order, limits)
-
-
-def spelled(btf: Btf, type_id: int) -> str:
-    return render(btf, type_id, depth=LIMITS.depth)
 
 
 @pytest.mark.parametrize("byte_order", ["little", "big"])

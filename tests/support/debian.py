@@ -6,10 +6,12 @@ had. The mirror and its key are those that this machine's apt uses.
 
 from __future__ import annotations
 
+import functools
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "debian"
@@ -52,14 +54,8 @@ def fetch(name: str) -> str:
     there = find(name)
     if there is not None:
         return there
-    suite = SUITES.get(name) or _codename()
-    apt, work = _apt(suite)
     for package in GROUPS.get(name, (name,)):
-        _call([*apt, "download", f"{package}/{suite}" if name in SUITES else package], work)
-        files = sorted(work.glob(f"{package}_*.deb"))
-        if not files:
-            raise LookupError(f"apt downloaded no package {package} from {suite}")
-        _call(["dpkg-deb", "-x", str(files[-1]), str(CACHE / name)], work)
+        unpack(package, SUITES.get(name), CACHE / name)
     program = find(name)
     if program is None:
         raise LookupError(f"Debian's package {name} holds no program of that name")
@@ -75,8 +71,33 @@ def with_its_own_libraries(name: str) -> list[str] | None:
     return [str(loaders[0]), "--library-path", str(loaders[0].parent), str(folder / "usr" / "bin" / name)]
 
 
-def _apt(suite: str) -> tuple[list[str], Path]:
-    """apt-get for that suite alone, up to date, and the folder where its files lie."""
+def unpack(package: str, suite: str | None, folder: Path) -> None:
+    """Downloads a package of that suite (None: this machine's own) and unpacks its files below `folder`.
+
+    Raises `LookupError` with the reason when it cannot be had.
+    """
+    suite = suite or _codename()
+    apt = _apt(suite)
+    if isinstance(apt, str):
+        raise LookupError(apt)
+    with tempfile.TemporaryDirectory() as work:
+        _call([*apt, "download", f"{package}/{suite}"], Path(work))
+        files = list(Path(work).glob("*.deb"))
+        if not files:
+            raise LookupError(f"apt downloaded no package {package} from {suite}")
+        _call(["dpkg-deb", "-x", str(files[0]), str(folder)], Path(work))
+
+
+@functools.cache  # the reason, too: without network it would take a minute each time
+def _apt(suite: str) -> tuple[str, ...] | str:
+    """apt-get for that suite alone, up to date, with lists of its own below `.cache`; or why there is none."""
+    try:
+        return _updated(suite)
+    except LookupError as error:
+        return str(error)
+
+
+def _updated(suite: str) -> tuple[str, ...]:
     mirror, keyring = _mirror()
     work = CACHE / "apt" / suite
     (work / "lists" / "partial").mkdir(parents=True, exist_ok=True)
@@ -85,7 +106,7 @@ def _apt(suite: str) -> tuple[list[str], Path]:
     apt = ["apt-get", "-qq", "-o", f"Dir::Etc::SourceList={work}/sources.list", "-o", "Dir::Etc::SourceParts=/dev/null"]
     apt += ["-o", f"Dir::State::Lists={work}/lists", "-o", f"Dir::Cache={work}/cache", "-o", "APT::Sandbox::User=root"]
     _call([*apt, "update"], work)
-    return apt, work
+    return tuple(apt)
 
 
 def _call(argv: list[str], folder: Path) -> None:

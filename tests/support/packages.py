@@ -117,7 +117,8 @@ def fetch(package: str) -> Path:
         if "==" in package:
             _wheel(package, draft)
         else:
-            _deb(*package.split("/"), draft)
+            name, suite = package.split("/")
+            debian.unpack(name, suite, draft / "content")
         _keep(draft)
         with contextlib.suppress(OSError):  # another process was quicker
             (draft / "objects").rename(folder)
@@ -138,41 +139,6 @@ def _keep(draft: Path) -> None:
                 (draft / "objects" / (f"{path.name}@{at:x}" if at else path.name)).write_bytes(data)
     if not seen:
         raise LookupError("the package holds no eBPF object")
-
-
-def _deb(name: str, suite: str, draft: Path) -> None:
-    apt = _apt(suite)
-    if isinstance(apt, str):
-        raise LookupError(apt)
-    debian._call([*apt, "download", f"{name}/{suite}"], draft)
-    (package,) = draft.glob("*.deb")
-    debian._call(["dpkg-deb", "-x", str(package), str(draft / "content")], draft)
-
-
-@functools.cache
-def _apt(suite: str) -> tuple[str, ...] | str:
-    """apt-get for that suite alone, with lists of its own below `.cache`; or why there is none."""
-    try:
-        mirror, keyring = debian._mirror()
-    except LookupError as error:
-        return str(error)
-    work = debian.CACHE / "apt" / suite  # shared with the peers of `tests.support.debian`
-    (work / "lists" / "partial").mkdir(parents=True, exist_ok=True)
-    (work / "cache" / "archives" / "partial").mkdir(parents=True, exist_ok=True)
-    (work / "sources.list").write_text(f"deb [signed-by={keyring}] {mirror} {suite} main\n")
-    options = {
-        "Dir::Etc::SourceList": f"{work}/sources.list",
-        "Dir::Etc::SourceParts": "/dev/null",
-        "Dir::State::Lists": f"{work}/lists",
-        "Dir::Cache": f"{work}/cache",
-        "APT::Sandbox::User": "root",
-    }
-    command = ["apt-get", "-qq", *(word for key, value in options.items() for word in ("-o", f"{key}={value}"))]
-    try:
-        debian._call([*command, "update"], work)
-    except LookupError as error:
-        return str(error)
-    return tuple(command)
 
 
 def _wheel(package: str, draft: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from tests.support.corpus_groups import every_group
 
 if TYPE_CHECKING:
     from bpfimg.btf import Btf
+    from tests.support.corpus_tools import Skeleton
 
 _KINDS = {getattr(kinds, word): word for word in ("INT", "PTR", "ARRAY", "STRUCT", "UNION", "ENUM", "FWD", "TYPEDEF")}
 _KINDS |= {getattr(kinds, word): word for word in ("VOLATILE", "CONST", "RESTRICT", "FUNC", "FUNC_PROTO", "VAR")}
@@ -26,6 +28,13 @@ NOT_SEEN = {
     r"^map_fields\.": {"bss_tree"},  # .bss.NAME
     r"^struct_ops_link\.": {"mine", "second", "perhaps"},  # .struct_ops.link
 }
+
+#: Variables that bpftool 7.5 shows and we do not: pattern of the object's name -> its name of the map, their names.
+#: What lies in an arena is no map's whole value: it is neither listed nor set.
+NOT_OURS = {r"^isa_arena\.": ("arena", {"shared"})}
+
+#: BTF that libbpf 1.5 refuses and 1.1 does not: clang leaves a function's type unset, so it is some number.
+REFUSED = re.compile(r"\.lines-only$")
 
 
 def name(btf: Btf, offset: int) -> str:
@@ -107,7 +116,9 @@ def test_types(group: str) -> None:
             continue
         rows = corpus_tools.btf_dump(sample.data)
         if rows is None:
-            refused.append(sample.name)
+            functions = [types.target(n) for n in range(1, len(types)) if types.kind(n) == kinds.FUNC]
+            if not REFUSED.search(sample.name) or not functions or min(functions) < len(types):
+                refused.append(sample.name)
             continue
         assert len(rows) == len(types) - 1, sample.name
         for row in rows:
@@ -172,15 +183,32 @@ def test_names(group: str) -> None:
         variables: dict[str, set[str]] = {}
         for spec in found.globals:
             variables.setdefault(plain(spec.section), set()).add(spec.name)
+        without_arenas(sample.name, skeleton, variables)
         for section, names in skeleton.variables.items():
             if not names <= variables.get(section, set()):
                 different.append((sample.name, section, variables.get(section, set()), names))
             hidden = variables.get(section, set()) - names - static
-            if hidden:
+            if hidden and hidden - concealed(sample.data):
                 different.append((sample.name, section, hidden, "not in the skeleton"))
     assert not different
     newer = {"global_sections.el"}  # bpftool 7.1 has a libbpf of its own, which does not know .bss.NAME
     assert not [each for each in not_opened if each not in newer and not corpus_groups.not_opened(each)]
+
+
+def without_arenas(sample: str, skeleton: Skeleton, variables: dict[str, set[str]]) -> None:
+    for pattern, (section, names) in NOT_OURS.items():
+        if re.search(pattern, sample):
+            assert skeleton.variables.pop(section) == names
+            assert section not in variables
+
+
+def concealed(data: bytes) -> set[str]:
+    """The variables of hidden or internal visibility: bpftool 7.5 leaves them out as it does static ones."""
+    from elftools.elf.elffile import ELFFile
+
+    table: Any = ELFFile(io.BytesIO(data)).get_section_by_name(".symtab")
+    words = {"STV_HIDDEN", "STV_INTERNAL"}
+    return {symbol.name for symbol in table.iter_symbols() if symbol["st_other"]["visibility"] in words}
 
 
 def plain(section: str) -> str:

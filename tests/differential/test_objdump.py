@@ -34,7 +34,9 @@ def helper_names() -> dict[int, str]:
     """The helper functions by number, as libbpf's own header has them; skips the test where there is none."""
     if not _HEADER.exists():
         pytest.skip("needs libbpf's headers (Debian: libbpf-dev) for the names of helper functions")
-    found = re.findall(r"\(\*(bpf_\w+)\)\(.*?\) = \(void \*\) ?(\d+);", _HEADER.read_text(), re.S)
+    # libbpf >= 1.3 has the pointers themselves const
+    found = re.findall(r"\(\* ?(?:const )?(bpf_\w+)\)\(.*?\) = \(void \*\) ?(\d+);", _HEADER.read_text(), re.S)
+    assert found, f"{_HEADER} is written in another way"
     return {int(number): name for name, number in found}
 
 

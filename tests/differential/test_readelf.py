@@ -9,8 +9,10 @@ from bpfimg.bytecode import dissect
 from tests.support import corpus_groups, corpus_tools
 from tests.support.corpus_groups import every_group
 
-# The words of readelf for numbers of ours. A type that readelf has no word for is "LOOS+0xfff4c03".
+# The words of readelf for numbers of ours. A type that readelf has no word for is "LOOS+0xfff4c03"; binutils 2.44 has
+# one for that, which 2.40 has not.
 _KINDS = {0: "NULL", 1: "PROGBITS", 2: "SYMTAB", 3: "STRTAB", 4: "RELA", 7: "NOTE", 8: "NOBITS", 9: "REL"}
+_NEWER_WORDS = {"LLVM_ADDRSIG": "LOOS+0xfff4c03"}
 _SYMBOL_KINDS = {0: "NOTYPE", 1: "OBJECT", 2: "FUNC", 3: "SECTION", 4: "FILE", 6: "TLS"}
 _BINDS = {0: "LOCAL", 1: "GLOBAL", 2: "WEAK"}
 _PLACES = {0: "UND", 0xFFF1: "ABS", 0xFFF2: "COM"}
@@ -26,7 +28,10 @@ _PLACES = {0: "UND", 0xFFF1: "ABS", 0xFFF2: "COM"}
 def test_sections(group: str) -> None:
     different = []
     for sample in corpus_groups.objects(group):
-        theirs = corpus_tools.readelf(sample.data).sections
+        theirs = [
+            (name, _NEWER_WORDS.get(kind, kind), offset, size)
+            for name, kind, offset, size in corpus_tools.readelf(sample.data).sections
+        ]
         found = dissect(sample.data)
         tables = found.elf.tables
         ours = [

@@ -109,13 +109,15 @@ def _updated(suite: str) -> tuple[str, ...]:
     return tuple(apt)
 
 
-def _call(argv: list[str], folder: Path) -> None:
+def _call(argv: list[str], folder: Path) -> str:
+    """What the command prints; raises `LookupError` with its last line when it fails."""
     try:
         done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise LookupError(f"{argv[0]}: {error}") from error
     if done.returncode:
         raise LookupError(f"{argv[0]} failed: {(done.stderr or done.stdout).strip().splitlines()[-1:]}")
+    return done.stdout
 
 
 def _mirror() -> tuple[str, str]:

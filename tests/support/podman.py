@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import socket
 import subprocess
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _ROOT = debian.CACHE / "podman"
-#: what podman needs beyond what skopeo, which the tests have anyway, depends on as well
-_PACKAGES = ("podman", "conmon", "crun", "libsubid4", "libyajl2")
+_PACKAGES = ("podman", "conmon", "crun")
 _PATIENCE = 60.0
 
 
@@ -61,6 +61,7 @@ def podman(folder: Path) -> Iterator[Podman]:
     config = folder / "containers.conf"
     config.write_text(
         f'[engine]\nconmon_path = ["{_ROOT}/usr/bin/conmon"]\nruntime = "crun"\n'
+        f'helper_binaries_dir = ["{_ROOT}/usr/lib/podman", "/usr/lib/podman"]\n'
         f'[engine.runtimes]\ncrun = ["{_ROOT}/usr/bin/crun"]\n'
     )
     for name, text in (("registries.conf", ""), ("policy.json", '{"default": [{"type": "insecureAcceptAnything"}]}')):
@@ -110,13 +111,21 @@ def fetch() -> None:
     work = debian.CACHE / "apt" / "podman"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    debian._call(["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", *_PACKAGES], work)
+    packages = [*_PACKAGES, *_needed(work)]
+    debian._call(["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", *packages], work)
     for package in sorted(work.glob("*.deb")):
         # podman last: where it is, all is there
         if not package.name.startswith("podman_"):
             debian._call(["dpkg-deb", "-x", str(package), str(_ROOT)], work)
     (last,) = work.glob("podman_*.deb")
     debian._call(["dpkg-deb", "-x", str(last), str(_ROOT)], work)
+
+
+def _needed(work: Path) -> list[str]:
+    """What podman would bring to this machine and does not start without: its libraries, whose names differ between
+    releases of Debian, and since podman 5 netavark."""
+    said = debian._call(["apt-get", "-s", "-qq", "--no-install-recommends", "install", *_PACKAGES], work)
+    return re.findall(r"^Inst (lib\S+|netavark) ", said, re.M)
 
 
 def main() -> int:

@@ -46,11 +46,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, options: Options) -> int:
     """Prints the table; 4 when something cannot be loaded."""
     from bpfimg.cli._kernels import kernels
+    from bpfimg.cli._parser import chosen_format
     from bpfimg.inspect import check
 
-    form = arguments.format or options.output
-    if form not in _FORMATS:
-        raise UsageError(f"--format is {form!r}, expected {', '.join(_FORMATS)}")
+    form = chosen_format(arguments.format, options, _FORMATS)
     if not arguments.btf:
         raise UsageError(
             "no kernel is named, expected --btf FILE or --btf DIR",

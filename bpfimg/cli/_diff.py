@@ -32,18 +32,17 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("before", metavar="A", help="the image or object that there was")
     parser.add_argument("after", metavar="B", help="the one that there is now")
     parser.add_argument("--format", metavar="text|json|markdown", help="what to print (default text)")
-    parser.add_argument("--platform", metavar="P", help="compare this platform of images only")
+    parser.add_argument("--platform", metavar="OS/ARCH", help="compare this platform of images only")
     parser.add_argument("--strict", action="store_true", help="exit code 11 when something changed that breaks nothing")
 
 
 def run(arguments: argparse.Namespace, options: Options) -> int:
     """Prints the changes, the breaking ones first."""
+    from bpfimg.cli._parser import chosen_format
     from bpfimg.inspect import diff
     from bpfimg.oci import Platform
 
-    form = arguments.format or options.output
-    if form not in _FORMATS:
-        raise UsageError(f"--format is {form!r}, expected {', '.join(_FORMATS)}")
+    form = chosen_format(arguments.format, options, _FORMATS)
     wanted = Platform.parse(arguments.platform) if arguments.platform else None
     before, after = (_side(word, options, wanted) for word in (arguments.before, arguments.after))
     if "" in before or "" in after:

@@ -59,12 +59,13 @@ def _only(found: Document, name: str) -> dict[str, object]:
 
 
 def _overview(found: Document) -> str:
+    from bpfimg.cli._inspect_text import entries, sized
     from bpfimg.cli._render import block, table
 
     parts = [block(f"Program {found['id']} in the kernel", list(_head(found)))]
     if found["maps"]:
         rows = [
-            (str(each["id"]), each["name"], each["type"], _sized(each, "key"), _sized(each, "value"), _entries(each))
+            (str(each["id"]), each["name"], each["type"], sized(each, "key"), sized(each, "value"), entries(each))
             for each in found["maps"]
         ]
         parts.append(table(("ID", "MAP", "TYPE", "KEY", "VALUE", "ENTRIES"), rows))
@@ -91,12 +92,3 @@ def _head(found: Document) -> Iterator[tuple[str, str]]:
         yield "verified", f"{found['verified_instructions']} instructions"
     if found["run_count"]:
         yield "run", f"{found['run_count']} times in {found['run_time']} ns"
-
-
-def _sized(found: Document, part: str) -> str:
-    kind, size = found[f"{part}_type"], found[f"{part}_size"]
-    return f"{kind} ({size})" if kind else str(size or "-")
-
-
-def _entries(found: Document) -> str:
-    return str(found["max_entries"])

@@ -121,9 +121,9 @@ def _maps(document: Document, whole: bool) -> str:
         (
             each["name"],
             each["type"],
-            _sized(each, "key"),
-            _sized(each, "value"),
-            _entries(each),
+            sized(each, "key"),
+            sized(each, "value"),
+            entries(each),
             ", ".join(_notes(each)),
         )
         for each in document["maps"]
@@ -132,12 +132,14 @@ def _maps(document: Document, whole: bool) -> str:
     return _table(("MAP", "TYPE", "KEY", "VALUE", "ENTRIES", "NOTES"), rows, whole)
 
 
-def _sized(found: Document, part: str) -> str:
+def sized(found: Document, part: str) -> str:
+    """The type of a map's keys or values with its size; the size alone where no BTF tells the type."""
     kind, size = found[f"{part}_type"], found[f"{part}_size"]
     return f"{kind} ({size})" if kind else str(size or "-")
 
 
-def _entries(found: Document) -> str:
+def entries(found: Document) -> str:
+    """How many there are room for; of a ring buffer, how many bytes."""
     return f"{found['max_entries']} bytes" if "ringbuf" in found["type"] else str(found["max_entries"])
 
 

@@ -33,7 +33,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", metavar="REF|OBJ|DIR", nargs="*", help="images, object files, folders of them")
     parser.add_argument("--format", metavar="text|json|sarif", help="what to print (default text; -o json is the same)")
     parser.add_argument(
-        "--platform", metavar="P[,P]", action="append", help="what objects are for; of images only these platforms"
+        "--platform",
+        metavar="OS/ARCH,...",
+        action="append",
+        help="what objects are for; of images, these only",
     )
     parser.add_argument(
         "--disable", metavar="RULE[,RULE]", action="append", help="rules to leave out, by number or name"
@@ -47,10 +50,11 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, options: Options) -> int:
     """Prints the problems; 1 when one is severe enough."""
+    from bpfimg.cli._parser import chosen_format
     from bpfimg.cli._subjects import asked_platforms, subjects
     from bpfimg.inspect import lint
 
-    form = _format(arguments.format, options)
+    form = chosen_format(arguments.format, options, _FORMATS)
     if arguments.fail_on not in _FAIL_ON:
         raise UsageError(f"--fail-on is {arguments.fail_on!r}, expected {', '.join(_FAIL_ON)}")
     disabled = {lint.rule(word).id for text in arguments.disable or () for word in text.split(",")}
@@ -66,13 +70,6 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
         found += _problems(each, tuple(map(str, platforms)), memory, disabled)
     _print(form, found, [subject.name for subject in seen], options)
     return 1 if lint.at_least((problem for _, problem in found), arguments.fail_on) else 0
-
-
-def _format(given: str | None, options: Options) -> str:
-    form = given or options.output
-    if form not in _FORMATS:
-        raise UsageError(f"--format is {form!r}, expected {', '.join(_FORMATS)}")
-    return form
 
 
 def _mebibytes(text: str) -> int:

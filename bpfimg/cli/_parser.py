@@ -11,12 +11,13 @@ from bpfimg.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import ModuleType
     from typing import NoReturn
 
     from bpfimg.cli._options import Options
 
-__all__ = ["Parser", "key_values", "parse"]
+__all__ = ["Parser", "chosen_format", "key_values", "note", "parse", "tell", "warn"]
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
@@ -90,6 +91,14 @@ def key_values(words: list[str] | None, what: str) -> dict[str, str]:
             raise UsageError(f"{what} gives {key!r} twice, expected one value")
         pairs[key] = value
     return pairs
+
+
+def chosen_format(given: str | None, options: Options, formats: Sequence[str]) -> str:
+    """What `--format` asks for, else `-o`; UsageError for what is none of `formats`."""
+    form = given or options.output
+    if form not in formats:
+        raise UsageError(f"--format is {form!r}, expected {', '.join(formats)}")
+    return form
 
 
 def note(options: Options, text: str) -> None:

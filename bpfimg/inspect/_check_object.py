@@ -8,6 +8,7 @@ from bpfimg._value import value
 from bpfimg.btf import Resolver
 from bpfimg.bytecode import requirements
 from bpfimg.errors import BytecodeError
+from bpfimg.inspect._places import extents, function_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Subject:
         self.object = dissection.object
         self._dissection = dissection
         self._callers: dict[str, list[str]] = {}
-        self._functions = _functions(dissection)
+        self._functions = extents(dissection)
         self._sections = {name: section for section, rows in self._functions.items() for _, _, name in rows}
         self._starts = {name: start for rows in self._functions.values() for start, _, name in rows}
         self._disassembly = dissection.disassembly()
@@ -67,11 +68,8 @@ class Subject:
                 yield Question(relocation, section, function, offset, kind, subject, words, optional, code)
 
     def _place(self, section: str, offset: int) -> tuple[str, int]:
-        rows = self._functions.get(section, [])
-        at = bisect_right(rows, offset, key=lambda row: row[0]) - 1
-        if at >= 0 and offset < rows[at][1]:
-            return rows[at][2], offset - rows[at][0]
-        return "", offset
+        found = function_at(self._functions, section, offset)
+        return (found[2], offset - found[0]) if found else ("", offset)
 
     def resolved(self, kernel: KernelTypes) -> dict[int, Resolution]:
         """What each of the questions comes to on a kernel, by number."""
@@ -141,18 +139,6 @@ class Subject:
         """Is it a symbol with a type, which libbpf looks for in the kernel's types?"""
         extern = self._externs.get(name)
         return extern is not None and (extern.type or "void").removeprefix("const ") != "void"
-
-
-def _functions(dissection: Dissection) -> dict[str, list[tuple[int, int, str]]]:
-    """Section -> (start, end, name) of its functions, sorted."""
-    found: dict[str, list[tuple[int, int, str]]] = {}
-    for each in dissection.object.functions:
-        found.setdefault(each.section, []).append((each.offset, each.offset + 8 * each.instructions, each.name))
-    for program in dissection.object.programs:
-        section = program.section if program.autoload else f"?{program.section}"
-        end = program.offset + 8 * program.instructions
-        found.setdefault(section, []).append((program.offset, end, program.name))
-    return {section: sorted(each) for section, each in found.items()}
 
 
 def _asked(types: Btf, relocation: CoreRelocation) -> tuple[str, str, str, bool]:

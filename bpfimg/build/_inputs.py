@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from bpfimg._value import value
-from bpfimg.build._bpf2go import bpf2go
 from bpfimg.errors import UsageError, quoted
+from bpfimg.image import bpf2go
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -141,6 +141,9 @@ def _wanted(one: Input, asked: Sequence[Platform]) -> tuple[Platform, ...] | Non
             raise UsageError(f"{quoted(one.path)} is for {', '.join(stray)}, which --platform does not name")
         return one.platforms
     name = bpf2go(one.path)
+    if name is not None and name.machine and not name.architectures:
+        what = f"is for {name.machine} by its name, which is not {name.byte_order}-endian"
+        raise UsageError(f"{quoted(one.path)} {what}, expected another name")
     if name is None or not (asked or name.architectures):
         return None
     if not asked:

@@ -6,6 +6,7 @@
 * `Limits`: how much of a stranger's image is looked at; `BPFMAN_LIMIT`: the bytes of an object that bpfman takes
 * `LABEL_PROGRAMS`, `LABEL_MAPS`: the two labels that every bytecode image has
 * `MACHINES`: GOARCH to byte order, `__TARGET_ARCH_` word, multiarch triplet and kernel `arch/`
+* `bpf2go`: for which machines an object is, by the name that bpf2go gives its file
 * `check_file_name`, `rfc3339`: the grammar of an object's file name; a time as images have it
 """
 
@@ -15,6 +16,7 @@ from bpfimg._door import opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from bpfimg.image._bpf2go import bpf2go
     from bpfimg.image._check import Finding
     from bpfimg.image._description import Description
     from bpfimg.image._image import BytecodeImage
@@ -35,6 +37,7 @@ __all__ = [
     "Labels",
     "Limits",
     "Packed",
+    "bpf2go",
     "check_file_name",
     "rfc3339",
 ]
@@ -52,6 +55,7 @@ __getattr__ = opened(
         "Limits": "_limits",
         "MACHINES": "_machines",
         "Packed": "_pack",
+        "bpf2go": "_bpf2go",
         "check_file_name": "_layer",
         "rfc3339": "_pack",
     },

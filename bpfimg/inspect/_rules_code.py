@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from bpfimg.image import MACHINES
+from bpfimg.image import bpf2go
 from bpfimg.inspect._places import SIZE, code_of, section_of
 
 TYPE_CHECKING = False
@@ -77,22 +77,8 @@ def for_several_cpus(context: Context) -> bool:
     """Whether this very object is meant for more than one kind of CPU."""
     if context.platforms:
         return len({platform.split("/")[1] for platform in context.platforms if platform.count("/")}) > 1
-    cpus = {word for name, row in MACHINES.items() for word in (name, row[1])}
-    order, rest = order_in_name(context.name)
-    return bool(order) and cpus.isdisjoint(rest[-1:])
-
-
-def order_in_name(path: str) -> tuple[str, list[str]]:
-    """The byte order that bpf2go's custom of naming files states, "" for another name; the other parts of the name.
-
-    `NAME_x86_bpfel.o`, before 2023 `NAME_bpfel_x86.o`, and `NAME_bpfel.o` for every CPU of that byte order.
-    """
-    parts = path.rpartition("/")[2].removesuffix(".o").split("_")
-    for word, order in (("bpfel", "little"), ("bpfeb", "big")):
-        if word in parts[-2:] and parts[0] != word:
-            parts.remove(word)
-            return order, parts[1:]
-    return "", []
+    name = bpf2go(context.name)
+    return name is not None and not name.machine
 
 
 def _extent(program: ProgramSpec) -> tuple[str, int, int]:

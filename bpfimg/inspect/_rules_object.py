@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from bpfimg.errors import quoted
-from bpfimg.image import BPFMAN_LIMIT, MACHINES
+from bpfimg.image import BPFMAN_LIMIT, MACHINES, bpf2go
 from bpfimg.inspect._lint_model import Found
-from bpfimg.inspect._rules_code import order_in_name
 from bpfimg.inspect._rules_license import some
 
 TYPE_CHECKING = False
@@ -25,10 +24,11 @@ _STT_OBJECT = 1
 def wrong_byte_order(dissection: Dissection, context: Context) -> Iterator[Found]:
     """BL002: for the file's name (bpf2go's custom) and for the platforms that the caller names."""
     have = dissection.object.byte_order
-    stated, _ = order_in_name(context.name)
-    if stated not in ("", have):
+    stated = bpf2go(context.name)
+    if stated is not None and stated.byte_order != have:
         name = quoted(context.name.rpartition("/")[2])
-        yield Found(f"the object is {have}-endian, its file name says {stated}-endian ({name})", hint=_RECOMPILE)
+        words = f"the object is {have}-endian, its file name says {stated.byte_order}-endian ({name})"
+        yield Found(words, hint=_RECOMPILE)
     for platform in context.platforms:
         row = MACHINES.get(platform.removeprefix("linux/").partition("/")[0])
         if row is not None and row[0] != have:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bpfimg._value import value
-from bpfimg.errors import UsageError, quoted
 
 __all__ = ["Bpf2go", "bpf2go"]
 
@@ -19,17 +18,22 @@ _ORDERS = {"bpfel": "little", "bpfeb": "big"}
 
 @value(frozen=True, slots=True)
 class Bpf2go:
-    """What a name says: `stem` is the program's, `architectures` are Go's words, empty for all of `byte_order`."""
+    """What a name says: `stem` is the program's, `architectures` are Go's words for `machine`.
+
+    A `machine` of "" stands for all of `byte_order`. One without architectures does not have that byte order:
+    `NAME_arm64_bpfeb.o`.
+    """
 
     stem: str
     byte_order: str
+    machine: str
     architectures: tuple[str, ...]
 
 
 def bpf2go(path: str) -> Bpf2go | None:
     """What bpf2go's name of an object says: `NAME_x86_bpfel.o`, before 2023 `NAME_bpfel_x86.o`, `NAME_bpfeb.o`.
 
-    None for other names. Raises UsageError for a machine that does not have that byte order: `NAME_arm64_bpfeb.o`.
+    None for other names.
     """
     name = path.rpartition("/")[2]
     if not name.endswith(".o"):
@@ -41,11 +45,8 @@ def bpf2go(path: str) -> Bpf2go | None:
         return None
     order = _ORDERS[parts[-1]]
     if len(parts) == 2 or not _known(parts[-2]):
-        return Bpf2go("_".join(parts[:-1]), order, ())
-    architectures = _table(order).get(parts[-2])
-    if architectures is None:
-        raise UsageError(f"{quoted(name)} is for {parts[-2]}, which is not {order}-endian, expected another name")
-    return Bpf2go("_".join(parts[:-2]), order, architectures)
+        return Bpf2go("_".join(parts[:-1]), order, "", ())
+    return Bpf2go("_".join(parts[:-2]), order, parts[-2], _table(order).get(parts[-2], ()))
 
 
 def _known(word: str) -> bool:

@@ -72,10 +72,6 @@ class KernelTypes:
             self._kfuncs[module] = frozenset(index.btf.target(tag) for tag in tags)
         return self._kfuncs[module]
 
-    def types_of(self, module: str) -> Btf:
-        """The types of a module, or of vmlinux for ""."""
-        return self._index(module).btf
-
     def _index(self, module: str) -> Index:
         if module not in self._indexes:
             self._indexes[module] = Index(self.modules[module])

@@ -135,7 +135,7 @@ def test_a_module_stands_behind_vmlinux() -> None:
     kernel = found(RAW).kernel("vmlinux", {"mod": file})
     assert kernel.find("mod_struct", kinds.STRUCT) == ("mod", 3)
     assert kernel.find("task_struct", kinds.STRUCT) == ("", 2)
-    types = kernel.types_of("mod")
+    types = kernel.modules["mod"]
     ((name, member, _offset, _width),) = types.fields(3)
     assert (types.string(name), types.name(member), types.size(3), len(types)) == ("task", "task_struct", 4, 4)
     with pytest.raises(BytecodeError, match="no type 4"):
@@ -148,7 +148,7 @@ def test_a_module_may_bring_what_it_needs_of_vmlinux_along() -> None:
     other = BtfWriter()
     other.integer("char", 1)
     kernel = found(other.data()).kernel("vmlinux", {"mod": file})
-    assert kernel.types_of("mod").name(2) == "task_struct"
+    assert kernel.modules["mod"].name(2) == "task_struct"
 
 
 @pytest.mark.parametrize(

@@ -77,15 +77,29 @@ def unpack(package: str, suite: str | None, folder: Path) -> None:
     Raises `LookupError` with the reason when it cannot be had.
     """
     suite = suite or _codename()
-    apt = _apt(suite)
-    if isinstance(apt, str):
-        raise LookupError(apt)
+    apt = _ready(suite)
     with tempfile.TemporaryDirectory() as work:
         _call([*apt, "download", f"{package}/{suite}"], Path(work))
         files = list(Path(work).glob("*.deb"))
         if not files:
             raise LookupError(f"apt downloaded no package {package} from {suite}")
         _call(["dpkg-deb", "-x", str(files[0]), str(folder)], Path(work))
+
+
+def brought(*packages: str) -> list[str]:
+    """The names of all packages that installing these would bring to this machine, of its own suite.
+
+    Raises `LookupError` with the reason when they cannot be had.
+    """
+    said = _call([*_ready(_codename()), "-s", "--no-install-recommends", "install", *packages], CACHE)
+    return re.findall(r"^Inst (\S+) ", said, re.M)
+
+
+def _ready(suite: str) -> tuple[str, ...]:
+    apt = _apt(suite)
+    if isinstance(apt, str):
+        raise LookupError(apt)
+    return apt
 
 
 @functools.cache  # the reason, too: without network it would take a minute each time

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -27,7 +25,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _ROOT = debian.CACHE / "podman"
-_PACKAGES = ("podman", "conmon", "crun")
+#: podman last: where it is, all is there
+_PACKAGES = ("conmon", "crun", "podman")
+#: what podman 5 does not start without, beside the libraries, whose names differ between releases of Debian
+_PARTS = ("netavark",)
 _PATIENCE = 60.0
 
 
@@ -108,24 +109,9 @@ def fetch() -> None:
     """Downloads and unpacks what is not there yet; raises `LookupError` with the reason when it cannot be had."""
     if (_ROOT / "usr/bin/podman").exists():
         return
-    work = debian.CACHE / "apt" / "podman"
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
-    packages = [*_PACKAGES, *_needed(work)]
-    debian._call(["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", *packages], work)
-    for package in sorted(work.glob("*.deb")):
-        # podman last: where it is, all is there
-        if not package.name.startswith("podman_"):
-            debian._call(["dpkg-deb", "-x", str(package), str(_ROOT)], work)
-    (last,) = work.glob("podman_*.deb")
-    debian._call(["dpkg-deb", "-x", str(last), str(_ROOT)], work)
-
-
-def _needed(work: Path) -> list[str]:
-    """What podman would bring to this machine and does not start without: its libraries, whose names differ between
-    releases of Debian, and since podman 5 netavark."""
-    said = debian._call(["apt-get", "-s", "-qq", "--no-install-recommends", "install", *_PACKAGES], work)
-    return re.findall(r"^Inst (lib\S+|netavark) ", said, re.M)
+    brought = [name for name in debian.brought(*_PACKAGES) if name.startswith("lib") or name in _PARTS]
+    for package in (*brought, *_PACKAGES):
+        debian.unpack(package, None, _ROOT)
 
 
 def main() -> int:

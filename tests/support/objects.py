@@ -53,8 +53,9 @@ def compile_source(
 
 
 def example(name: str, *, target: str = "bpf") -> bytes:
-    """The compiled example of that name: `example("xdp_counter")`."""
-    return compile_source(EXAMPLES / f"{name}.bpf.c", target=target)
+    """The compiled example of that name: `example("xdp_counter")`, the same wherever this checkout is."""
+    flags = ("-g", "-O2", f"-ffile-prefix-map={EXAMPLES}=.", "-fdebug-compilation-dir=.")
+    return compile_source(EXAMPLES / f"{name}.bpf.c", target=target, flags=flags)
 
 
 def _run(command: list[str], given: bytes = b"") -> bytes:

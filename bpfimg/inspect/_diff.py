@@ -64,7 +64,7 @@ def report(before: str, after: str, changes: Sequence[Change]) -> dict[str, obje
     return {
         "before": before,
         "after": after,
-        "verdict": verdict(changes),
+        "result": verdict(changes),
         **counts,
         "changes": [_entry(change) for change in changes],
     }

@@ -158,7 +158,7 @@ def _entry(subject: str, problem: Problem, key: str) -> dict[str, object]:
         "name": problem.name,
         "severity": problem.severity,
         "message": problem.message,
-        "hint": problem.hint,
+        "hint": problem.hint or None,
         "kind": problem.kind,
         "about": problem.about or None,
         "platforms": list(problem.platforms),

@@ -53,7 +53,7 @@ def test_text(objects: Cli) -> None:
 
 def test_json_and_markdown(objects: Cli) -> None:
     document = objects.json("diff", "diff", "one.o", "two.o")
-    assert (document["verdict"], document["compatible"]) == ("compatible", 1)
+    assert (document["result"], document["compatible"]) == ("compatible", 1)
     assert document["changes"][0]["id"] == "program/other"
     page = objects("diff", "two.o", "one.o", "--format", "markdown", expect=10).stdout
     assert page.startswith("### bpfimg diff\n\n`two.o` → `one.o`: **breaking changes**\n")

@@ -268,7 +268,7 @@ def test_the_report_has_its_schema() -> None:
     changes = diff.images({"a": of(TWO + map_()), "b": of(XDP)}, {"a": of(XDP), "c": of(XDP)})
     document = json.loads(json.dumps(diff.report("x", "y", changes)))
     check("diff", document)
-    assert document["verdict"] == "breaking"
+    assert document["result"] == "breaking"
     assert document["breaking"] + document["compatible"] + document["informational"] == len(document["changes"])
     check("diff", diff.report("x", "x", ()))
 

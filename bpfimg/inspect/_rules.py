@@ -52,6 +52,7 @@ RULES: tuple[Rule, ...] = (
     Rule("BL036", "name-collision", _N, "names are alike in their first 15 bytes", use.name_collision),
     Rule("BL037", "unread-global", _W, "no program touches a global", use.unread_global),
     Rule("BL038", "version-section", _N, "the object is tied to a kernel version", whole.version_section),
+    Rule("BL039", "dangling-type", _E, "the BTF refers to a type that is not there", whole.dangling_type),
 )
 BY_ID = {rule.id: rule for rule in RULES}
 BY_NAME = {rule.name: rule for rule in RULES}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bpfimg.btf import kinds
 from bpfimg.errors import quoted
 from bpfimg.image import BPFMAN_LIMIT, MACHINES, bpf2go
 from bpfimg.inspect._lint_model import Found
@@ -140,3 +141,20 @@ def version_section(dissection: Dissection, _: Context) -> Iterator[Found]:
             about="version",
             hint="leave it out: since 5.0 the kernel does not look at it",
         )
+
+
+def dangling_type(dissection: Dissection, _: Context) -> Iterator[Found]:
+    """BL039: of functions only, which is where compilers are known to do it."""
+    types = dissection.types
+    if types is None:
+        return
+    for type_id in range(1, len(types)):
+        if types.kind(type_id) == kinds.FUNC and not 0 < types.target(type_id) < len(types):
+            yield Found(
+                f"the BTF gives function {quoted(types.name(type_id))} the type {types.target(type_id)}, "
+                f"expected one below {len(types)}: libbpf 1.5 and newer refuse the object",
+                kind="section",
+                about=".BTF",
+                hint="compile with -g, not with -gline-tables-only",
+            )
+            return

@@ -14,8 +14,10 @@ from bpfimg.errors import ImageError
 from bpfimg.image import Labels
 from bpfimg.inspect import Problem, lint
 from bpfimg.oci import Platform
+from tests.support import btf as w
 from tests.support import corpus
-from tests.support.objects import PRELUDE, compile_source
+from tests.support.btf import BtfWriter
+from tests.support.objects import PRELUDE, compile_source, with_section
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -456,7 +458,7 @@ def test_the_newest_compiler_makes_no_difference(case: Case) -> None:
 
 
 def test_every_rule_is_tested() -> None:
-    here = {"BL001", "BL003", "BL004", "BL005", "BL006", "BL007", "BL016"}
+    here = {"BL001", "BL003", "BL004", "BL005", "BL006", "BL007", "BL016", "BL039"}
     assert {case.rule for case in CASES} | here == {rule.id for rule in lint.RULES}
 
 
@@ -554,3 +556,16 @@ def test_a_helper_function_is_found_in_a_subprogram() -> None:
     )
     (problem,) = of("BL025", lint.problems(compile_source(text), lint.Context()))
     assert "'one' and 1 more call bpf_trace_printk" in problem.message
+
+
+@pytest.mark.parametrize("wanted", [0, 1 << 30, None])
+def test_bl039_dangling_type(wanted: int | None) -> None:
+    """`None` is the prototype that is there; 0 is `void`, which is no type of a function."""
+    data = compile_source(XDP, target="bpfel")
+    assert not of("BL039", lint.problems(data, lint.Context()))
+    writer = BtfWriter("little")
+    prototype = writer.add(w.FUNC_PROTO, "", writer.integer())
+    writer.add(w.FUNC, "p", prototype if wanted is None else wanted, vlen=1)
+    found = of("BL039", lint.problems(with_section(data, ".BTF", writer.data()), lint.Context()))
+    assert [(problem.severity, problem.about) for problem in found] == ([] if wanted is None else [("error", ".BTF")])
+    assert all(f"the type {wanted}, expected one below 4" in problem.message for problem in found)

@@ -24,14 +24,14 @@ def registry(options: Options, repository: Repository) -> Registry:
     import os
 
     from bpfimg.cli._parser import warn
-    from bpfimg.oci import Registry, RegistryOptions
+    from bpfimg.oci import Registry, places
 
     remote = Registry(
         repository,
-        RegistryOptions(
+        places.RegistryOptions(
             authfile=options.authfile,
-            auth_files=RegistryOptions.default_auth_files(os.environ, os.geteuid()),
-            proxies=RegistryOptions.default_proxies(os.environ),
+            auth_files=places.RegistryOptions.default_auth_files(os.environ, os.geteuid()),
+            proxies=places.RegistryOptions.default_proxies(os.environ),
             ca_file=options.ca_file,
             plain_http=options.plain_http,
             insecure_skip_tls_verify=options.insecure_skip_tls_verify,

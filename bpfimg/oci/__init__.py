@@ -3,6 +3,7 @@
 Values: `Digest`, `Descriptor`, `Platform`, `Manifest`, `Index` (both with their raw bytes), `Repository`, `Reference`.
 Places, each bound to one repository: `Memory`, `Layout` (an OCI image layout on disk), `Registry`. They are `Source`s
 and `Target`s: everything read is checked for size and digest. `copy` moves an image with its signatures between them.
+`places` has the other transports, options, limits and credentials.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from bpfimg._door import opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from bpfimg.oci import _places as places
     from bpfimg.oci._copy import copy
     from bpfimg.oci._descriptor import Descriptor, Platform
     from bpfimg.oci._digest import Digest
     from bpfimg.oci._layout import Layout
     from bpfimg.oci._memory import Memory
     from bpfimg.oci._model import Index, Manifest, parse_document
-    from bpfimg.oci._options import RegistryOptions
     from bpfimg.oci._reference import Reference, Repository
     from bpfimg.oci._registry import Registry
     from bpfimg.oci._target import Source, Target
@@ -32,12 +33,12 @@ __all__ = [
     "Platform",
     "Reference",
     "Registry",
-    "RegistryOptions",
     "Repository",
     "Source",
     "Target",
     "copy",
     "parse_document",
+    "places",
 ]
 
 __getattr__ = opened(
@@ -52,11 +53,11 @@ __getattr__ = opened(
         "Platform": "_descriptor",
         "Reference": "_reference",
         "Registry": "_registry",
-        "RegistryOptions": "_options",
         "Repository": "_reference",
         "Source": "_target",
         "Target": "_target",
         "copy": "_copy",
         "parse_document": "_model",
+        "places": "_places*",
     },
 )

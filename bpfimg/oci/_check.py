@@ -8,7 +8,11 @@ from bpfimg.oci._digest import Digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from bpfimg.oci._descriptor import Descriptor
+
+_PIECE = 1 << 20
 
 
 def check_limit(descriptor: Descriptor, limit: int) -> None:
@@ -34,3 +38,46 @@ def check_content(descriptor: Descriptor, content: bytes, where: str) -> bytes:
             got=str(found),
         )
     return content
+
+
+def checked(descriptor: Descriptor, pieces: Iterable[bytes], where: str) -> Iterator[bytes]:
+    """Yields `pieces` on, the last one only after all of them together are what the descriptor promises.
+
+    DigestMismatch, naming `where`, when they are not: for more bytes as soon as there is one too many.
+    """
+    import hashlib
+
+    found = hashlib.new(descriptor.digest.algorithm)
+    size = 0
+    held: bytes | None = None
+    for piece in pieces:
+        size += len(piece)
+        if size > descriptor.size:
+            break
+        found.update(piece)
+        if held is not None:
+            yield held
+        held = piece
+    if size != descriptor.size:
+        raise DigestMismatch(
+            f"{descriptor.digest} has {'more' if size > descriptor.size else size} bytes in {where}, "
+            f"expected {descriptor.size}",
+            want=f"{descriptor.size} bytes",
+            got=f"{size} bytes",
+        )
+    if found.hexdigest() != descriptor.digest.hex:
+        raise DigestMismatch(
+            f"content in {where} has the digest {descriptor.digest.algorithm}:{found.hexdigest()}, "
+            f"expected {descriptor.digest}",
+            want=str(descriptor.digest),
+            got=f"{descriptor.digest.algorithm}:{found.hexdigest()}",
+        )
+    if held is not None:
+        yield held
+
+
+def in_pieces(content: bytes) -> Iterator[bytes]:
+    """Yields content that is in memory in pieces of 1 MiB."""
+    view = memoryview(content)
+    for at in range(0, len(view), _PIECE):
+        yield bytes(view[at : at + _PIECE])

@@ -11,7 +11,7 @@ import time
 
 from bpfimg.errors import DigestMismatch, ImageError, NotFound, StoreError, UsageError
 from bpfimg.oci import _media
-from bpfimg.oci._check import check_content, check_limit
+from bpfimg.oci._check import check_content, check_limit, checked, in_pieces
 from bpfimg.oci._descriptor import Descriptor
 from bpfimg.oci._digest import ALGORITHMS, Digest
 from bpfimg.oci._entries import NAME, REPOSITORY, SUBJECT, Entries, stamp
@@ -22,7 +22,9 @@ from bpfimg.oci._reference import Reference, Repository, check_tag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+    from bpfimg.oci._target import Source
 
 _VERSION = b'{"imageLayoutVersion":"1.0.0"}'
 _OURS = {"oci-layout", "index.json", "blobs", "ingest", ".lock"}
@@ -71,6 +73,9 @@ class Layout:
             raise store_error("read", path, error) from error
         return check_content(descriptor, content, path)
 
+    def stream(self, descriptor: Descriptor) -> Iterator[bytes]:
+        yield from in_pieces(self.fetch(descriptor, limit=descriptor.size))
+
     def referrers(self, digest: Digest) -> tuple[Descriptor, ...]:
         found: dict[Digest, Descriptor] = {}
         # a layout that is handed round has no repository of its own: there, all count
@@ -108,6 +113,12 @@ class Layout:
             self._name(descriptor, {SUBJECT: str(document.subject.digest), REPOSITORY: str(self.repository)})
         if tag is not None:
             self.tag(descriptor, tag)
+
+    def push_stream(self, descriptor: Descriptor, content: Callable[[], Iterator[bytes]]) -> None:
+        self.push(descriptor, b"".join(checked(descriptor, content(), "what is pushed")))
+
+    def adopt(self, descriptor: Descriptor, source: Source) -> bool:
+        return False
 
     def tag(self, descriptor: Descriptor, tag: str) -> None:
         document = parse_document(self.fetch(descriptor), descriptor.media_type)

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from bpfimg.errors import ImageError, NotFound
 from bpfimg.oci import _media
-from bpfimg.oci._check import check_content, check_limit
+from bpfimg.oci._check import check_content, check_limit, checked, in_pieces
 from bpfimg.oci._descriptor import Descriptor
 from bpfimg.oci._digest import Digest
 from bpfimg.oci._model import Manifest, parse_document
@@ -14,7 +14,10 @@ from bpfimg.oci._reference import check_tag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from bpfimg.oci._reference import Repository
+    from bpfimg.oci._target import Source
 
 
 class Memory:
@@ -43,6 +46,9 @@ class Memory:
             raise NotFound(f"{self.repository} has no content {descriptor.digest} in memory")
         return check_content(descriptor, content, "memory")
 
+    def stream(self, descriptor: Descriptor) -> Iterator[bytes]:
+        yield from in_pieces(self.fetch(descriptor, limit=descriptor.size))
+
     def referrers(self, digest: Digest) -> tuple[Descriptor, ...]:
         found = tuple(self._referrers.get(digest, {}).values())
         if len(found) > _media.REFERRERS:
@@ -60,6 +66,12 @@ class Memory:
         self._content[descriptor.digest] = data
         if tag is not None:
             self.tag(descriptor, tag)
+
+    def push_stream(self, descriptor: Descriptor, content: Callable[[], Iterator[bytes]]) -> None:
+        self.push(descriptor, b"".join(checked(descriptor, content(), "what is pushed")))
+
+    def adopt(self, descriptor: Descriptor, source: Source) -> bool:
+        return False
 
     def tag(self, descriptor: Descriptor, tag: str) -> None:
         if descriptor.digest not in self._documents:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from bpfimg.errors import DigestMismatch, ImageError, UsageError, quoted
 from bpfimg.oci import _media
 from bpfimg.oci._answers import announced, finish
-from bpfimg.oci._check import check_content, check_limit
+from bpfimg.oci._check import check_content, check_limit, checked, in_pieces
 from bpfimg.oci._descriptor import Descriptor
 from bpfimg.oci._digest import Digest
 from bpfimg.oci._download import download_blob, download_document
@@ -20,9 +20,10 @@ from bpfimg.oci._wire import Wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from bpfimg.oci._reference import Repository
+    from bpfimg.oci._target import Source
 
 _WRITE = "pull,push"
 _REMEMBERED = 64
@@ -80,6 +81,9 @@ class Registry:
         self._remember(descriptor.digest, check_content(descriptor, raw, self._place))
         return raw
 
+    def stream(self, descriptor: Descriptor) -> Iterator[bytes]:
+        yield from in_pieces(self.fetch(descriptor, limit=descriptor.size))
+
     def referrers(self, digest: Digest) -> tuple[Descriptor, ...]:
         found = from_api(self._wire, self.repository.path, digest)
         if found is None:
@@ -119,6 +123,12 @@ class Registry:
                 entry.media_type, descriptor.digest, entry.size, entry.annotations, artifact_type=entry.artifact_type
             )
             add_to_fallback(self, subject.digest, listed, self._options.waits)
+
+    def push_stream(self, descriptor: Descriptor, content: Callable[[], Iterator[bytes]]) -> None:
+        self.push(descriptor, b"".join(checked(descriptor, content(), "what is pushed")))
+
+    def adopt(self, descriptor: Descriptor, source: Source) -> bool:
+        return False
 
     def tag(self, descriptor: Descriptor, tag: str) -> None:
         check_tag(tag)

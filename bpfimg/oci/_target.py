@@ -8,6 +8,7 @@ from bpfimg.oci._media import BLOB_LIMIT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     from bpfimg.oci._descriptor import Descriptor
@@ -36,6 +37,13 @@ class Source(Protocol):
         says more than `limit` bytes (for manifests and indexes at most 4 MiB).
         """
 
+    def stream(self, descriptor: Descriptor) -> Iterator[bytes]:
+        """Yields the content of a blob in pieces of at most 1 MiB, for what is too large to hold.
+
+        The last piece comes only after size and digest were checked: whoever was given all of it has the right bytes.
+        NotFound and DigestMismatch as for `fetch`, the latter also after some pieces.
+        """
+
     def referrers(self, digest: Digest) -> tuple[Descriptor, ...]:
         """Returns the manifests whose `subject` is `digest`: () says that there are none, errors raise.
 
@@ -56,6 +64,16 @@ class Target(Source, Protocol):
         A manifest comes after its config and layers (else NotFound); with a `subject` it is found through
         `referrers` from then on. `tag` names a manifest or index in the same step.
         """
+
+    def push_stream(self, descriptor: Descriptor, content: Callable[[], Iterator[bytes]]) -> None:
+        """Stores a blob without holding it in memory; DigestMismatch, and nothing stored, when it is not that.
+
+        `content` gives its bytes from the beginning: it is called again where an upload has to begin anew.
+        """
+
+    def adopt(self, descriptor: Descriptor, source: Source) -> bool:
+        """Takes a blob over from `source` without its bytes passing through here, where both sides can do that (one
+        registry, two repositories: a mount); False when it has to be copied."""
 
     def tag(self, descriptor: Descriptor, tag: str) -> None:
         """Lets `tag` name a manifest or index that is there; NotFound when it is not."""

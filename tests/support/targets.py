@@ -11,6 +11,8 @@ from bpfimg.errors import DigestMismatch, ImageError, NotFound, UsageError
 from bpfimg.oci import Descriptor, Digest, Index, Manifest, Platform
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bpfimg.oci import Target
 
 CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -92,6 +94,33 @@ class TargetContract:
             assert place.fetch(found) == one.manifest.raw
             for descriptor, content in one.blobs:
                 assert place.fetch(descriptor) == content
+
+    def test_what_is_large_goes_in_pieces(self, target: Target, reopened: Target) -> None:
+        content = bytes(range(256)) * 12_345
+        layer = Descriptor.of(content, LAYER)
+        opened = []
+
+        def pieces() -> Iterator[bytes]:
+            opened.append(1)
+            for at in range(0, len(content), 65_537):
+                yield content[at : at + 65_537]
+
+        target.push_stream(layer, pieces)
+        assert opened
+        found = list(target.stream(layer))
+        assert b"".join(found) == content
+        assert max(map(len, found)) <= 1 << 20
+        assert b"".join(target.stream(layer)) == target.fetch(layer)
+        target.push_stream(layer, pieces)  # again is the same
+
+    def test_pieces_that_are_something_else_are_not_stored(self, target: Target) -> None:
+        layer = Descriptor.of(b"right", LAYER)
+        for wrong in (b"wrong", b"right and more", b"rig"):
+            with pytest.raises(DigestMismatch):
+                target.push_stream(layer, lambda wrong=wrong: iter([wrong[:2], wrong[2:]]))  # type: ignore[misc]
+        assert not target.exists(layer)
+        with pytest.raises(NotFound):
+            b"".join(target.stream(layer))
 
     def test_a_tag_moves(self, target: Target, reopened: Target) -> None:
         image("one").push(target, "v1")

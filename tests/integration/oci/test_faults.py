@@ -10,7 +10,7 @@ import pytest
 
 from bpfimg._value import replace
 from bpfimg.errors import DigestMismatch, Error, ImageError, NotFound, RegistryError
-from bpfimg.oci import Descriptor, Digest, Index, Registry, RegistryOptions, Repository
+from bpfimg.oci import Descriptor, Digest, Index, Registry, Repository, places
 from tests.support.fake_registry import FakeRegistry, Reply, fake_registry
 from tests.support.targets import LAYER, TargetContract, image, referrer
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bpfimg.oci import Target
 
 NAME = "acme/xdp"
-OPTIONS = RegistryOptions(waits=(0.0, 0.0, 0.0))
+OPTIONS = places.RegistryOptions(waits=(0.0, 0.0, 0.0))
 
 
 @pytest.fixture

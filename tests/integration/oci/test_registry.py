@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bpfimg.errors import DigestMismatch, NotFound, RegistryError
-from bpfimg.oci import Layout, Memory, Registry, RegistryOptions, Repository, copy
+from bpfimg.oci import Layout, Memory, Registry, Repository, copy, places
 from tests.support.registry import Server, registry
 from tests.support.targets import TargetContract, image, index, legacy_signature, referrer
 
@@ -144,14 +144,14 @@ class TestHtpasswd:
         assert "--authfile" in refused.value.hint
 
     def test_with_the_wrong_password(self, locked: Server, tmp_path: Path) -> None:
-        options = RegistryOptions(authfile=locked.authfile(tmp_path / "auth.json", "wrong"))
+        options = places.RegistryOptions(authfile=locked.authfile(tmp_path / "auth.json", "wrong"))
         with Registry(Repository(locked.host, "acme/xdp"), options) as place, pytest.raises(RegistryError) as refused:
             place.resolve("v1")
         assert refused.value.status == 401
         assert str(tmp_path / "auth.json") in refused.value.hint
 
     def test_with_an_auth_file(self, locked: Server, tmp_path: Path) -> None:
-        options = RegistryOptions(
+        options = places.RegistryOptions(
             auth_files=(str(tmp_path / "missing.json"), locked.authfile(tmp_path / "auth.json")),
         )
         with Registry(Repository(locked.host, "acme/xdp"), options) as place:
@@ -173,7 +173,7 @@ class TestTokens:
         assert issued.tokens is not None
         memory = Memory(Repository(issued.host, "acme/xdp"))
         image().push(memory, "v1")
-        options = RegistryOptions(authfile=issued.authfile(tmp_path / "auth.json"))
+        options = places.RegistryOptions(authfile=issued.authfile(tmp_path / "auth.json"))
         with Registry(memory.repository, options) as place:
             copy(memory, "v1", place, "v1")
             assert place.resolve("v1") == image().descriptor
@@ -188,7 +188,7 @@ class TestTokens:
     def test_a_token_that_ran_out_is_renewed(self, issued: Server, tmp_path: Path) -> None:
         assert issued.tokens is not None
         issued.tokens.lifetime = 1  # seconds, less than the margin: each is used once
-        options = RegistryOptions(authfile=issued.authfile(tmp_path / "auth.json"))
+        options = places.RegistryOptions(authfile=issued.authfile(tmp_path / "auth.json"))
         with Registry(Repository(issued.host, "acme/xdp"), options) as place:
             image().push(place, "v1")
             assert place.resolve("v1") == image().descriptor
@@ -203,7 +203,9 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 class TestTls:
     def test_with_the_authoritys_certificate(self, sealed: Server) -> None:
-        with Registry(Repository(sealed.host, "acme/xdp"), RegistryOptions(ca_file=str(sealed.ca_file))) as place:
+        with Registry(
+            Repository(sealed.host, "acme/xdp"), places.RegistryOptions(ca_file=str(sealed.ca_file))
+        ) as place:
             image().push(place, "v1")
             assert place.resolve("v1") == image().descriptor
 
@@ -211,7 +213,7 @@ class TestTls:
         from tests.support.tokens import certificate
 
         stranger = str(certificate(tmp_path, "stranger")[0])
-        options = RegistryOptions(ca_file=stranger, waits=NO_WAITS)
+        options = places.RegistryOptions(ca_file=stranger, waits=NO_WAITS)
         with pytest.raises(RegistryError, match="certificate is not believed") as refused:
             Registry(Repository(sealed.host, "acme/xdp"), options).resolve("v1")
         assert "--ca-file" in refused.value.hint
@@ -221,7 +223,7 @@ class TestTls:
 
     def test_unchecked_is_loud(self, sealed: Server) -> None:
         said: list[str] = []
-        options = RegistryOptions(insecure_skip_tls_verify=True, warn=said.append)
+        options = places.RegistryOptions(insecure_skip_tls_verify=True, warn=said.append)
         with Registry(Repository(sealed.host, "acme/xdp"), options) as place:
             image().push(place, "v2")
         assert len(said) == 1

@@ -8,7 +8,7 @@ import pytest
 
 from bpfimg import sign
 from bpfimg.errors import VerificationError
-from bpfimg.oci import Reference, Registry, RegistryOptions, Repository
+from bpfimg.oci import Reference, Registry, Repository, places
 from bpfimg.sign import Policy, PrivateKey, PublicKey, generate_key, verify
 from tests.support import cosign
 from tests.support.registry import registry
@@ -49,7 +49,7 @@ def ours(tmp_path: Path) -> tuple[Path, Path]:
 def place(server: Server, request: pytest.FixtureRequest) -> Registry:
     """A repository of the test's own, with one image."""
     name = request.node.name.partition("[")[0].replace("_", "-")
-    found = Registry(Repository.parse(f"{server.host}/cosign/{name}"), RegistryOptions())
+    found = Registry(Repository.parse(f"{server.host}/cosign/{name}"), places.RegistryOptions())
     image("one").push(found, "v1")
     return found
 

@@ -9,7 +9,7 @@ import pytest
 
 from bpfimg import sign
 from bpfimg.errors import DigestMismatch, RegistryError, VerificationError
-from bpfimg.oci import Layout, Manifest, Reference, Registry, RegistryOptions, Repository, copy
+from bpfimg.oci import Layout, Manifest, Reference, Registry, Repository, copy, places
 from bpfimg.sign import Policy, verify
 from tests.support.registry import registry
 from tests.support.targets import image, index
@@ -30,7 +30,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def place(server: Server, path: str) -> Registry:
-    return Registry(Repository.parse(f"{server.host}/{path}"), RegistryOptions(waits=()))
+    return Registry(Repository.parse(f"{server.host}/{path}"), places.RegistryOptions(waits=()))
 
 
 def put_index(target: Target) -> Descriptor:

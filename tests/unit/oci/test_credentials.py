@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bpfimg.errors import RegistryError
-from bpfimg.oci import RegistryOptions, Repository
+from bpfimg.oci import Repository, places
 from bpfimg.oci._challenge import parse_challenges
 from bpfimg.oci._credentials import Credentials, find_credentials
 from bpfimg.oci._tls import context
@@ -30,7 +30,7 @@ def basic(user: str, password: str) -> dict[str, str]:
 def find(tmp_path: Path, document: object, repository: Repository = REPOSITORY) -> Credentials | None:
     path = tmp_path / "auth.json"
     path.write_text(document if isinstance(document, str) else json.dumps(document))
-    return find_credentials(RegistryOptions(authfile=str(path)), repository)
+    return find_credentials(places.RegistryOptions(authfile=str(path)), repository)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_broken_entry_is_said(tmp_path: Path, auth: str) -> None:
 
 def test_secrets_stay_out_of_representations() -> None:
     shown = repr(Credentials("x", "me", "secret1", "secret2", "secret3"))
-    shown += repr(RegistryOptions(username="me", password="secret4"))
+    shown += repr(places.RegistryOptions(username="me", password="secret4"))
     assert "secret" not in shown
 
 
@@ -94,7 +94,7 @@ def test_the_named_file_must_be_good(tmp_path: Path, content: str | None) -> Non
     if content is not None:
         path.write_text(content)
     with pytest.raises(RegistryError, match="the auth file"):
-        find_credentials(RegistryOptions(authfile=str(path)), REPOSITORY)
+        find_credentials(places.RegistryOptions(authfile=str(path)), REPOSITORY)
 
 
 def test_other_files_are_passed_over(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_other_files_are_passed_over(tmp_path: Path) -> None:
     (tmp_path / "empty").write_text("{}")
     for name in ("good", "late"):
         (tmp_path / name).write_text(json.dumps({"auths": {REPOSITORY.host: basic(name, "x")}}))
-    options = RegistryOptions(auth_files=tuple(str(tmp_path / name) for name in names), warn=said.append)
+    options = places.RegistryOptions(auth_files=tuple(str(tmp_path / name) for name in names), warn=said.append)
     found = find_credentials(options, REPOSITORY)
     assert found is not None
     assert found.username == "good"
@@ -113,7 +113,9 @@ def test_other_files_are_passed_over(tmp_path: Path) -> None:
 
 
 def test_given_credentials_come_first(tmp_path: Path) -> None:
-    found = find_credentials(RegistryOptions(username="me", password="p", authfile=str(tmp_path / "no")), REPOSITORY)
+    found = find_credentials(
+        places.RegistryOptions(username="me", password="p", authfile=str(tmp_path / "no")), REPOSITORY
+    )
     assert found == Credentials("the options", "me", "p")
 
 
@@ -126,8 +128,8 @@ def test_a_helper_is_named(tmp_path: Path, document: object) -> None:
 
 
 def test_where_the_files_are() -> None:
-    assert RegistryOptions.default_auth_files({}, 7) == ("/run/user/7/containers/auth.json",)
-    assert RegistryOptions.default_auth_files({"HOME": "/h"}, 0) == (
+    assert places.RegistryOptions.default_auth_files({}, 7) == ("/run/user/7/containers/auth.json",)
+    assert places.RegistryOptions.default_auth_files({"HOME": "/h"}, 0) == (
         "/run/user/0/containers/auth.json",
         "/h/.config/containers/auth.json",
         "/h/.docker/config.json",
@@ -139,7 +141,7 @@ def test_where_the_files_are() -> None:
         "XDG_CONFIG_HOME": "/c",
         "DOCKER_CONFIG": "/d",
     }
-    assert RegistryOptions.default_auth_files(environ, 0) == (
+    assert places.RegistryOptions.default_auth_files(environ, 0) == (
         "/a",
         "/r/containers/auth.json",
         "/c/containers/auth.json",
@@ -190,9 +192,9 @@ def test_any_challenge_is_read_in_bounded_time(line: str) -> None:
 )
 def test_loopback_is_a_matter_of_the_name(host: str, answer: bool) -> None:
     assert is_loopback(host) is answer
-    assert is_plain(host, RegistryOptions()) is answer
-    assert is_plain(host, RegistryOptions(plain_http=True))
-    assert not is_plain(host, RegistryOptions(ca_file="ca.pem"))
+    assert is_plain(host, places.RegistryOptions()) is answer
+    assert is_plain(host, places.RegistryOptions(plain_http=True))
+    assert not is_plain(host, places.RegistryOptions(ca_file="ca.pem"))
 
 
 def test_an_origin_is_scheme_host_and_port() -> None:
@@ -201,7 +203,7 @@ def test_an_origin_is_scheme_host_and_port() -> None:
 
 
 def test_tls_is_not_left_by_a_redirect() -> None:
-    wire = Wire(Repository("registry.test", "acme/xdp"), RegistryOptions())
+    wire = Wire(Repository("registry.test", "acme/xdp"), places.RegistryOptions())
     assert wire.base == "https://registry.test"
     assert wire.join("https://registry.test/v2/a?b", "../c?d=e") == "https://registry.test/c?d=e"
     with pytest.raises(RegistryError, match="expected an https URL"):
@@ -217,7 +219,7 @@ def test_tokens_are_asked_for_over_tls(realm: str) -> None:
     def ask(*_: object) -> HTTPResponse:
         raise AssertionError("asked")
 
-    auth = Auth(REPOSITORY, RegistryOptions(), plain_http=False, ask=ask)
+    auth = Auth(REPOSITORY, places.RegistryOptions(), plain_http=False, ask=ask)
     assert auth.header("pull") is None
     challenge = HTTPResponse(headers={"WWW-Authenticate": f'Bearer realm="{realm}"'}, status=401)
     auth.learn(challenge, "pull", "read")
@@ -229,20 +231,20 @@ def test_certificate_files_must_be_certificates(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("junk")
     for name in ("ca.pem", "missing.pem"):
         with pytest.raises(RegistryError, match="expected PEM certificates"):
-            context(RegistryOptions(ca_file=str(tmp_path / name)), "registry.test")
+            context(places.RegistryOptions(ca_file=str(tmp_path / name)), "registry.test")
 
 
 def test_a_hosts_own_certificates_are_used(tmp_path: Path) -> None:
     folder = tmp_path / "registry.test:5000"
     folder.mkdir()
-    assert context(RegistryOptions(), "registry.test:5000", (str(tmp_path),)).check_hostname
+    assert context(places.RegistryOptions(), "registry.test:5000", (str(tmp_path),)).check_hostname
     (folder / "ca.crt").write_text("junk")
     with pytest.raises(RegistryError, match=r"ca\.crt cannot be used"):
-        context(RegistryOptions(), "registry.test:5000", (str(tmp_path),))
+        context(places.RegistryOptions(), "registry.test:5000", (str(tmp_path),))
     (folder / "ca.crt").unlink()
     (folder / "client.cert").write_text("junk")
     with pytest.raises(RegistryError, match=r"client\.cert cannot be used"):
-        context(RegistryOptions(), "registry.test:5000", (str(tmp_path),))
+        context(places.RegistryOptions(), "registry.test:5000", (str(tmp_path),))
 
 
 def test_proxies() -> None:
@@ -251,7 +253,7 @@ def test_proxies() -> None:
     from bpfimg.oci._wire import open_pool
 
     environ = {"HTTPS_PROXY": "http://u:p%40@proxy.test:3128", "no_proxy": "internal.test", "http_proxy": "plain:1"}
-    options = RegistryOptions(proxies=RegistryOptions.default_proxies(environ))
+    options = places.RegistryOptions(proxies=places.RegistryOptions.default_proxies(environ))
     proxied = open_pool(options, "registry.test", "https://registry.test/v2/")
     assert isinstance(proxied, urllib3.ProxyManager)
     assert proxied.proxy_headers["proxy-authorization"] == "Basic " + b64encode(b"u:p@").decode()

@@ -144,7 +144,9 @@ def test_oras_finds_and_pulls_them(cli: Cli, server: Server, tmp_path: Path) -> 
     said = subprocess.run(
         [program, "discover", "--plain-http", "--format", "json", name], capture_output=True, text=True, check=True
     ).stdout
-    theirs = {(each["artifactType"], each["digest"]) for each in json.loads(said)["manifests"]}
+    document = json.loads(said)
+    entries = document.get("referrers", document.get("manifests"))  # oras 1.3, oras 1.2
+    theirs = {(each["artifactType"], each["digest"]) for each in entries}
     assert theirs == {(each["artifact_type"], each["digest"]) for each in _listed(cli, name)}
     sbom = next(digest for kind, digest in theirs if kind == SPDX)
     repository = name.rpartition(":")[0]

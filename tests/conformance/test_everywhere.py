@@ -99,9 +99,9 @@ def command(version: str) -> tuple[list[str], dict[str, str]]:
     on_path = shutil.which(f"python{version}")
     if on_path and subprocess.run([on_path, "-c", ""], capture_output=True, check=False).returncode == 0:
         return [on_path], {}
-    unpacked = debian.with_its_own_libraries(f"python{version}")
+    unpacked = debian.command(f"python{version}") if f"python{version}" in debian.PEERS else None
     if unpacked is not None:
-        return unpacked, {"PYTHONHOME": str(debian.CACHE / f"python{version}" / "usr")}
+        return list(unpacked), {"PYTHONHOME": str(debian.usr(f"python{version}"))}
     pytest.skip(f"needs python{version}, on PATH or unpacked by `python -m tests.support.debian python{version}`")
 
 

@@ -7,68 +7,121 @@ had. The mirror and its key are those that this machine's apt uses.
 from __future__ import annotations
 
 import functools
+import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "debian"
 
-#: peer -> the suite that has it where the machine's own suite does not
-SUITES = {"cosign": "trixie", "oras": "trixie", "python3.13": "trixie"}
 
-#: peer -> the packages that are unpacked together, where one is not enough: the other release's C library and all
-GROUPS = {
-    "python3.13": (
-        "python3.13-minimal",
-        "libpython3.13-minimal",
-        "libpython3.13-stdlib",
-        "libc6",
-        "libexpat1",
-        "zlib1g",
-        "libbz2-1.0",
-        "liblzma5",
-        "libssl3t64",
-        "libffi8",
-        "libuuid1",
-    )
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Packages of one suite (None: this machine's own) that are unpacked together. With the C library among them, the
+    program runs by that one, and is no newer version of what is on PATH but a peer of its own."""
+
+    suite: str | None
+    packages: tuple[str, ...]
+
+    @property
+    def foreign(self) -> bool:
+        """Says whether the other release's C library is there as well."""
+        return "libc6" in self.packages
+
+
+_PYTHON = (
+    *("python3.13-minimal", "libpython3.13-minimal", "libpython3.13-stdlib", "libc6", "libexpat1", "zlib1g"),
+    *("libbz2-1.0", "liblzma5", "libssl3t64", "libffi8", "libuuid1"),
+)
+_SKOPEO = ("skopeo", "libc6", "libassuan9", "libgpg-error0", "libsqlite3-0")
+
+#: peer -> where it comes from, the first that can be had; what is not here is of the machine's own suite. Debian has no
+#: regctl. The programs of Debian that are written in Go want no more than bookworm's C library, skopeo's libraries do.
+PEERS: dict[str, tuple[Origin, ...]] = {
+    "cosign": (Origin("trixie", ("cosign",)),),
+    "crane": (Origin("sid", ("crane",)),),
+    "oras": (Origin("sid", ("oras",)), Origin("trixie", ("oras",))),
+    "python3.13": (Origin("trixie", _PYTHON),),
+    "newer-skopeo": (Origin("sid", (*_SKOPEO, "libgpgme45")), Origin("trixie", (*_SKOPEO, "libgpgme11t64"))),
+    "umoci": (Origin("sid", ("umoci",)), Origin("trixie", ("umoci",))),
 }
+_PROGRAMS = {"newer-skopeo": "skopeo"}
 
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
 def find(name: str) -> str | None:
-    """The path of the program `name`: on PATH, or unpacked below `.cache/`; None where it is not to be had."""
-    unpacked = CACHE / name / "usr" / "bin" / name
-    on_path = None if name in GROUPS else shutil.which(name)
-    return on_path or (str(unpacked) if unpacked.exists() else None)
+    """The path of the program of the peer `name`: on PATH, or unpacked below `.cache/`; None where it is not to be had.
+
+    Where it has its own C library, only `command` can start it.
+    """
+    on_path = None if any(each.foreign for each in _origins(name)) else shutil.which(name)
+    found = _unpacked(name)
+    return on_path or (str(found[1]) if found else None)
+
+
+def command(name: str) -> tuple[str, ...] | None:
+    """What to start to run the peer `name`; None where it is not to be had."""
+    found = _unpacked(name)
+    if found is None or not found[0].foreign:
+        path = find(name)
+        return (path,) if path else None
+    loaders = sorted(_folder(name, found[0]).glob("usr/lib/*/ld-linux-*.so.*"))
+    return (str(loaders[0]), "--library-path", str(loaders[0].parent), str(found[1])) if loaders else None
+
+
+def usr(name: str) -> Path:
+    """The `usr` of the peer `name`, which was unpacked."""
+    found = _unpacked(name)
+    if found is None:
+        raise LookupError(f"{name} was not unpacked below {CACHE}")
+    return found[1].parents[1]
 
 
 def fetch(name: str) -> str:
-    """Downloads and unpacks Debian's package `name`; returns the path of the program of that name.
+    """Downloads and unpacks the peer `name`; returns the path of its program.
 
     Raises `LookupError` with the reason when it cannot be had.
     """
-    there = find(name)
-    if there is not None:
-        return there
-    for package in GROUPS.get(name, (name,)):
-        unpack(package, SUITES.get(name), CACHE / name)
+    reasons = []
+    for origin in () if find(name) else _origins(name):
+        folder = _folder(name, origin)
+        draft = folder.with_name(f"draft-{os.getpid()}-{folder.name}")
+        try:
+            draft.mkdir(parents=True)
+            for package in origin.packages:
+                unpack(package, origin.suite, draft)
+            shutil.rmtree(folder, ignore_errors=True)  # of an earlier try
+            draft.rename(folder)
+            break
+        except (LookupError, OSError) as error:
+            reasons.append(str(error))
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
     program = find(name)
     if program is None:
-        raise LookupError(f"Debian's package {name} holds no program of that name")
+        raise LookupError("; ".join(reasons) or f"Debian's package {name} holds no program of that name")
     return program
 
 
-def with_its_own_libraries(name: str) -> list[str] | None:
-    """The command that runs an unpacked group's program with the C library that was unpacked beside it."""
-    folder = CACHE / name
-    loaders = sorted(folder.glob("usr/lib/*/ld-linux-*.so.*"))
-    if not loaders or not (folder / "usr" / "bin" / name).exists():
-        return None
-    return [str(loaders[0]), "--library-path", str(loaders[0].parent), str(folder / "usr" / "bin" / name)]
+def _origins(name: str) -> tuple[Origin, ...]:
+    return PEERS.get(name, (Origin(None, (name,)),))
+
+
+def _folder(name: str, origin: Origin) -> Path:
+    return CACHE / (name if origin.suite is None else f"{name}-{origin.suite}")
+
+
+def _unpacked(name: str) -> tuple[Origin, Path] | None:
+    for origin in _origins(name):
+        program = _folder(name, origin) / "usr" / "bin" / _PROGRAMS.get(name, name)
+        if program.exists():
+            return origin, program
+    return None
 
 
 def unpack(package: str, suite: str | None, folder: Path) -> None:

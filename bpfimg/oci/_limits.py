@@ -34,6 +34,10 @@ class Limits:
     """Pages of one list: tags, repositories, referrers."""
     names: int = 100_000
     """Tags or repositories in one list."""
+    archive: int = 4 * GIB
+    """What a compressed archive of images may unpack to."""
+    archive_entries: int = 65_536
+    """Files and folders in one archive of images."""
 
 
 DEFAULT = Limits()

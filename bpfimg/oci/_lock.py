@@ -52,28 +52,30 @@ class FileLock:
             raise store_error("open the lock", self._path, error) from error
         taken = False
         try:
-            self._wait(descriptor)
+            take(descriptor, self._path, self._timeout)
             taken = True
         finally:
             if not taken:
                 os.close(descriptor)
         return descriptor
 
-    def _wait(self, descriptor: int) -> None:
-        end = time.monotonic() + self._timeout
-        pause = _FIRST_WAIT
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                if time.monotonic() >= end:
-                    raise LockTimeout(
-                        f"{self._path} is locked by another writer for more than {self._timeout:g} seconds",
-                        hint="wait for the other command to end, or give more time with --lock-timeout",
-                    ) from error
-                time.sleep(pause)
-                pause = min(pause * 1.5, _LONGEST_WAIT)
-            except OSError as error:
-                raise store_error("lock", self._path, error) from error
-            else:
-                return
+
+def take(descriptor: int, path: str, timeout: float) -> None:
+    """Waits for the lock on an open file, `path` by name; LockTimeout after `timeout` seconds."""
+    end = time.monotonic() + timeout
+    pause = _FIRST_WAIT
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() >= end:
+                raise LockTimeout(
+                    f"{path} is locked by another writer for more than {timeout:g} seconds",
+                    hint="wait for the other command to end, or give more time with --lock-timeout",
+                ) from error
+            time.sleep(pause)
+            pause = min(pause * 1.5, _LONGEST_WAIT)
+        except OSError as error:
+            raise store_error("lock", path, error) from error
+        else:
+            return

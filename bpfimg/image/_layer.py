@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 import zlib
 
+from bpfimg._tar import BLOCK, END, header
 from bpfimg.errors import UsageError, quoted
 
 __all__ = ["check_file_name", "gzip_stored", "tar_of"]
 
-BLOCK = 512
 STORED = 0xFFFF  # a stored block's length is 16 bits
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}\.o")
 
@@ -31,28 +31,7 @@ def tar_of(name: str, content: bytes, *, modified: int) -> bytes:
     check_file_name(name)
     if not 0 <= modified < 8**11:
         raise UsageError(f"the time {modified} does not fit into a tar header, expected 0 to {8**11 - 1} seconds")
-    fields = (
-        name.encode("ascii").ljust(100, b"\0"),
-        b"0000644\0",  # mode
-        b"0000000\0",  # owner
-        b"0000000\0",  # group
-        b"%011o\0" % len(content),
-        b"%011o\0" % modified,
-        b" " * 8,  # the checksum is computed with blanks in its place
-        b"0",  # a regular file
-        bytes(100),  # link target
-        b"ustar\x0000",
-        bytes(32),  # owner's name
-        bytes(32),  # group's name
-        bytes(8),  # device numbers
-        bytes(8),
-        bytes(155),  # prefix
-        bytes(12),
-    )
-    header = b"".join(fields)
-    header = header[:148] + b"%06o\0 " % sum(header) + header[156:]
-    padding = bytes(-len(content) % BLOCK)
-    return header + content + padding + bytes(2 * BLOCK)
+    return header(name, len(content), modified=modified) + content + bytes(-len(content) % BLOCK) + END
 
 
 def gzip_stored(content: bytes) -> bytes:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from bpfimg.errors import DigestMismatch, ImageError
-from bpfimg.oci import _media
 from bpfimg.oci._digest import Digest
+from bpfimg.oci._limits import DEFAULT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from bpfimg.oci._descriptor import Descriptor
+    from bpfimg.oci._limits import Limits
 
 _PIECE = 1 << 20
 
 
-def check_limit(descriptor: Descriptor, limit: int) -> None:
+def check_limit(descriptor: Descriptor, limit: int, limits: Limits = DEFAULT) -> None:
     """Refuses (ImageError) content that is too large to take into memory, before it is asked for."""
-    most = min(limit, _media.DOCUMENT_LIMIT) if descriptor.is_document else limit
+    most = min(limit, limits.document) if descriptor.is_document else limit
     if descriptor.size > most:
         raise ImageError(f"{descriptor.digest} has {descriptor.size} bytes, expected at most {most}")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 
 from bpfimg.errors import ImageError, NotFound
-from bpfimg.oci import _media
 from bpfimg.oci._check import check_content, check_limit, checked, in_pieces
 from bpfimg.oci._descriptor import Descriptor
 from bpfimg.oci._digest import Digest
+from bpfimg.oci._limits import DEFAULT
 from bpfimg.oci._model import Manifest, parse_document
 from bpfimg.oci._reference import check_tag
 
@@ -39,7 +39,7 @@ class Memory:
             raise NotFound(f"{self.repository} has no {selector} in memory")
         return found
 
-    def fetch(self, descriptor: Descriptor, *, limit: int = _media.BLOB_LIMIT) -> bytes:
+    def fetch(self, descriptor: Descriptor, *, limit: int = DEFAULT.blob) -> bytes:
         check_limit(descriptor, limit)
         content = self._content.get(descriptor.digest)
         if content is None:
@@ -51,8 +51,8 @@ class Memory:
 
     def referrers(self, digest: Digest) -> tuple[Descriptor, ...]:
         found = tuple(self._referrers.get(digest, {}).values())
-        if len(found) > _media.REFERRERS:
-            raise ImageError(f"{digest} has {len(found)} referrers, expected at most {_media.REFERRERS}")
+        if len(found) > DEFAULT.referrers:
+            raise ImageError(f"{digest} has {len(found)} referrers, expected at most {DEFAULT.referrers}")
         return found
 
     def exists(self, descriptor: Descriptor) -> bool:

@@ -7,10 +7,13 @@ from bpfimg.errors import ImageError, NotFound, quoted
 from bpfimg.oci import _media
 from bpfimg.oci._descriptor import Descriptor, Platform, check_media_type, read_annotations, read_artifact_type
 from bpfimg.oci._json import canonical, parse_object
+from bpfimg.oci._limits import DEFAULT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from bpfimg.oci._limits import Limits
 
 
 @value(frozen=True, slots=True)
@@ -26,9 +29,9 @@ class Manifest:
     artifact_type: str | None
 
     @staticmethod
-    def parse(raw: bytes, media_type: str = "") -> Manifest:
+    def parse(raw: bytes, media_type: str = "", limits: Limits = DEFAULT) -> Manifest:
         """Returns the manifest in `raw`, as `parse_document` reads it; ImageError when it is an index."""
-        document = parse_document(raw, media_type)
+        document = parse_document(raw, media_type, limits)
         if not isinstance(document, Manifest):
             raise ImageError(f"the document is an index ({document.media_type}), expected a manifest")
         return document
@@ -76,9 +79,9 @@ class Index:
     artifact_type: str | None
 
     @staticmethod
-    def parse(raw: bytes, media_type: str = "") -> Index:
+    def parse(raw: bytes, media_type: str = "", limits: Limits = DEFAULT) -> Index:
         """Returns the index in `raw`, as `parse_document` reads it; ImageError when it is a manifest."""
-        document = parse_document(raw, media_type)
+        document = parse_document(raw, media_type, limits)
         if not isinstance(document, Index):
             raise ImageError(f"the document is a manifest ({document.media_type}), expected an index")
         return document
@@ -123,22 +126,22 @@ class Index:
         raise NotFound(f"the index holds no image for {platform}, only for {quoted(there, 400)}")
 
 
-def parse_document(raw: bytes, media_type: str = "") -> Manifest | Index:
+def parse_document(raw: bytes, media_type: str = "", limits: Limits = DEFAULT) -> Manifest | Index:
     """Returns the manifest or index in `raw`.
 
     `media_type` is what the descriptor or header promised ("" where nobody did); the document's own field must
-    agree. ImageError for anything that is not one strict, bounded document of a known kind.
+    agree. ImageError for anything that is not one strict document of a known kind within `limits`.
     """
-    document = parse_object(raw, "manifest")
+    document = parse_object(raw, "manifest", limit=limits.document)
     kind = _kind(document, media_type)
     subject = document.get("subject")
     about = Descriptor.from_dict(subject, "subject") if subject is not None else None
     annotations = read_annotations(document, "manifest")
     artifact_type = read_artifact_type(document, "manifest")
     if kind in _media.INDEXES:
-        entries = _descriptors(document, "manifests", _media.INDEX_ENTRIES)
+        entries = _descriptors(document, "manifests", limits.index_entries)
         return Index(raw, kind, entries, about, annotations, artifact_type)
-    layers = _descriptors(document, "layers", _media.MANIFEST_LAYERS)
+    layers = _descriptors(document, "layers", limits.manifest_layers)
     config = Descriptor.from_dict(document.get("config"), "config")
     return Manifest(raw, kind, config, layers, about, annotations, artifact_type)
 

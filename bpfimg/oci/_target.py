@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from bpfimg.oci._media import BLOB_LIMIT
+from bpfimg.oci._limits import DEFAULT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Source(Protocol):
     def resolve(self, selector: str | Digest) -> Descriptor:
         """Returns the descriptor of the manifest or index that a tag or digest names; NotFound when there is none."""
 
-    def fetch(self, descriptor: Descriptor, *, limit: int = BLOB_LIMIT) -> bytes:
+    def fetch(self, descriptor: Descriptor, *, limit: int = DEFAULT.blob) -> bytes:
         """Returns the content: exactly `descriptor.size` bytes with `descriptor.digest`.
 
         NotFound when it is not there, DigestMismatch when it is something else, ImageError when the descriptor

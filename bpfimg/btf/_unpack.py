@@ -134,26 +134,20 @@ def _bunzip(data: bytes, what: str) -> bytes:
 
 
 def _zstd(data: bytes, what: str) -> bytes:
-    """Since Python 3.14 in the standard library; before, the package `zstandard` does it where it is installed."""
-    import importlib
+    """The kernel's own recipe is `zstd -22 --ultra`, and then four bytes with the size (scripts/Makefile.lib)."""
+    from bpfimg._zstd import Bounds, NotZstd, NoZstd, TooMuch, unzstd
 
-    errors: tuple[type[Exception], ...]
+    content = bytearray()
     try:
-        zstd = importlib.import_module("compression.zstd")
-        stream, errors = zstd.ZstdDecompressor(), (zstd.ZstdError, EOFError)
-    except ImportError:
-        try:
-            zstd = importlib.import_module("zstandard")
-        except ImportError:
-            raise BytecodeError(
-                f"{what} is compressed with zstd, which Python unpacks since 3.14 or with the package zstandard",
-                hint=f"install zstandard, or {_HINT}",
-            ) from None
-        stream, errors = zstd.ZstdDecompressor().stream_reader(data), (zstd.ZstdError,)
-    try:
-        if hasattr(stream, "decompress"):
-            content: bytes = stream.decompress(data, UNPACKED_MAX + 1)
-            return _bounded(content, stream.eof, what)
-        return _bounded(stream.read(UNPACKED_MAX + 1), True, what)
-    except errors as error:
-        raise BytecodeError(f"{what} is damaged: {error}") from error
+        for piece, _ in unzstd(data, Bounds(window_log=27, rest=True)):
+            content += piece
+            if len(content) > UNPACKED_MAX:
+                break
+    except NoZstd:
+        raise BytecodeError(
+            f"{what} is compressed with zstd, which Python unpacks since 3.14 or with the package zstandard",
+            hint=f"install zstandard, or {_HINT}",
+        ) from None
+    except (NotZstd, TooMuch) as error:
+        raise BytecodeError(f"{what} {error}") from error
+    return _bounded(bytes(content), True, what)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 
-from bpfimg.image._limits import DEFAULT, MIB, broken
+from bpfimg.image._limits import DEFAULT, MIB, broken, check_unpacked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ def gunzip(data: bytes, *, limits: Limits = DEFAULT) -> bytearray:
     view = memoryview(data)
     while position < len(data) or not members:
         members += 1
-        if members > limits.gzip_members:
-            raise broken("BI-27", f"the layer has over {limits.gzip_members} gzip members")
+        if members > limits.members:
+            raise broken("BI-27", f"the layer has over {limits.members} gzip members")
         if bytes(view[position : position + 2]) != b"\x1f\x8b":
             what = f"has {len(data) - position} bytes after its last gzip member" if position else "is not gzip"
             raise broken("BI-10", f"the layer {what}, expected gzip members and nothing else")
@@ -54,14 +54,5 @@ def _member(data: memoryview, start: int, out: bytearray, limits: Limits) -> int
         if not piece and not given and not stream.eof:
             raise broken("BI-10", f"the layer's gzip stream is cut: it ends at byte {len(data)}, inside a member")
         out += piece
-        _bound(len(out), fed - len(stream.unconsumed_tail) - len(stream.unused_data), limits)
+        check_unpacked(len(out), fed - len(stream.unconsumed_tail) - len(stream.unused_data), limits)
     return fed - len(stream.unused_data)
-
-
-def _bound(unpacked: int, packed: int, limits: Limits) -> None:
-    if unpacked > limits.unpacked:
-        raise broken("BI-27", f"the layer unpacks to over {limits.unpacked} bytes, the limit")
-    if unpacked > limits.ratio_from and unpacked > limits.ratio * packed:
-        raise broken(
-            "BI-27", f"the layer unpacks to over {limits.ratio} times its size, the limit: {packed} bytes so far"
-        )

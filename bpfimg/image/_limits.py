@@ -5,7 +5,7 @@ from __future__ import annotations
 from bpfimg._value import value
 from bpfimg.errors import ImageError
 
-__all__ = ["BPFMAN_LIMIT", "DEFAULT", "KIB", "MIB", "Limits", "broken"]
+__all__ = ["BPFMAN_LIMIT", "DEFAULT", "KIB", "MIB", "Limits", "broken", "check_unpacked"]
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -27,7 +27,10 @@ class Limits:
     unpacked: int = 256 * MIB
     ratio: int = 200
     ratio_from: int = 1 * MIB
-    gzip_members: int = 1024
+    members: int = 1024
+    """Of gzip, or frames of zstd."""
+    zstd_blocks: int = 65_536
+    zstd_window_log: int = 25
     tar_members: int = 1024
     tar_extensions: int = 1 * MIB
     object: int = 64 * MIB
@@ -39,3 +42,13 @@ DEFAULT = Limits()
 def broken(rule: str, message: str, *, hint: str = "") -> ImageError:
     """The exception for an image that breaks `rule` of the spec: `broken("BI-4", "the layer ...")`."""
     return ImageError(f"{message} ({rule})", rules=(rule,), hint=hint)
+
+
+def check_unpacked(unpacked: int, packed: int, limits: Limits) -> None:
+    """ImageError (BI-27) when the first `packed` bytes of a layer hold more than it may."""
+    if unpacked > limits.unpacked:
+        raise broken("BI-27", f"the layer unpacks to over {limits.unpacked} bytes, the limit")
+    if unpacked > limits.ratio_from and unpacked > limits.ratio * packed:
+        raise broken(
+            "BI-27", f"the layer unpacks to over {limits.ratio} times its size, the limit: {packed} bytes so far"
+        )

@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.oci import Manifest
 
-__all__ = ["ARTIFACT", "CONFIG", "EMPTY", "LAYER", "TITLE", "check_layer", "is_gzip", "variant_of"]
+__all__ = ["ARTIFACT", "CONFIG", "EMPTY", "LAYER", "TITLE", "check_layer", "compression", "variant_of"]
 
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
@@ -18,11 +18,14 @@ TITLE = "org.opencontainers.image.title"
 """The annotation of a layer that names the file; `oras pull` writes it under that name."""
 
 CONFIGS = (CONFIG, "application/vnd.docker.container.image.v1+json")
+#: how the archive is compressed: "" for not at all
 LAYERS = {
-    LAYER: True,
-    "application/vnd.docker.image.rootfs.diff.tar.gzip": True,
-    "application/vnd.oci.image.layer.v1.tar": False,
-    "application/vnd.docker.image.rootfs.diff.tar": False,
+    LAYER: "gzip",
+    "application/vnd.docker.image.rootfs.diff.tar.gzip": "gzip",
+    "application/vnd.oci.image.layer.v1.tar": "",
+    "application/vnd.docker.image.rootfs.diff.tar": "",
+    "application/vnd.oci.image.layer.v1.tar+zstd": "zstd",
+    "application/vnd.docker.image.rootfs.diff.tar.zstd": "zstd",
 }
 #: the artifact variant: what it is -> (the type that is written, the neutral one that is read as the same)
 ARTIFACT = {
@@ -98,12 +101,9 @@ def check_layer(layer_type: str) -> None:
     """ImageError (BI-4) unless this is a layer type that can be read here."""
     if layer_type in LAYERS:
         return
-    if "zstd" in layer_type:
-        hint = "build the image again with gzip (the default of docker and podman); bpfman reads no zstd either"
-        raise broken("BI-4", f"the layer is compressed with zstd ({quoted(layer_type)}), expected gzip", hint=hint)
     raise broken("BI-4", f"the layer has the media type {quoted(layer_type)}, expected {LAYER} or one of its kin")
 
 
-def is_gzip(layer_type: str) -> bool:
-    """False for a layer that is a plain tar archive."""
+def compression(layer_type: str) -> str:
+    """ "gzip", "zstd", or "" for a layer that is a plain tar archive."""
     return LAYERS[layer_type]

@@ -28,7 +28,7 @@ def object_in(
 
     `object_name` chooses among several; without it several are an error (BI-15).
     """
-    archive = gunzip(layer, limits=limits) if _media.is_gzip(media_type) else layer
+    archive = _archive(layer, _media.compression(media_type), limits)
     if len(archive) > limits.unpacked:
         raise broken("BI-27", f"the layer has {len(archive)} bytes, expected at most {limits.unpacked}")
     _check_diff_id(archive, diff_id)
@@ -37,6 +37,16 @@ def object_in(
     if len(files[path]) > limits.object:
         raise broken("BI-27", f"object {quoted(path)} has {len(files[path])} bytes, expected at most {limits.object}")
     return path.rpartition("/")[2], bytes(files[path])
+
+
+def _archive(layer: bytes, compression: str, limits: Limits) -> bytes | bytearray:
+    if compression == "gzip":
+        return gunzip(layer, limits=limits)
+    if compression == "zstd":
+        from bpfimg.image._unzstd import unpack_zstd
+
+        return unpack_zstd(layer, limits=limits)
+    return layer
 
 
 def _check_diff_id(archive: bytes | bytearray, diff_id: str) -> None:

@@ -17,7 +17,7 @@ from bpfimg.oci import Layout, copy
 from tests.support.artifacts import EMPTY_TYPE, OURS, Artifact, Layer, bee, document, gadget, ours
 from tests.support.objects import example
 from tests.support.strangers import HOST_ELF, LABELS, OBJECT, Stranger
-from tests.support.tars import archive, bomb, entry, gzipped
+from tests.support.tars import archive, bomb, entry, gzipped, zstd_bomb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +58,7 @@ def hiding() -> Artifact:
 
 
 ABOUT: dict[str, Any] = {**document()["object"], "name": "a.o"}
+ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
 GZIP = gzipped(archive(entry("a.o", OBJECT)))
 
 #: what is wrong, how to make it, the rule, what else the sentence says
@@ -75,7 +76,8 @@ CASES: list[tuple[str, Callable[[], Made], str, tuple[str, ...]]] = [
     ("an escape", lambda: tar(entry("\x1b[2Ja.o", OBJECT)), "BI-12", ("\\x1b[2J",)),
     ("10 GiB of zeros", lambda: Stranger(layer=bomb(64) * 160), "BI-27", ("200 times",)),
     ("10 GiB", lambda: Stranger(layer=slow_bomb()), "BI-27", ("268435456",)),
-    ("zstd", lambda: Stranger(layer_type="application/vnd.oci.image.layer.v1.tar+zstd"), "BI-4", ("zstd",)),
+    ("zstd that is gzip", lambda: Stranger(layer_type=ZSTD), "BI-10", ("is not zstd",)),
+    ("8 GiB in zstd", lambda: Stranger(layer_type=ZSTD, layer=zstd_bomb(65_536)), "BI-27", ("200 times",)),
     ("no layer", lambda: Stranger(layers=0), "BI-2", ("0 layers",)),
     ("labels that are no text", lambda: Stranger(labels={"io.ebpf.programs": '{"a":1}'}), "BI-21", ("'a'",)),
     ("WebAssembly", lambda: gadget(ebpf=0, wasm=1), "BI-55", ("Inspektor Gadget", "vnd.gadget.wasm")),

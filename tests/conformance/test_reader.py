@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from bpfimg.errors import BytecodeError, DigestMismatch, ImageError, NotFound
 from bpfimg.image import BytecodeImage, Labels, Limits
 from bpfimg.oci import Descriptor, Digest, Layout, Memory, Platform, copy
 from tests.support.strangers import AMD64, BIG_ENDIAN, HOST_ELF, LABELS, OBJECT, Stranger, repository
-from tests.support.tars import archive, bomb, entry, gzipped, pax
+from tests.support.tars import archive, bomb, entry, gzipped, pax, skippable, zstd_bomb, zstd_frame
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,10 +55,28 @@ def test_bi_04_layer_types() -> None:
     takes(Stranger(layer_type="application/vnd.docker.image.rootfs.diff.tar.gzip"))
     takes(Stranger(layer_type="application/vnd.oci.image.layer.v1.tar", layer=TAR))
     takes(Stranger(layer_type="application/vnd.docker.image.rootfs.diff.tar", layer=TAR))
-    refuses("BI-4", Stranger(layer_type="application/vnd.oci.image.layer.v1.tar+zstd"))
+    refuses("BI-4", Stranger(layer_type="application/vnd.oci.image.layer.nondistributable.v1.tar"))
     refuses("BI-4", Stranger(layer_type="application/vnd.ebpf.bytecode.object.v1", layer=OBJECT))
     refuses("BI-10", Stranger(layer=TAR))
     refuses("BI-10", Stranger(layer=OBJECT))
+
+
+ZSTD = ("application/vnd.oci.image.layer.v1.tar+zstd", "application/vnd.docker.image.rootfs.diff.tar.zstd")
+
+
+@pytest.mark.parametrize("kind", ZSTD)
+def test_bi_04_zstd_where_it_can_be_decompressed(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = zstd_frame((len(TAR) << 3 | 1).to_bytes(3, "little") + TAR, header=b"\0\x20")  # one raw block
+    with monkeypatch.context() as patched:
+        for name in ("compression", "compression.zstd", "zstandard"):
+            patched.setitem(sys.modules, name, None)
+        refuses("BI-4", Stranger(TAR, layer_type=kind, layer=packed))
+    pytest.importorskip("zstandard", reason="needs the package zstandard, or Python 3.14")
+    takes(Stranger(TAR, layer_type=kind, layer=packed))
+    refuses("BI-10", Stranger(TAR, layer_type=kind))
+    refuses("BI-10", Stranger(TAR, layer_type=kind, layer=TAR))
+    refuses("BI-10", Stranger(TAR, layer=packed))
+    refuses("BI-8", Stranger(TAR + bytes(512), layer_type=kind, layer=packed))
 
 
 def test_bi_05_one_flipped_byte_anywhere_is_found(tmp_path: Path) -> None:
@@ -105,6 +124,16 @@ def test_bi_10_gzip_members_and_nothing_else() -> None:
     takes(Stranger(TAR, layer=gzipped(TAR[:1000]) + gzipped(TAR[1000:]) + gzipped(b"")))
     for layer in (gzipped(TAR) + b"\0", gzipped(TAR)[:-1], gzipped(TAR)[:-8] + bytes(8), gzipped(TAR)[:40], b""):
         refuses("BI-10", Stranger(TAR, layer=layer))
+
+
+def test_bi_10_zstd_frames_and_nothing_else() -> None:
+    zstandard = pytest.importorskip("zstandard", reason="needs the package zstandard, or Python 3.14")
+    one, two = (zstandard.ZstdCompressor(write_checksum=True).compress(part) for part in (TAR[:1000], TAR[1000:]))
+    takes(Stranger(TAR, layer_type=ZSTD[0], layer=skippable(b"about") + one + two + skippable(b"")))
+    summed = two[:-1] + bytes([two[-1] ^ 1])
+    wants_dictionary = zstd_frame(b"\x01\0\0", header=b"\x21\x07\x01")
+    for layer in (one + two + b"\0", one + two[:-1], one + summed, one + two[:40], one + two + wants_dictionary, b""):
+        refuses("BI-10", Stranger(TAR, layer_type=ZSTD[0], layer=layer))
 
 
 @pytest.mark.parametrize(
@@ -224,12 +253,17 @@ def test_bi_27_limits() -> None:
         64,
     )
     assert (defaults.layer, defaults.unpacked, defaults.ratio, defaults.ratio_from) == (64 * mib, 256 * mib, 200, mib)
-    assert (defaults.gzip_members, defaults.tar_members, defaults.tar_extensions) == (1024, 1024, mib)
+    assert (defaults.members, defaults.tar_members, defaults.tar_extensions) == (1024, 1024, mib)
+    assert (1 << defaults.zstd_window_log, defaults.zstd_blocks) == (32 * mib, 65_536)
     assert defaults.object == 64 * mib
     refuses("BI-27", Stranger(config={"padding": "a" * (4 * mib)}))
     refuses("BI-27", Stranger(labels={**LABELS, "io.ebpf.maps": "{" + " " * (mib // 4) + "}"}))
     refuses("BI-27", Stranger(layer=bomb(256) * 8))
     refuses("BI-27", Stranger(layer=gzipped(b"") * 1025))
+    pytest.importorskip("zstandard", reason="needs the package zstandard, or Python 3.14")
+    nothing, window = zstd_frame(b"\x01\0\0"), zstd_frame(b"\x01\0\0", header=b"\0\x80")
+    for layer in (zstd_bomb(65_536), nothing * 1025, zstd_frame(bytes(3) * 65_536 + b"\x01\0\0"), window):
+        refuses("BI-27", Stranger(layer_type=ZSTD[0], layer=layer))
     refuses("BI-27", Stranger(archive(*(entry(f"{n}", b"") for n in range(1025)))))
     refuses("BI-27", Stranger(archive(*(pax(comment="c" * 60_000) for _ in range(18)), entry("a.o", OBJECT))))
 

@@ -12,7 +12,7 @@ import pytest
 from bpfimg import build
 from bpfimg._value import replace
 from bpfimg.image import BytecodeImage
-from bpfimg.oci import Layout, Platform, Reference
+from bpfimg.oci import Layout, Manifest, Platform, Reference
 from tests.support.objects import example
 from tests.support.strangers import AMD64
 
@@ -92,3 +92,18 @@ def test_an_index_of_artifacts_that_skopeo_copied_is_read_here(tmp_path: Path) -
         assert replace(found, descriptor=None) == image
         assert found.descriptor is not None
         assert found.descriptor.digest == image.pack().manifest.descriptor.digest
+
+
+@pytest.mark.parametrize("level", ["1", "3", "20"])
+def test_an_image_that_skopeo_packed_in_zstd_is_read_here(tmp_path: Path, level: str) -> None:
+    pytest.importorskip("zstandard", reason="needs the package zstandard, or Python 3.14")
+    layout = Layout(str(tmp_path / "store"), REFERENCE.repository)
+    build.store(images("amd64"), layout, "v1")
+    words = ("--dest-compress-format", "zstd", "--dest-compress-level", level)
+    skopeo("copy", "-q", *words, f"oci:{tmp_path}/store:{REFERENCE}", f"oci:{tmp_path}/back:v1")
+    back = Layout(str(tmp_path / "back"), REFERENCE.repository)
+    manifest = Manifest.parse(back.fetch(back.resolve("v1")))
+    assert manifest.layers[0].media_type == "application/vnd.oci.image.layer.v1.tar+zstd"
+    (image,) = images("amd64")
+    fetched = BytecodeImage.fetch(back, back.resolve("v1"), AMD64)
+    assert (fetched.bytecode, fetched.labels, fetched.created) == (image.bytecode, image.labels, image.created)

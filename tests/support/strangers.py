@@ -98,5 +98,5 @@ class Stranger:
 
 #: for tests of the bounds that should not take megabytes
 SMALL = Limits(
-    manifest=4096, config=4096, label_value=256, layer=4096, unpacked=16384, gzip_members=4, tar_members=8, object=2048
+    manifest=4096, config=4096, label_value=256, layer=4096, unpacked=16384, members=4, tar_members=8, object=2048
 )

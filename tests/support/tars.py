@@ -76,3 +76,20 @@ def bomb(megabytes: int) -> bytes:
     engine = zlib.compressobj(9, zlib.DEFLATED, 31)
     piece = bytes(1 << 20)
     return b"".join([engine.compress(piece) for _ in range(megabytes)] + [engine.flush()])
+
+
+def zstd_frame(blocks: bytes, header: bytes = b"\0\0") -> bytes:
+    """A zstd frame put together by hand; `header` is what follows the magic number: here a window of 1 KiB."""
+    return b"\x28\xb5\x2f\xfd" + header + blocks
+
+
+def skippable(content: bytes) -> bytes:
+    """A zstd frame that readers pass over."""
+    return b"\x50\x2a\x4d\x18" + len(content).to_bytes(4, "little") + content
+
+
+def zstd_bomb(blocks: int) -> bytes:
+    """A zstd frame of so many blocks, four bytes each, that hold 128 KiB of zeros each."""
+    run = (128 << 10 << 3 | 1 << 1).to_bytes(3, "little") + b"\0"
+    last = (128 << 10 << 3 | 1 << 1 | 1).to_bytes(3, "little") + b"\0"
+    return zstd_frame(run * (blocks - 1) + last, header=b"\0\x58")  # a window of 2 MiB

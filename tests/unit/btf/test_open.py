@@ -103,8 +103,12 @@ def test_zstd_where_python_can() -> None:
     compressed = zstd.ZstdCompressor().compress(IMAGE)
     for data in (compressed, boot_image(compressed)):
         assert found(data).data == RAW
-    with pytest.raises(BytecodeError):
+    with pytest.raises(BytecodeError, match="is cut"):
         found(zstd.ZstdCompressor().compress(RAW)[:-30])
+    ultra = zstd.ZstdCompressionParameters(window_log=27, write_content_size=False)
+    engine = zstd.ZstdCompressor(compression_params=ultra).compressobj()
+    of_the_kernel = engine.compress(IMAGE) + engine.flush() + len(IMAGE).to_bytes(4, "little")
+    assert found(of_the_kernel).data == RAW
     with pytest.raises(BytecodeError, match="damaged"):
         found(compressed[:8] + b"\xff" * 200)
 

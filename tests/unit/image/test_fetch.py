@@ -113,8 +113,7 @@ def test_what_is_no_image_is_named(kind: str, artifact: str | None, word: str) -
 
 
 def test_layer_types() -> None:
-    zstd = Stranger(layer_type="application/vnd.oci.image.layer.v1.tar+zstd", layer=b"\x28\xb5\x2f\xfd")
-    assert "gzip" in refused(zstd, "BI-4", "compressed with zstd").hint
+    refused(Stranger(layer_type="application/vnd.oci.image.layer.v1.tar+lz4"), "BI-4", "lz4")
     refused(Stranger(layer_type="application/octet-stream"), "BI-4", "octet-stream")
     refused(Stranger(layer_type="application/vnd.oci.image.layer.v1.tar"), "BI-8", "unpacks to")
     refused(Stranger(layer=TAR), "BI-10", "is not gzip")

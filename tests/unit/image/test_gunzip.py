@@ -72,9 +72,9 @@ def test_the_ratio_counts_only_past_its_threshold() -> None:
 
 
 def test_counts_members() -> None:
-    assert gunzip(gzipped(b"ab") * 3, limits=Limits(gzip_members=3)) == b"ababab"
+    assert gunzip(gzipped(b"ab") * 3, limits=Limits(members=3)) == b"ababab"
     with pytest.raises(ImageError, match="over 3 gzip members"):
-        gunzip(gzipped(b"ab") * 4, limits=Limits(gzip_members=3))
+        gunzip(gzipped(b"ab") * 4, limits=Limits(members=3))
 
 
 def test_a_bomb_is_left_alone_early() -> None:

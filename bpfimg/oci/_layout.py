@@ -129,6 +129,14 @@ class Layout:
                 self._require_parts(document)
             self._name(Descriptor(document.media_type, descriptor.digest, descriptor.size), {NAME: name})
 
+    def keep(self, descriptor: Descriptor) -> None:
+        document = parse_document(self.fetch(descriptor), descriptor.media_type)
+        with self.lock():
+            if isinstance(document, Manifest):
+                self._require_parts(document)
+            listed = Descriptor(document.media_type, descriptor.digest, descriptor.size)
+            self._name(listed, {REPOSITORY: str(self.repository)})
+
     def lock(self) -> FileLock:
         """The writers' lock of the whole layout; LockTimeout when another writer keeps it too long."""
         self._prepare()

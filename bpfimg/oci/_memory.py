@@ -78,6 +78,10 @@ class Memory:
             raise NotFound(f"{self.repository} has no manifest {descriptor.digest} in memory to name {tag}")
         self._tags[check_tag(tag)] = descriptor.digest
 
+    def keep(self, descriptor: Descriptor) -> None:
+        if descriptor.digest not in self._documents:
+            raise NotFound(f"{self.repository} has no manifest {descriptor.digest} in memory to keep")
+
     def lock(self) -> AbstractContextManager[object]:
         return nullcontext()
 

@@ -134,6 +134,9 @@ class Registry:
         check_tag(tag)
         self._put(descriptor.media_type, self.fetch(descriptor), tag)
 
+    def keep(self, descriptor: Descriptor) -> None:
+        """What was pushed stays: a registry has no list that it would have to be on."""
+
     def lock(self) -> AbstractContextManager[object]:
         """Keeps nobody out: a registry has no such thing. Whoever changes what others change reads it again."""
         return nullcontext()

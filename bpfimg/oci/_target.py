@@ -78,5 +78,9 @@ class Target(Source, Protocol):
     def tag(self, descriptor: Descriptor, tag: str) -> None:
         """Lets `tag` name a manifest or index that is there; NotFound when it is not."""
 
+    def keep(self, descriptor: Descriptor) -> None:
+        """Lets a manifest or index that no tag names stay, to be found by its digest: where only what is listed stays,
+        it is listed. NotFound when it is not there."""
+
     def lock(self) -> AbstractContextManager[object]:
         """Keeps other writers out while held, where the target can: read, change and write inside it."""

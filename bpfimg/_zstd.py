@@ -12,7 +12,7 @@ from bpfimg._value import value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Protocol
 
     class Decoder(Protocol):
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
         eof: bool
 
-        def decompress(self, data: memoryview, /) -> bytes:
+        def decompress(self, data: bytes, /) -> bytes:
             """Returns what the next bytes of the frame hold."""
 
 
@@ -59,94 +59,123 @@ class Bounds:
     rest: bool = False
 
 
-def unzstd(data: bytes | memoryview, bounds: Bounds) -> Iterator[tuple[bytes, int]]:
-    """Yields (content, bytes of `data` read so far), at most 1 MiB of content at once; skippable frames hold nothing.
+def unzstd(pieces: Iterable[bytes], bounds: Bounds) -> Iterator[tuple[bytes, int]]:
+    """Yields (content, bytes of `pieces` read so far), at most 1 MiB of content at once; skippable frames hold nothing.
 
     Raises `NotZstd`, `TooMuch` and, before it looks at anything, `NoZstd`.
     """
     opened, failure = _library(bounds.window_log)
-    view = memoryview(data)
-    at = frames = blocks = 0
-    while at < len(view) or not frames:
+    given = _Given(iter(pieces))
+    frames = blocks = 0
+    while (word := given.up_to(4)) or not frames:
         frames += 1
         if frames > bounds.frames:
             raise TooMuch(f"has over {bounds.frames} zstd frames")
-        magic = int.from_bytes(view[at : at + 4], "little")
+        magic = int.from_bytes(word, "little")
         if magic in SKIPPABLE:
-            at = _end(view, at + 8, _number(view, at + 4, 4))
+            given.skip(int.from_bytes(given.take(4), "little"))
             continue
         if magic != MAGIC:
-            what = f"has {len(view) - at} bytes after its last zstd frame" if at else "is not zstd"
+            what = f"goes on after its last zstd frame, at byte {given.at - len(word)}" if frames > 1 else "is not zstd"
             raise NotZstd(f"{what}, expected zstd frames and nothing else")
         decoder = opened()
-        for start, end, count in _groups(view, at, bounds):
+        for group, count in _groups(given, word, bounds):
             blocks += count
             if blocks > bounds.blocks:
                 raise TooMuch(f"has over {bounds.blocks} zstd blocks")
             try:
-                content = decoder.decompress(view[start:end])
+                content = decoder.decompress(group)
             except failure as error:
-                raise NotZstd(f"is damaged before byte {end}: {error}") from error
-            at = end
-            yield content, at
+                raise NotZstd(f"is damaged before byte {given.at}: {error}") from error
+            yield content, given.at
         if not decoder.eof:
-            raise NotZstd(f"is damaged before byte {at}: a frame does not end with its last block")
+            raise NotZstd(f"is damaged before byte {given.at}: a frame does not end with its last block")
         if bounds.rest:
             return
 
 
-def _groups(view: memoryview, start: int, bounds: Bounds) -> Iterator[tuple[int, int, int]]:
-    """Yields (start, end, number of blocks) of pieces of the frame at `start` that hold at most 1 MiB each."""
-    at, has_checksum = _header(view, start, bounds)
+class _Given:
+    """The bytes that are not yet looked at; `at` counts those that are."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._view = memoryview(b"")
+        self.at = 0
+
+    def take(self, size: int) -> bytes:
+        """Returns the next `size` bytes."""
+        found = self.up_to(size)
+        if len(found) < size:
+            raise NotZstd(f"is cut: it ends at byte {self.at}, inside a zstd frame")
+        return found
+
+    def skip(self, size: int) -> None:
+        """Passes over the next `size` bytes without keeping them."""
+        while size:
+            size -= len(self.take(min(size, BLOCK)))
+
+    def up_to(self, size: int) -> bytes:
+        """Returns the next `size` bytes, fewer at the end."""
+        found = bytes(self._view[:size])
+        self._view = self._view[size:]
+        while len(found) < size:
+            piece = next(self._pieces, None)
+            if piece is None:
+                break
+            lacking = size - len(found)
+            found += piece[:lacking]
+            self._view = memoryview(piece)[lacking:]
+        self.at += len(found)
+        return found
+
+
+def _groups(given: _Given, magic: bytes, bounds: Bounds) -> Iterator[tuple[bytes, int]]:
+    """Yields pieces of a frame that hold at most 1 MiB each, and of how many blocks they are."""
+    header, has_checksum = _header(given, bounds)
+    group = [magic, header]
     held = count = 0
     last = False
     while not last:
-        word = _number(view, at, 3)
+        begin = given.take(3)
+        word = int.from_bytes(begin, "little")
         last, kind, size = bool(word & 1), word >> 1 & 3, word >> 3
         if kind > COMPRESSED or size > BLOCK:
-            raise NotZstd(f"is damaged near byte {at}: no block begins like that")
+            raise NotZstd(f"is damaged before byte {given.at}: no block begins like that")
         holds = BLOCK if kind == COMPRESSED else size
         if held + holds > PIECE or count > bounds.blocks:
-            yield start, at, count
-            start, held, count = at, 0, 0
+            yield b"".join(group), count
+            group, held, count = [], 0, 0
         held += holds
         count += 1
-        at = _end(view, at + 3, 1 if kind == RUN else size)
-    yield start, _end(view, at, 4 if has_checksum else 0), count
+        group += [begin, given.take(1 if kind == RUN else size)]
+    group.append(given.take(4 if has_checksum else 0))
+    yield b"".join(group), count
 
 
-def _header(view: memoryview, at: int, bounds: Bounds) -> tuple[int, bool]:
-    """Where the first block of the frame at `at` begins, and whether a checksum follows the last (RFC 8878 3.1.1.1)."""
-    flags = _number(view, at + 4, 1)
+def _header(given: _Given, bounds: Bounds) -> tuple[bytes, bool]:
+    """What stands between the magic number and the first block, and whether a checksum follows the last one.
+
+    RFC 8878 3.1.1.1.
+    """
+    header = given.take(1)
+    flags = header[0]
     single, has_checksum = bool(flags & 0x20), bool(flags & 4)
     if flags & 8:
-        raise NotZstd(f"is damaged near byte {at}: a reserved bit is set")
-    at += 5
+        raise NotZstd(f"is damaged before byte {given.at}: a reserved bit is set")
     window = 0
     if not single:
-        byte = _number(view, at, 1)
-        base = 1 << (10 + (byte >> 3))
-        window = base + base // 8 * (byte & 7)
-        at += 1
-    named = DICTIONARY_BYTES[flags & 3]
-    if _number(view, at, named):
+        header += given.take(1)
+        base = 1 << (10 + (header[1] >> 3))
+        window = base + base // 8 * (header[1] & 7)
+    dictionary = given.take(DICTIONARY_BYTES[flags & 3])
+    if any(dictionary):
         raise NotZstd("wants a dictionary, expected frames that stand alone")
-    sized = CONTENT_SIZE_BYTES[flags >> 6] or single
+    size = given.take(CONTENT_SIZE_BYTES[flags >> 6] or single)
     if single:
-        window = _number(view, at + named, sized)
+        window = int.from_bytes(size, "little")
     if window > 1 << bounds.window_log:
         raise TooMuch(f"wants a zstd window of {window} bytes, expected at most {1 << bounds.window_log}")
-    return _end(view, at + named, sized), has_checksum
-
-
-def _number(view: memoryview, at: int, size: int) -> int:
-    return int.from_bytes(view[at : _end(view, at, size)], "little")
-
-
-def _end(view: memoryview, at: int, size: int) -> int:
-    if at + size > len(view):
-        raise NotZstd(f"is cut: it ends at byte {len(view)}, inside a zstd frame")
-    return at + size
+    return header + dictionary + size, has_checksum
 
 
 def _library(window_log: int) -> tuple[Callable[[], Decoder], type[Exception]]:

@@ -139,7 +139,7 @@ def _zstd(data: bytes, what: str) -> bytes:
 
     content = bytearray()
     try:
-        for piece, _ in unzstd(data, Bounds(window_log=27, rest=True)):
+        for piece, _ in unzstd((data,), Bounds(window_log=27, rest=True)):
             content += piece
             if len(content) > UNPACKED_MAX:
                 break

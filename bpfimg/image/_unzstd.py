@@ -22,7 +22,7 @@ def unpack_zstd(data: bytes, *, limits: Limits = DEFAULT) -> bytearray:
     bounds = Bounds(limits.zstd_window_log, limits.members, limits.zstd_blocks)
     out = bytearray()
     try:
-        for content, packed in unzstd(data, bounds):
+        for content, packed in unzstd((data,), bounds):
             out += content
             check_unpacked(len(out), packed, limits)
     except NotZstd as error:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bpfimg._zstd import Bounds, unzstd
 from bpfimg.errors import ImageError
 from bpfimg.image._limits import KIB, MIB, Limits
 from bpfimg.image._unzstd import unpack_zstd
@@ -46,6 +47,16 @@ def test_gives_back_what_was_packed(size: int, level: int) -> None:
     assert unpack_zstd(streamed(content)) == content
 
 
+@pytest.mark.parametrize("step", [1, 3, 1000, 1 << 20])
+def test_the_bytes_may_come_in_any_pieces(step: int) -> None:
+    content = random.Random(7).randbytes(3 * KIB) + bytes(3 * MIB)
+    packed = skippable(b"about") + zipped(content, write_checksum=True) + streamed(content) + skippable(b"")
+    found = list(unzstd((packed[at : at + step] for at in range(0, len(packed), step)), Bounds()))
+    assert b"".join(piece for piece, _ in found) == content * 2
+    assert max(len(piece) for piece, _ in found) <= MIB
+    assert found[-1][1] == len(packed) - 8
+
+
 def test_reads_every_frame_and_skips_what_is_to_be_skipped() -> None:
     packed = skippable(b"") + zipped(b"one ") + skippable(b"about") + streamed(b"two") + zipped(b"") + zipped(b" three")
     assert unpack_zstd(packed + skippable(b"seekable")) == b"one two three"
@@ -63,8 +74,8 @@ SUMMED = zipped(b"x" * 1000 + bytes(range(256)), write_checksum=True)
         (b"\x1f\x8b\x08" + bytes(20), "is not zstd"),
         (b"\x28\xb5\x2f\xfd", "is cut"),
         (b"\x28\xb5\x2f\xfd\x24", "is cut"),
-        (SUMMED + b"\0", "1 bytes after its last zstd frame"),
-        (SUMMED + b"\x1f\x8b", "2 bytes after"),
+        (SUMMED + b"\0", "goes on after its last zstd frame, at byte"),
+        (SUMMED + b"\x1f\x8b", f"at byte {len(SUMMED)}"),
         (SUMMED + b"\x28\xb5\x2f\xfd", "is cut"),
         (SUMMED[:-1], "is cut"),
         (SUMMED[:-4], "is cut"),

@@ -10,6 +10,7 @@ import pytest
 from bpfimg.errors import DigestMismatch, NotFound
 from bpfimg.oci import Memory, Reference, copy
 from bpfimg.oci._ahead import Ahead
+from bpfimg.oci._crew import Crew
 from tests.support.targets import image, legacy_signature, referrer
 
 if TYPE_CHECKING:
@@ -70,13 +71,13 @@ def test_ctrl_c_does_not_wait_for_a_registry_that_hangs() -> None:
 
     source = Hanging(HERE)
     source.push(image().blobs[1][0], image().blobs[1][1])
-    with pytest.raises(KeyboardInterrupt), Ahead(source) as ahead:  # noqa: PT012
-        ahead.fetch_soon([image().blobs[1][0]])
+    with pytest.raises(KeyboardInterrupt), Crew(8) as crew:  # noqa: PT012
+        Ahead(source, crew).fetch_soon([image().blobs[1][0]])
         asked.wait(60.0)
         raise KeyboardInterrupt
     assert not answer.is_set()
-    assert ahead._pool is not None
-    assert any(thread.is_alive() for thread in ahead._pool._threads)  # still in its request: nobody waited
+    assert crew._pool is not None
+    assert any(thread.is_alive() for thread in crew._pool._threads)  # still in its request: nobody waited
     answer.set()
 
 
@@ -113,10 +114,12 @@ def test_an_error_shows_where_the_content_is_needed() -> None:
 
 def test_what_nobody_asks_for_does_no_harm() -> None:
     source = Slow()
-    with Ahead(source) as ahead:
+    with Crew(8) as crew:
+        ahead = Ahead(source, crew)
         ahead.look_soon(image().descriptor.digest, ["no-such-tag"])
         ahead.fetch_soon([image().descriptor])
-    with Ahead(Memory(HERE)) as ahead:
+    with Crew(8) as crew:
+        ahead = Ahead(Memory(HERE), crew)
         ahead.fetch_soon([image().descriptor])
         with pytest.raises(NotFound):
             ahead.fetch(image().descriptor)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bpfimg.errors import DigestMismatch, Error, ImageError, NotFound
-from bpfimg.oci import Descriptor, Index, Layout, Manifest, Memory, Platform, Repository, copy
+from bpfimg.oci import Descriptor, Index, Layout, Manifest, Memory, Platform, Repository, copy, places
 from tests.support.targets import EMPTY, image, index, legacy_signature, referrer
 
 if TYPE_CHECKING:
@@ -243,19 +243,22 @@ def test_a_lock_is_not_held_while_a_registry_answers(source: Memory, tmp_path: P
     assert target.resolve(tag) == source.resolve(tag)
 
 
-def test_all_together_has_a_bound(source: Memory, target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_together_has_a_bound(source: Memory, target: Target) -> None:
     subject = image().push(source, "v1")
     for word in ("a" * 600, "b" * 600):
         referrer(subject, word, "application/spdx+json").push(source)
-    monkeypatch.setattr("bpfimg.oci._copy._BYTES", 1000)
-    with pytest.raises(ImageError, match="over 1000 bytes"):
-        copy(source, "v1", target, "v1")
-    with pytest.raises(NotFound):
-        target.resolve("v1")
-    monkeypatch.setattr("bpfimg.oci._copy._BYTES", 1 << 20)
-    monkeypatch.setattr("bpfimg.oci._copy._PARTS", 0)
-    with pytest.raises(ImageError, match="or 0 parts"):
-        copy(source, "v1", target, "v1")
+    for limits, said in (
+        (places.Limits(copy=1000), "over 1000 bytes"),
+        (places.Limits(copy_parts=5), "over 5 parts"),
+        (places.Limits(blob=1000), "over 1000 bytes"),
+        (places.Limits(evidence=1), "2 signatures and other referrers"),
+    ):
+        with pytest.raises(ImageError, match=said):
+            copy(source, "v1", target, "v1", limits=limits)
+        with pytest.raises(NotFound):
+            target.resolve("v1")
+    copy(source, "v1", target, "v1")
+    assert len(target.referrers(subject.digest)) == 2
 
 
 def test_of_an_artifact_one_part_is_in_memory_at_a_time(source: Memory, tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ class Cosign:
     folder: Path
     password: str = ""
     modern: bool = field(default=False, kw_only=True)
+    environ: dict[str, str] = field(default_factory=dict, kw_only=True)
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Runs one command to its end; the caller looks at the exit code."""
@@ -42,6 +43,7 @@ class Cosign:
             "HOME": str(self.folder),
             "DOCKER_CONFIG": str(self.folder),
             "COSIGN_PASSWORD": self.password,
+            **self.environ,
         }
         return subprocess.run(
             [self.program, *words],

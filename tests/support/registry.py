@@ -68,8 +68,9 @@ def registry(
     if program is None:
         pytest.skip("needs the program docker-registry (Debian package docker-registry)")
     with ExitStack() as stack:
-        issuer = stack.enter_context(tokens(folder, USER, PASSWORD)) if auth == "token" else None
-        ca_file = certificate(folder, "registry")[0] if tls else None
+        pair = certificate(folder, "registry") if tls else None
+        issuer = stack.enter_context(tokens(folder, USER, PASSWORD, pair)) if auth == "token" else None
+        ca_file = pair[0] if pair else None
         for _ in range(_STARTS):
             host = f"127.0.0.1:{_free_port()}"
             log = folder / "registry.log"

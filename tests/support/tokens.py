@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import ssl
 import threading
 import time
 from base64 import b64encode, urlsafe_b64encode
@@ -65,8 +66,9 @@ def certificate(folder: Path, name: str) -> tuple[Path, Path]:
 
 
 @contextmanager
-def tokens(folder: Path, user: str, password: str) -> Iterator[Tokens]:
-    """Runs a token server on a free loopback port. Anybody may pull; only `user` gets push."""
+def tokens(folder: Path, user: str, password: str, tls: tuple[Path, Path] | None = None) -> Iterator[Tokens]:
+    """Runs a token server on a free loopback port, with `tls` (certificate and key) as https. Anybody may pull; only
+    `user` gets push."""
     chain, key_file = certificate(folder, "tokens")
     key = serialization.load_pem_private_key(key_file.read_bytes(), None)
     assert isinstance(key, rsa.RSAPrivateKey)
@@ -82,12 +84,13 @@ def tokens(folder: Path, user: str, password: str) -> Iterator[Tokens]:
             if given not in (None, login):
                 self.send_error(401)
                 return
-            (scope,) = parse_qs(urlsplit(self.path).query)["scope"]
-            state.asked.append(scope)
-            kind, _, rest = scope.partition(":")
-            name, _, actions = rest.rpartition(":")
-            granted = [each for each in actions.split(",") if each == "pull" or given == login]
-            access: list[dict[str, object]] = [{"type": kind, "name": name, "actions": granted}]
+            access: list[dict[str, object]] = []
+            for scope in parse_qs(urlsplit(self.path).query).get("scope", []):  # `login` asks for none
+                state.asked.append(scope)
+                kind, _, rest = scope.partition(":")
+                name, _, actions = rest.rpartition(":")
+                granted = [each for each in actions.split(",") if each == "pull" or given == login]
+                access.append({"type": kind, "name": name, "actions": granted})
             answer = json.dumps({"token": _token(signer, der, state, access), "expires_in": state.lifetime}).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
@@ -99,7 +102,12 @@ def tokens(folder: Path, user: str, password: str) -> Iterator[Tokens]:
             """Silence."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        state = Tokens(f"http://127.0.0.1:{server.server_address[1]}/token", chain)
+        if tls is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            # the handshake is for the thread of the connection: a client that lingers keeps nobody waiting
+            server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        state = Tokens(f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}/token", chain)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:

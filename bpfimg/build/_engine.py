@@ -1,7 +1,7 @@
 """Images made by a container engine, for those who need them there: docker, or podman through its Docker API.
 
 An engine stamps the time and its own version into what it makes, so its images are not byte-reproducible, and it keeps
-layers unpacked, so their manifest digests are settled only when it pushes. This is the only user of the docker SDK.
+layers unpacked, so their manifest digests are settled only when it pushes.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ import json
 
 from bpfimg._value import value
 from bpfimg.build._containerfile import labels_of, plain
-from bpfimg.errors import Error, ImageError, UsageError, quoted
+from bpfimg.errors import Error, ImageError, quoted
+from bpfimg.oci import places
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-    import docker
 
     from bpfimg.image import BytecodeImage
     from bpfimg.oci import Reference, Repository
@@ -26,19 +25,12 @@ __all__ = ["ENGINES", "Engine", "EngineImage"]
 
 ENGINES = ("docker", "podman")
 
-# Asked for its version, podman 4 takes up to 8 seconds; it answers to any version of Docker's API. Docker itself has
-# stopped to answer to old ones, so there the SDK asks.
-_PODMAN_API = "1.41"
 _TIMEOUT = 600
 _ARCHIVE_LIMIT = 256 << 20
 _GZIP = b"\x1f\x8b"
 _CONFIG = "application/vnd.oci.image.config.v1+json"
 _LAYER = "application/vnd.oci.image.layer.v1.tar"
 _SHOWN = 300
-_HINTS = {
-    "docker": "start dockerd, or name its socket in DOCKER_HOST; users of it are in the group docker",
-    "podman": "`systemctl --user start podman.socket`, or name its socket in CONTAINER_HOST",
-}
 
 
 @value(frozen=True, slots=True)
@@ -57,29 +49,21 @@ class EngineImage:
 class Engine:
     """A running engine of `kind`, "docker" or "podman"; close it, or use it in a `with`.
 
-    `environ` says where it is: DOCKER_HOST, DOCKER_TLS_VERIFY and DOCKER_CERT_PATH for docker, CONTAINER_HOST or
-    XDG_RUNTIME_DIR for podman; without them it is the system's socket. Raises Error when nothing answers there, or
-    when the docker SDK is not installed.
+    `environ` says where it is, as for its own client: DOCKER_HOST and docker's contexts, CONTAINER_HOST and
+    XDG_RUNTIME_DIR. Raises Error when nothing answers there, or when the docker SDK is not installed.
     """
 
     def __init__(self, kind: str, environ: Mapping[str, str]) -> None:
-        if kind not in ENGINES:
-            raise UsageError(f"there is no engine {kind!r}, expected {' or '.join(ENGINES)}")
+        import os
+
         self.kind = kind
-        try:
-            self._client = (_docker if kind == "docker" else _podman)(environ)
-        except ImportError as error:
-            raise _no_sdk(error) from error
-        except _failures() as error:
-            raise _failure(kind, error) from error
-        # Nothing is pulled here, so the user's registry passwords, and the programs that keep them, stay out of it.
-        self._client._set_auth_headers = lambda _headers: None
+        self._engine = places.Engine(environ, os.geteuid(), kind=kind, timeout=_TIMEOUT)
 
     def __enter__(self) -> Engine:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._client.close()
+        self._engine.close()
 
     def build(self, image: BytecodeImage, references: Sequence[Reference]) -> EngineImage:
         """Lets the engine make `image` from a Containerfile, checks what it made, and returns it.
@@ -88,20 +72,19 @@ class Engine:
         ImageError when the engine's image is another one than was asked for.
         """
         names = [str(reference) for reference in references]
-        try:
+        sdk = self._engine.sdk
+        with self._engine.talking("build the image"):
             made = _built(self._steps(image, names[0]), self.kind)
             for reference, name in zip(references[1:], names[1:], strict=True):
-                self._client.tag(made, name.rpartition(":")[0], tag=reference.tag)
-            facts = self._client.inspect_image(made)
-            archive = _bounded(self._client.get_image(made), self.kind)
-        except _failures() as error:
-            raise _failure(self.kind, error) from error
+                sdk.tag(made, name.rpartition(":")[0], tag=reference.tag)
+            facts = sdk.inspect_image(made)
+            archive = _bounded(sdk.get_image(made), self.kind)
         _check(image, archive, references[0].repository, self.kind)
         digests = [word.partition("@")[2] for word in facts.get("RepoDigests") or () if "@" in word]
         return EngineImage(str(image.platform), facts["Id"], digests[0] if digests else None, tuple(names))
 
     def _steps(self, image: BytecodeImage, name: str) -> Iterable[Mapping[str, object]]:
-        steps: Iterable[Mapping[str, object]] = self._client.build(
+        steps: Iterable[Mapping[str, object]] = self._engine.sdk.build(
             fileobj=io.BytesIO(_context(image)),
             custom_context=True,
             dockerfile="Containerfile",
@@ -114,66 +97,6 @@ class Engine:
             decode=True,
         )
         return steps
-
-
-def _docker(environ: Mapping[str, str]) -> docker.APIClient:
-    import docker
-    from docker.utils import kwargs_from_env
-
-    _look_for("docker", environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock")
-    return docker.APIClient(version="auto", timeout=_TIMEOUT, **kwargs_from_env(environment=dict(environ)))
-
-
-def _podman(environ: Mapping[str, str]) -> docker.APIClient:
-    import docker
-
-    address = _podman_socket(environ)
-    _look_for("podman", address)
-    client = docker.APIClient(base_url=address, version=_PODMAN_API, timeout=_TIMEOUT)
-    client.ping()
-    return client
-
-
-def _podman_socket(environ: Mapping[str, str]) -> str:
-    """Where podman listens: what CONTAINER_HOST says, else the user's socket if there is one, else the system's."""
-    import os
-
-    stated = environ.get("CONTAINER_HOST")
-    if stated:
-        return stated
-    own = f"{environ.get('XDG_RUNTIME_DIR', '')}/podman/podman.sock"
-    return f"unix://{own}" if os.path.exists(own) else "unix:///run/podman/podman.sock"
-
-
-def _look_for(kind: str, address: str) -> None:
-    """Error when `address` is a socket that is not there: the SDK would say it in three tracebacks."""
-    import os
-
-    path = address.removeprefix("unix://")
-    if path != address and not os.path.exists(path):
-        raise Error(f"{kind} does not answer: there is no socket {quoted(path)}", hint=_HINTS[kind])
-
-
-def _no_sdk(error: ImportError) -> Error:
-    return Error(
-        f"an engine is reached through the Python package {error.name or 'docker'}, which is not installed",
-        hint="pip install 'bpfimg[docker]'; bpfimg builds images without any engine, too",
-    )
-
-
-def _failures() -> tuple[type[Exception], ...]:
-    """What the SDK raises; the errors of its HTTP library are OSErrors."""
-    from docker.errors import DockerException
-
-    return (DockerException, OSError)
-
-
-def _failure(kind: str, error: Exception) -> Error:
-    from docker.errors import APIError
-
-    if isinstance(error, APIError):
-        return Error(f"{kind} refuses: {quoted(error.explanation or error, _SHOWN)}")
-    return Error(f"{kind} does not answer: {quoted(error, _SHOWN)}", hint=_HINTS[kind])
 
 
 def _context(image: BytecodeImage) -> bytes:

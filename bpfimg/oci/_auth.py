@@ -2,143 +2,170 @@
 
 from __future__ import annotations
 
-import re
-import time
 from base64 import b64encode
+from contextlib import closing
 
-from bpfimg.errors import ImageError, RegistryError, quoted
-from bpfimg.oci._answers import read_limited, refusal
+from bpfimg.errors import RegistryError, quoted
+from bpfimg.oci._answers import refusal
 from bpfimg.oci._challenge import parse_challenges
-from bpfimg.oci._credentials import Credentials, find_credentials
-from bpfimg.oci._json import parse_object
+from bpfimg.oci._credentials import find_credentials
+from bpfimg.oci._login_hint import login_hint
+from bpfimg.oci._proxy import is_loopback
+from bpfimg.oci._scopes import challenged, scope_words, wanted
+from bpfimg.oci._token_answer import read_token, sendable
+from bpfimg.oci._tokens import Tokens
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Hashable, Mapping
 
     from urllib3 import BaseHTTPResponse
 
+    from bpfimg.oci._auth_file import Credentials
     from bpfimg.oci._options import RegistryOptions
     from bpfimg.oci._reference import Repository
+    from bpfimg.oci._scopes import Scopes
 
     Ask = Callable[[str, str, Mapping[str, str], bytes | None], BaseHTTPResponse]
     """Sends method, URL, headers and body without credentials of its own."""
 
-_TOKEN_LIMIT = 1 << 20
-_LIFETIME, _MARGIN = 60.0, 10.0
-"""Seconds that a token lives when its answer does not say, and before whose end it is renewed."""
-_LONGEST = 86400.0
-_SENDABLE = re.compile(r"[\x21-\x7e]+")
-_WIDE = "pull,push"
+_NO_POST = (400, 401, 404, 405)
+"""What token servers answer that know no POST: GCR 404, Artifactory 401, ACR 400 (containerd asks with GET then)."""
+_UNKNOWN = "?"
 
 
 class Auth:
-    """The state of one repository's authentication; `ask` fetches tokens."""
+    """The state of one repository's authentication; `ask` fetches tokens. Safe for threads.
 
-    def __init__(self, repository: Repository, options: RegistryOptions, *, plain_http: bool, ask: Ask) -> None:
+    `actions` are `pull`, `pull,push`, ... of the repository, a whole scope (`registry:catalog:*`), or nothing.
+    """
+
+    def __init__(
+        self,
+        repository: Repository,
+        options: RegistryOptions,
+        *,
+        plain_http: bool,
+        ask: Ask,
+        tokens: Tokens | None = None,
+    ) -> None:
         self._repository = repository
         self._options = options
         self._plain_http = plain_http
         self._ask = ask
-        self._wanted: tuple[str, Mapping[str, str]] | None = None
-        self._credentials: Credentials | None = None
-        self._tokens: dict[str, tuple[str, float]] = {}
+        self._tokens = tokens or Tokens()
+        self._looked = False
+        self._who: Credentials | None = None
+        self._more: dict[tuple[str, str], Scopes] = {}
 
-    def header(self, actions: str) -> str | None:
-        """Returns the `Authorization` for `pull` or `pull,push`; None before the registry has asked for any."""
-        if self._wanted is None:
-            return None
-        scheme, challenge = self._wanted
-        if scheme == "basic":
-            assert self._credentials is not None
-            return _basic(self._credentials.username, self._credentials.password)
-        return f"Bearer {self._token(challenge, actions)}"
+    def header(self, actions: str, mount: str = "") -> str | None:
+        """Returns the `Authorization` for `actions`; None before the registry has asked for any.
 
-    def learn(self, response: BaseHTTPResponse, actions: str, doing: str) -> None:
-        """Takes the challenges of a 401; RegistryError when we have nothing that could answer them."""
+        `mount` is the path of a repository from which a blob is mounted, so that it is to be read as well.
+        """
+        scheme, challenge = self._tokens.challenges.get(self._repository.endpoint, ("", {}))
+        who = self._credentials() if scheme else None
+        if scheme == "bearer":
+            return f"Bearer {self._token(challenge, who, actions, mount)}"
+        return _basic(who.username, who.password) if who and who.username else None
+
+    def learn(
+        self, response: BaseHTTPResponse, actions: str, doing: str, *, sent: str | None = _UNKNOWN, mount: str = ""
+    ) -> None:
+        """Takes the challenges of a 401; RegistryError when we have nothing that could answer them.
+
+        `sent` is the `Authorization` that was refused: so a token that another thread has renewed stays.
+        """
         challenges = parse_challenges(response.headers.getlist("WWW-Authenticate"))
-        self._tokens.pop(actions, None)
-        self._tokens.pop(_WIDE, None)
-        self._credentials = find_credentials(self._options, self._repository)
+        who = self._credentials()
+        refused = sent or ""
         if "realm" in challenges.get("bearer", {}):
-            self._wanted = "bearer", challenges["bearer"]
-        elif "basic" in challenges and self._credentials and self._credentials.username:
-            self._wanted = "basic", {}
+            challenge = challenges["bearer"]
+            if who and who.registry_token and refused == f"Bearer {who.registry_token}":
+                raise self.refused(response, doing)
+            extra = challenged(challenge.get("scope", ""), self._repository.path)
+            self._more[actions, mount] = self._more.get((actions, mount), frozenset()) | extra
+            self._tokens.challenges[self._repository.endpoint] = "bearer", challenge
+            stale = None if sent == _UNKNOWN else refused.removeprefix("Bearer ")
+            self._tokens.drop(self._holder(challenge, who), stale)
+        elif "basic" in challenges and who and who.username and not refused.startswith("Basic "):
+            self._tokens.challenges[self._repository.endpoint] = "basic", {}
         else:
             raise self.refused(response, doing)
 
     def refused(self, response: BaseHTTPResponse, doing: str) -> RegistryError:
         """Returns the error for a 401 or 403 that stays, saying whose credentials were tried."""
         error = refusal(response, doing, self._repository.endpoint)
-        who = self._credentials
-        if who is None:
+        if response.status not in (401, 403):
             return error
-        if not who.usable:
-            hint = f"{who.origin} leaves the credentials to {who.helper}, which is not asked: use --authfile"
-        else:
-            hint = f"the credentials come from {who.origin}: check them, or log in again"
+        challenge = parse_challenges(response.headers.getlist("WWW-Authenticate")).get("bearer", {})
+        hint = login_hint(self._options, self._repository, self._who, challenge.get("error", ""))
         return RegistryError(str(error), status=error.status, code=error.code, hint=hint)
 
-    def _token(self, challenge: Mapping[str, str], actions: str) -> str:
-        for scope in (_WIDE, actions):  # what may push may pull
-            token, end = self._tokens.get(scope, ("", 0.0))
-            if token and time.monotonic() < end:
-                return token
-        if self._credentials and self._credentials.registry_token:
-            return _sendable(self._credentials.registry_token, self._credentials.origin)
-        token, lifetime = self._fetch_token(challenge, actions)
-        self._tokens[actions] = token, time.monotonic() + lifetime - _MARGIN
-        return token
+    def _credentials(self) -> Credentials | None:
+        if not self._looked:  # two threads may both look: they find the same
+            self._who = find_credentials(self._options, self._repository, self._tokens.answers)
+            self._looked = True
+        return self._who
 
-    def _fetch_token(self, challenge: Mapping[str, str], actions: str) -> tuple[str, float]:
+    def _holder(self, challenge: Mapping[str, str], who: Credentials | None) -> Hashable:
+        return self._repository.endpoint, challenge["realm"], challenge.get("service"), who
+
+    def _token(self, challenge: Mapping[str, str], who: Credentials | None, actions: str, mount: str) -> str:
+        if who and who.registry_token:
+            return sendable(who.registry_token, who.origin)
+        scopes = wanted(self._repository.path, actions, mount) | self._more.get((actions, mount), frozenset())
+        return self._tokens.get(
+            self._holder(challenge, who), scopes, lambda: self._fetch(challenge["realm"], challenge, who, scopes)
+        )
+
+    def _fetch(
+        self, realm: str, challenge: Mapping[str, str], who: Credentials | None, scopes: Scopes
+    ) -> tuple[str, float]:
         from urllib.parse import urlencode
 
-        realm = challenge["realm"]
-        if not realm.startswith("https://") and not (realm.startswith("http://") and self._plain_http):
+        self._check_realm(realm)
+        words = scope_words(scopes, self._repository.path)
+        query = [("service", challenge["service"])] if "service" in challenge else []
+        if who and who.identity_token:
+            form = [*query, ("grant_type", "refresh_token"), ("refresh_token", who.identity_token)]
+            form += [("client_id", "bpfimg"), *([("scope", " ".join(words))] if words else [])]
+            headers = {"Content-Type": "application/x-www-form-urlencoded"}
+            with closing(self._ask("POST", realm, headers, urlencode(form).encode())) as response:
+                if response.status not in _NO_POST:
+                    return self._read(response, realm)
+        query += [("scope", word) for word in words]
+        headers = {}
+        if who and who.usable:
+            if who.username:
+                query.append(("account", who.username))  # as docker and podman do
+            user, secret = (who.username, who.password) if who.username else ("<token>", who.identity_token)
+            headers = {"Authorization": _basic(user, secret)}
+        joint = "&" if "?" in realm else "?"
+        url = f"{realm}{joint}{urlencode(query)}" if query else realm
+        with closing(self._ask("GET", url, headers, None)) as response:
+            return self._read(response, realm)
+
+    def _read(self, response: BaseHTTPResponse, realm: str) -> tuple[str, float]:
+        if response.status != 200:
+            raise self.refused(response, f"get a token for {self._repository}")
+        return read_token(response, realm)
+
+    def _check_realm(self, realm: str) -> None:
+        """RegistryError unless passwords may go there: over TLS, or where the registry itself is plain already."""
+        from urllib.parse import urlsplit
+
+        try:
+            parts = urlsplit(realm)
+            scheme, place = parts.scheme, parts.netloc.rpartition("@")[2].lower()
+        except ValueError:
+            scheme = place = ""
+        near = is_loopback(place) or place == self._repository.endpoint or self._options.plain_http
+        if not place or not (scheme == "https" or (scheme == "http" and self._plain_http and near)):
             raise RegistryError(
                 f"{self._repository.endpoint} sends us for a token to {quoted(realm)}, expected an https URL",
             )
-        query = {"scope": f"repository:{self._repository.path}:{actions}"}
-        if "service" in challenge:
-            query["service"] = challenge["service"]
-        who = self._credentials
-        if who and who.identity_token:
-            form = {**query, "grant_type": "refresh_token", "refresh_token": who.identity_token, "client_id": "bpfimg"}
-            headers = {"Content-Type": "application/x-www-form-urlencoded"}
-            response = self._ask("POST", realm, headers, urlencode(form).encode())
-            if response.status not in (404, 405):
-                return self._read_token(response, realm)
-            response.close()
-        headers = {"Authorization": _basic(*_login(who))} if who and who.usable else {}
-        joint = "&" if "?" in realm else "?"
-        return self._read_token(self._ask("GET", f"{realm}{joint}{urlencode(query)}", headers, None), realm)
-
-    def _read_token(self, response: BaseHTTPResponse, realm: str) -> tuple[str, float]:
-        try:
-            if response.status != 200:
-                raise self.refused(response, f"get a token for {self._repository}")
-            raw = read_limited(response, _TOKEN_LIMIT)
-        finally:
-            response.close()
-        try:
-            answer = parse_object(raw, "the token answer", limit=_TOKEN_LIMIT)
-        except ImageError as error:
-            raise RegistryError(f"{quoted(realm)} gives no token: {error}") from error
-        token = answer.get("token") or answer.get("access_token")
-        lifetime = answer.get("expires_in")
-        seconds = min(lifetime, _LONGEST) if isinstance(lifetime, int | float) and lifetime > 0 else _LIFETIME
-        return _sendable(token, quoted(realm)), seconds
-
-
-def _login(who: Credentials) -> tuple[str, str]:
-    return ("<token>", who.identity_token) if who.identity_token else (who.username, who.password)
 
 
 def _basic(username: str, password: str) -> str:
     return "Basic " + b64encode(f"{username}:{password}".encode()).decode()
-
-
-def _sendable(token: object, origin: str) -> str:
-    if not isinstance(token, str) or not _SENDABLE.fullmatch(token):
-        raise RegistryError(f"{origin} gives no token that can be sent, expected printable text")
-    return token

@@ -12,6 +12,8 @@ _LIMIT = 8 << 10
 _WORD = r"[\w!#$%&'*+.^`|~-]+"
 _PARAMETER = re.compile(rf'[\s,]*({_WORD})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_WORD}))', re.ASCII)
 _SCHEME = re.compile(rf"[\s,]*({_WORD})(?=[\s,]|$)", re.ASCII)
+_BLOB = re.compile(r"\s+[A-Za-z0-9._~+/-]+=*(?=\s*(?:,|$))", re.ASCII)
+"""What stands behind some schemes in place of parameters (token68), as in `Negotiate YII=`."""
 
 
 def parse_challenges(lines: Iterable[str]) -> dict[str, dict[str, str]]:
@@ -38,6 +40,10 @@ def _parse_line(line: str, found: dict[str, dict[str, str]]) -> None:
             parameters = found.setdefault(match[1].lower(), {})
             if parameters:
                 parameters = {}  # a second challenge of this scheme: read over it
+            at = match.end()
+            if blob := _BLOB.match(line, at):
+                at = blob.end()
+            continue
         else:
             return
         at = match.end()

@@ -1,14 +1,12 @@
-"""Credentials from the files that docker, podman and skopeo users have already (containers-auth.json(5))."""
+"""Who we are at a registry: from the files and programs that docker, podman and skopeo users have already."""
 
 from __future__ import annotations
 
-import binascii
-from base64 import b64decode
+from _thread import allocate_lock
 
-from bpfimg._value import field, value
 from bpfimg.errors import ImageError, RegistryError, StoreError
-from bpfimg.oci._files import read_file
-from bpfimg.oci._json import parse_object
+from bpfimg.oci._auth_file import AuthFile, Credentials, credentials, namespace_keys, server_key
+from bpfimg.oci._registries import AUTH_FILES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,104 +15,81 @@ if TYPE_CHECKING:
     from bpfimg.oci._options import RegistryOptions
     from bpfimg.oci._reference import Repository
 
-_FILE_LIMIT = 1 << 20
-_DOCKER_HUB = ("https://index.docker.io/v1/", "index.docker.io", "registry-1.docker.io")
+
+class Answers:
+    """What credential programs said: each is asked once for a server, however many repositories and threads ask."""
+
+    def __init__(self) -> None:
+        self._lock = allocate_lock()
+        self._known: dict[tuple[str, str], Credentials | None] = {}
+
+    def of(self, name: str, server: str, options: RegistryOptions) -> Credentials | None:
+        """Returns what `docker-credential-NAME` keeps for a server; a failure is said and counts as nothing."""
+        with self._lock:
+            if (name, server) not in self._known:
+                self._known[name, server] = self._asked(name, server, options)
+            return self._known[name, server]
+
+    def _asked(self, name: str, server: str, options: RegistryOptions) -> Credentials | None:
+        from bpfimg.oci._credential_program import Program
+
+        try:
+            program = Program(name, options.program_folders)
+            found = program.get(server)
+        except RegistryError as error:
+            options.warn(f"no credentials for {server}: {error}")
+            return None
+        return credentials(program.name, *found) if found else None
 
 
-@value(frozen=True, slots=True)
-class Credentials:
-    """Who we are at a registry: a user and password, or a token; `origin` says where this was found."""
-
-    origin: str
-    username: str = ""
-    password: str = field(default="", repr=False)
-    identity_token: str = field(default="", repr=False)
-    registry_token: str = field(default="", repr=False)
-    helper: str = ""
-    """The program that keeps the secret, when the file only says so."""
-
-    @property
-    def usable(self) -> bool:
-        return bool(self.username or self.identity_token or self.registry_token)
-
-
-def find_credentials(options: RegistryOptions, repository: Repository) -> Credentials | None:
+def find_credentials(
+    options: RegistryOptions, repository: Repository, answers: Answers | None = None
+) -> Credentials | None:
     """Returns the first credentials for a repository, None for none.
 
-    RegistryError when the file that the user named cannot be read; other files that cannot are passed over with a
-    warning.
+    RegistryError when the file that the user named cannot be read; other files, and programs, that fail are passed
+    over with a warning. `answers` keeps what programs said for the next time.
     """
     if options.username is not None:
         return Credentials("the options", options.username, options.password or "")
-    helper: Credentials | None = None
-    for path in (options.authfile,) if options.authfile else options.auth_files:
-        found = _in_file(path, repository, options)
+    answers = answers or Answers()
+    for name in options.registries.helpers:
+        if name != AUTH_FILES:
+            found = answers.of(name, repository.host, options)
+        else:
+            found = next(
+                filter(None, (_in_file(file, repository, options, answers) for file in auth_files(options))), None
+            )
         if found and found.usable:
             return found
-        helper = helper or found
-    return helper
+    return None
 
 
-def _in_file(path: str, repository: Repository, options: RegistryOptions) -> Credentials | None:
-    try:
-        document = parse_object(read_file(path, _FILE_LIMIT), path, limit=_FILE_LIMIT)
-    except FileNotFoundError as error:
-        if path == options.authfile:
-            raise RegistryError(f"the auth file {path} does not exist, expected one with credentials") from error
-        return None
-    except (OSError, StoreError, ImageError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        if path == options.authfile:
-            raise RegistryError(f"the auth file {path} cannot be used: {reason}") from error
-        options.warn(f"the auth file {path} is passed over: {reason}")
-        return None
-    auths, helpers = document.get("auths"), document.get("credHelpers")
-    known = {_key(key): entry for key, entry in auths.items()} if isinstance(auths, dict) else {}
-    for key in _keys(repository):
-        found = _entry(known.get(key), f"{path} ({key})")
+def auth_files(options: RegistryOptions) -> Iterator[AuthFile]:
+    """Yields the files that are there, in the order in which they are looked at; errors as `find_credentials`."""
+    for path in (options.authfile,) if options.authfile else options.auth_files:
+        try:
+            yield AuthFile.read(path)
+        except FileNotFoundError as error:
+            if path == options.authfile:
+                raise RegistryError(f"the auth file {path} does not exist, expected one with credentials") from error
+        except (OSError, StoreError, ImageError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            if path == options.authfile:
+                raise RegistryError(f"the auth file {path} cannot be used: {reason}") from error
+            options.warn(f"the auth file {path} is passed over: {reason}")
+
+
+def _in_file(file: AuthFile, repository: Repository, options: RegistryOptions, answers: Answers) -> Credentials | None:
+    """The order is podman's for `credHelpers` and namespaces, which docker does not have, and docker's for the rest."""
+    name, key = file.program(repository.host)
+    if name:
+        return answers.of(name, key, options)
+    for namespace in namespace_keys(repository):
+        if found := file.entry(namespace):
+            return found
+    if file.default_program and not key:
+        found = answers.of(file.default_program, server_key(repository.host), options)
         if found:
             return found
-    helper = helpers.get(repository.host) if isinstance(helpers, dict) else None
-    helper = helper or document.get("credsStore")
-    return Credentials(path, helper=f"docker-credential-{helper}") if isinstance(helper, str) and helper else None
-
-
-def _keys(repository: Repository) -> Iterator[str]:
-    """Yields the keys under which credentials may stand, the most particular first."""
-    name = str(repository)
-    while "/" in name:
-        yield name
-        name = name.rpartition("/")[0]
-    yield name
-    if repository.host == "docker.io":
-        yield from map(_key, _DOCKER_HUB)
-
-
-def _key(text: str) -> str:
-    """Returns a key without what old versions of docker wrote round a host."""
-    bare = text.removeprefix("https://").removeprefix("http://")
-    return bare.removesuffix("/").removesuffix("/v1").removesuffix("/v2")
-
-
-def _entry(value: object, origin: str) -> Credentials | None:
-    if not isinstance(value, dict):
-        return None
-    words = {name: text for name, text in value.items() if isinstance(text, str) and text}
-    username, password = words.get("username", ""), words.get("password", "")
-    if "auth" in words:
-        username, password = _decode(words["auth"], origin)
-    identity = words.get("identitytoken", "")
-    if username == "<token>":  # how credential helpers spell an identity token
-        username, password, identity = "", "", password
-    found = Credentials(origin, username, password, identity, words.get("registrytoken", ""))
-    return found if found.usable else None
-
-
-def _decode(text: str, origin: str) -> tuple[str, str]:
-    try:
-        username, colon, password = b64decode(text, validate=True).decode().partition(":")
-    except (binascii.Error, ValueError) as error:
-        raise RegistryError(f"the field auth in {origin} is not valid, expected base64 of USER:PASSWORD") from error
-    if not colon:
-        raise RegistryError(f"the field auth in {origin} holds no colon, expected base64 of USER:PASSWORD")
-    return username, password.rstrip("\0")  # docker once padded with zero bytes
+    return file.entry(repository.host)

@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.oci._engine import Engine
     from bpfimg.oci._environment import registry_options
+    from bpfimg.oci._connections import Connections
     from bpfimg.oci._limits import Limits
     from bpfimg.oci._options import RegistryOptions
     from bpfimg.oci._progress import Progress
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from bpfimg.oci._whole import is_whole
 
 __all__ = [
+    "Connections",
     "Engine",
     "Limits",
     "Location",
@@ -33,6 +35,7 @@ __all__ = [
 __getattr__ = opened(
     "bpfimg.oci",
     {
+        "Connections": "_connections",
         "Engine": "_engine",
         "Limits": "_limits",
         "Location": "_transport",

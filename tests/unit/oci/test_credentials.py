@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from bpfimg.errors import RegistryError
 from bpfimg.oci import Repository, places
 from bpfimg.oci._challenge import parse_challenges
+from bpfimg.oci._connections import Connections
 from bpfimg.oci._credentials import Credentials, find_credentials
 from bpfimg.oci._tls import context
 from bpfimg.oci._wire import Wire, is_loopback, is_plain, origin
@@ -119,20 +120,13 @@ def test_given_credentials_come_first(tmp_path: Path) -> None:
     assert found == Credentials("the options", "me", "p")
 
 
-@pytest.mark.parametrize("document", [{"credsStore": "desktop"}, {"credHelpers": {"registry.test:5000": "desktop"}}])
-def test_a_helper_is_named(tmp_path: Path, document: object) -> None:
-    found = find(tmp_path, document)
-    assert found is not None
-    assert not found.usable
-    assert found.helper == "docker-credential-desktop"
-
-
 def test_where_the_files_are() -> None:
-    assert places.RegistryOptions.default_auth_files({}, 7) == ("/run/user/7/containers/auth.json",)
+    assert places.RegistryOptions.default_auth_files({}, 7) == ("/run/containers/7/auth.json",)
     assert places.RegistryOptions.default_auth_files({"HOME": "/h"}, 0) == (
-        "/run/user/0/containers/auth.json",
+        "/run/containers/0/auth.json",
         "/h/.config/containers/auth.json",
         "/h/.docker/config.json",
+        "/h/.dockercfg",
     )
     environ = {
         "HOME": "/h",
@@ -146,6 +140,7 @@ def test_where_the_files_are() -> None:
         "/r/containers/auth.json",
         "/c/containers/auth.json",
         "/d/config.json",
+        "/h/.dockercfg",
     )
 
 
@@ -203,9 +198,11 @@ def test_an_origin_is_scheme_host_and_port() -> None:
 
 
 def test_tls_is_not_left_by_a_redirect() -> None:
-    wire = Wire(Repository("registry.test", "acme/xdp"), places.RegistryOptions())
+    wire = Wire(Repository("registry.test", "acme/xdp"), places.RegistryOptions(), Connections())
     assert wire.base == "https://registry.test"
-    assert wire.join("https://registry.test/v2/a?b", "../c?d=e") == "https://registry.test/c?d=e"
+    assert wire.join("https://registry.test/v2/a?b", "../c?d=e") == "/c?d=e"
+    assert wire.join("/v2/a?b", "https://registry.test:443/c?d=e#f") == "/c?d=e"
+    assert wire.join("/v2/a?b", "https://me:secret@other.test/c") == "https://other.test/c"
     with pytest.raises(RegistryError, match="expected an https URL"):
         wire.join("https://registry.test/v2/", "http://registry.test/v2/")
 
@@ -237,29 +234,27 @@ def test_certificate_files_must_be_certificates(tmp_path: Path) -> None:
 def test_a_hosts_own_certificates_are_used(tmp_path: Path) -> None:
     folder = tmp_path / "registry.test:5000"
     folder.mkdir()
-    assert context(places.RegistryOptions(), "registry.test:5000", (str(tmp_path),)).check_hostname
+    options = places.RegistryOptions(certs_d=(str(tmp_path / "none"), str(tmp_path)))
+    assert context(options, "registry.test:5000").check_hostname
     (folder / "ca.crt").write_text("junk")
     with pytest.raises(RegistryError, match=r"ca\.crt cannot be used"):
-        context(places.RegistryOptions(), "registry.test:5000", (str(tmp_path),))
-    (folder / "ca.crt").unlink()
-    (folder / "client.cert").write_text("junk")
-    with pytest.raises(RegistryError, match=r"client\.cert cannot be used"):
-        context(places.RegistryOptions(), "registry.test:5000", (str(tmp_path),))
+        context(options, "registry.test:5000")
+    assert context(options, "registry.test").check_hostname
 
 
 def test_proxies() -> None:
     import urllib3
 
-    from bpfimg.oci._wire import open_pool
-
     environ = {"HTTPS_PROXY": "http://u:p%40@proxy.test:3128", "no_proxy": "internal.test", "http_proxy": "plain:1"}
     options = places.RegistryOptions(proxies=places.RegistryOptions.default_proxies(environ))
-    proxied = open_pool(options, "registry.test", "https://registry.test/v2/")
+    connections = Connections(options)
+    proxied, _ = connections.pool("https", "registry.test", options)
     assert isinstance(proxied, urllib3.ProxyManager)
     assert proxied.proxy_headers["proxy-authorization"] == "Basic " + b64encode(b"u:p@").decode()
     for host in ("internal.test", "a.internal.test:5000", "127.0.0.1:5000"):
-        assert not isinstance(open_pool(options, host, f"https://{host}/"), urllib3.ProxyManager)
-    plain = open_pool(options, "registry.test", "http://registry.test/v2/")
+        assert not isinstance(connections.pool("https", host, options)[0], urllib3.ProxyManager)
+    plain, before = connections.pool("http", "registry.test", options)
+    assert before == "http://registry.test"
     assert isinstance(plain, urllib3.ProxyManager)
     assert plain.proxy is not None
     assert (plain.proxy.host, plain.proxy.port) == ("plain", 1)

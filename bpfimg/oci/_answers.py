@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import time
+import re
 
 from bpfimg.errors import NotFound, RegistryError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from urllib3 import BaseHTTPResponse
     from urllib3.exceptions import HTTPError
 
 _ERROR_BODY = 64 << 10
 _PIECE = 1 << 16
-_GRACE, _SLOWEST = 60.0, 4096.0
-"""Seconds after which a body must have come at so many bytes a second; a bad telephone line gives as much."""
 _LENGTH_DIGITS = 20
 """From here on a number is no length, and from 4300 on Python refuses to read it."""
 _WORDS = {
@@ -32,6 +30,8 @@ _WORDS = {
     503: "the registry is not available",
     504: "the gateway waited too long for the registry",
 }
+_WARNING = re.compile(r'299 - "((?:[^"\\]|\\.){1,4096})"')
+_MOST_WARNINGS = 8
 _MISSING = ("MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN", "NAME_UNKNOWN")
 
 
@@ -40,20 +40,13 @@ class Interrupted(RegistryError):  # noqa: N818 - named as errors.py names its c
 
 
 def pieces(response: BaseHTTPResponse) -> Iterator[bytes]:
-    """Yields a body, undecoded, as it comes in; urllib3's TimeoutError when it comes too slowly to be worth waiting.
+    """Yields a body, undecoded, as it comes in; urllib3's TimeoutError when it comes too slowly (`_clock`).
 
     Not `stream`: that returns when a piece is full, so a byte a minute would go on for weeks, and it reads lines of
     any length between the chunks of a chunked body.
     """
-    from urllib3.exceptions import TimeoutError as TooSlow
-
-    begun, got = time.monotonic(), 0
     while part := response.read1(_PIECE, decode_content=False):
         yield part
-        got += len(part)
-        spent = time.monotonic() - begun
-        if spent > _GRACE and got < spent * _SLOWEST:
-            raise TooSlow(f"{got} bytes in {spent:.0f} seconds")
 
 
 def read_limited(response: BaseHTTPResponse, limit: int) -> bytes:
@@ -70,6 +63,13 @@ def announced(response: BaseHTTPResponse) -> int | None:
     """Returns how many bytes the headers promise, None when they say nothing of use."""
     length = response.headers.get("Content-Length", "")
     return int(length) if length.isdecimal() and len(length) < _LENGTH_DIGITS else None
+
+
+def warnings(lines: Iterable[str]) -> Iterator[str]:
+    """Yields what a registry says to people (distribution-spec 1.1, 'Warnings'), quoted: a stranger wrote it."""
+    for line in list(lines)[:_MOST_WARNINGS]:
+        if found := _WARNING.match(line.strip()):
+            yield quoted(re.sub(r"\\(.)", r"\1", found[1]), 400)
 
 
 def finish(response: BaseHTTPResponse) -> None:
@@ -101,9 +101,12 @@ def no_answer(error: HTTPError, doing: str, host: str) -> RegistryError:
 
     It is `Interrupted` unless trying again is pointless: a refused connection, an unknown name, a bad certificate.
     """
+    from http.client import HTTPException, LineTooLong
+
     from urllib3 import exceptions
 
     cause = error.__cause__
+    inner = error.args[-1] if error.args else None
     sentence = f"cannot {doing}: {host}: "
     if isinstance(error, exceptions.NameResolutionError):
         hint = "check the spelling of the host, and this machine's name servers"
@@ -120,6 +123,8 @@ def no_answer(error: HTTPError, doing: str, host: str) -> RegistryError:
         return Interrupted(f"{sentence}it does not answer in time")
     if isinstance(error, exceptions.ProxyError):
         return Interrupted(f"{sentence}the proxy gives no connection ({quoted(cause or error)})")
+    if type(inner) in (HTTPException, LineTooLong) or isinstance(error, exceptions.LocationValueError):
+        return RegistryError(f"{sentence}that is no answer by the rules of HTTP ({quoted(inner)})")
     return Interrupted(f"{sentence}the connection broke ({quoted(error)})")
 
 

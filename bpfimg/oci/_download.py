@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def download_document(
-    wire: Wire, url: str, doing: str, headers: Mapping[str, str], limit: int
+    wire: Wire, url: str, doing: str, headers: Mapping[str, str], limit: int, *, actions: str = "pull"
 ) -> tuple[bytes, Mapping[str, str]]:
     """Returns a document of unknown size and the headers it came with; ImageError when it is larger than `limit`."""
     patience = wire.patience()
     while True:
-        response = wire.request("GET", url, doing, headers=headers)
+        response = wire.request("GET", url, doing, headers=headers, actions=actions)
         content = bytearray()
         broken = _drain(response, content, limit + 1, doing, wire.host)
         if len(content) > limit:

@@ -5,47 +5,50 @@ from __future__ import annotations
 import os
 import time
 
-from bpfimg.errors import ImageError, NotFound, RegistryError, quoted
+from bpfimg.errors import NotFound, RegistryError
 from bpfimg.oci import _media
-from bpfimg.oci._download import download_document
 from bpfimg.oci._model import Index
+from bpfimg.oci._pages import pages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from bpfimg.oci._descriptor import Descriptor
     from bpfimg.oci._digest import Digest
     from bpfimg.oci._target import Target
     from bpfimg.oci._wire import Wire
 
-_PAGES = 8
 _ROUNDS = 8
 
 
-def from_api(wire: Wire, path: str, digest: Digest) -> tuple[Descriptor, ...] | None:
+def from_api(wire: Wire, digest: Digest) -> tuple[Descriptor, ...] | None:
     """Returns the referrers that the registry knows, None when it has no referrers API."""
-    doing = f"list the referrers of {path}@{digest}"
-    url: str | None = f"{wire.base}/v2/{path}/referrers/{digest}"
+    place = f"{wire.base}/{wire.path.rpartition('/')[0]}"  # what stands behind one name may differ by folder
+    if not wire.connections.knows_referrers(place):
+        return None
+    found = _from_api(wire, digest)
+    wire.connections.answered_referrers(place, digest, there=found is not None)
+    return found
+
+
+def _from_api(wire: Wire, digest: Digest) -> tuple[Descriptor, ...] | None:
+    doing = f"list the referrers of {wire.path}@{digest}"
+    limits = wire.options.limits
     found: dict[Digest, Descriptor] = {}
-    for _ in range(_PAGES):
-        assert url is not None
-        try:
-            raw, headers = download_document(wire, url, doing, {"Accept": _media.OCI_INDEX}, _media.DOCUMENT_LIMIT)
-        except NotFound:
-            return None  # with any body: older registries do not know the path at all
-        except RegistryError as error:
-            if error.status in (405, 501):
+    try:
+        for raw, headers in pages(wire, f"/v2/{wire.path}/referrers/{digest}", doing, {"Accept": _media.OCI_INDEX}):
+            if headers.get("Content-Type", "").partition(";")[0].strip() != _media.OCI_INDEX:
                 return None
-            raise
-        if headers.get("Content-Type", "").partition(";")[0].strip() != _media.OCI_INDEX:
+            for entry in Index.parse(raw, _media.OCI_INDEX, limits).manifests:
+                found.setdefault(entry.digest, entry)
+            if len(found) > limits.referrers:
+                break
+    except NotFound:
+        return None  # with any body: older registries do not know the path at all
+    except RegistryError as error:
+        if error.status in (405, 501):
             return None
-        for entry in Index.parse(raw, _media.OCI_INDEX).manifests:
-            found.setdefault(entry.digest, entry)
-        url = _next(wire, url, headers)
-        if url is None or len(found) > _media.REFERRERS:
-            return tuple(found.values())
-    raise ImageError(f"cannot {doing}: they fill more than {_PAGES} pages")
+        raise
+    return tuple(found.values())
 
 
 def from_fallback(target: Target, digest: Digest) -> tuple[Descriptor, ...]:
@@ -75,15 +78,3 @@ def add_to_fallback(target: Target, digest: Digest, entry: Descriptor, waits: tu
         f"cannot list {entry.digest} as a referrer of {digest} in {target.repository}: others overwrite the list",
         hint="push again when nobody else does",
     )
-
-
-def _next(wire: Wire, url: str, headers: Mapping[str, str]) -> str | None:
-    """Returns where the next page is (RFC 8288), None on the last; RegistryError when that is another place."""
-    link = headers.get("Link", "")
-    target, _, rest = link.strip().removeprefix("<").partition(">")
-    if not link.strip().startswith("<") or 'rel="next"' not in rest.replace("rel=next", 'rel="next"'):
-        return None
-    found = wire.join(url, target)
-    if not found.startswith(wire.base + "/"):
-        raise RegistryError(f"{wire.host} continues its list of referrers at {quoted(found)}, expected its own address")
-    return found

@@ -8,6 +8,7 @@ from bpfimg.errors import DigestMismatch, ImageError, UsageError, quoted
 from bpfimg.oci import _media
 from bpfimg.oci._answers import announced, finish
 from bpfimg.oci._check import check_content, check_limit, checked, in_pieces
+from bpfimg.oci._connections import Connections
 from bpfimg.oci._descriptor import Descriptor
 from bpfimg.oci._digest import Digest
 from bpfimg.oci._download import download_blob, download_document
@@ -33,15 +34,23 @@ _ACCEPT = {"Accept": ", ".join(_media.DOCUMENTS)}
 class Registry:
     """A `Target`: one repository, reached with `options`. `close` (or `with`) ends its connections.
 
-    Reading is safe from several threads once a first request has been answered.
+    Safe for threads. `connections` (and tokens) may be shared with other repositories; whoever made them ends them.
     """
 
     at_once = 8
 
-    def __init__(self, repository: Repository, options: RegistryOptions | None = None) -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        options: RegistryOptions | None = None,
+        *,
+        connections: Connections | None = None,
+    ) -> None:
         self.repository = repository
-        self._options = options or RegistryOptions()
-        self._wire = Wire(repository, self._options)
+        self._options = options or (connections.options if connections else RegistryOptions())
+        self._connections = connections or Connections(self._options)
+        self._shared = connections is not None
+        self._wire = Wire(repository, self._options, self._connections)
         self._documents: dict[Digest, bytes] = {}
 
     def __enter__(self) -> Registry:
@@ -51,7 +60,8 @@ class Registry:
         self.close()
 
     def close(self) -> None:
-        self._wire.close()
+        if not self._shared:
+            self._connections.close()
 
     # reading
 
@@ -85,7 +95,7 @@ class Registry:
         yield from in_pieces(self.fetch(descriptor, limit=descriptor.size))
 
     def referrers(self, digest: Digest) -> tuple[Descriptor, ...]:
-        found = from_api(self._wire, self.repository.path, digest)
+        found = from_api(self._wire, digest)
         if found is None:
             found = from_fallback(self, digest)
         if len(found) > _media.REFERRERS:
@@ -117,7 +127,7 @@ class Registry:
         if subject is None or answer.get("OCI-Subject") == str(subject.digest):
             return
         # go-containerregistry's registry lists referrers and does not say so: ask before the fallback is written
-        if from_api(self._wire, self.repository.path, subject.digest) is None:
+        if from_api(self._wire, subject.digest) is None:
             entry = document.as_referrer
             listed = Descriptor(
                 entry.media_type, descriptor.digest, entry.size, entry.annotations, artifact_type=entry.artifact_type

@@ -31,7 +31,7 @@ def upload_blob(wire: Wire, path: str, descriptor: Descriptor, content: bytes) -
 
 
 def _upload_once(wire: Wire, path: str, doing: str, descriptor: Descriptor, content: bytes) -> None:
-    start = f"{wire.base}/v2/{path}/blobs/uploads/"
+    start = f"/v2/{path}/blobs/uploads/"
     begun = wire.request("POST", start, doing, expect=(202,), actions=_WRITE)
     location = begun.headers.get("Location")
     finish(begun)

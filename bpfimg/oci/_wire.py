@@ -2,48 +2,64 @@
 
 from __future__ import annotations
 
-import os
-import time
 from contextlib import closing
 
 from bpfimg import __version__
+from bpfimg._value import replace
 from bpfimg.errors import RegistryError, quoted
-from bpfimg.oci._answers import Interrupted, no_answer, refusal
+from bpfimg.oci._answers import Interrupted, no_answer, refusal, warnings
 from bpfimg.oci._auth import Auth
-from bpfimg.oci._tls import CERTS_D
+from bpfimg.oci._patience import TRY_AGAIN, Patience
+from bpfimg.oci._proxy import is_loopback
+from bpfimg.oci._tls import host_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from urllib3 import BaseHTTPResponse, PoolManager
+    from urllib3 import BaseHTTPResponse
 
+    from bpfimg.oci._connections import Connections, Pool
     from bpfimg.oci._options import RegistryOptions
     from bpfimg.oci._reference import Repository
 
-_TRY_AGAIN = frozenset((408, 429, 500, 502, 503, 504))
+    Body = bytes | Callable[[], Iterable[bytes]]
+    """Content, or what gives it from the beginning, again for each try; its length then stands in the headers."""
+
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _MOST_REDIRECTS = 5
-_LONGEST_WAIT = 30.0
-"""Seconds: a server that asks for a longer pause gets no further try, its user an answer."""
-_CONNECT, _READ = 10.0, 60.0
+_COMMON = {"User-Agent": f"bpfimg/{__version__}", "Accept-Encoding": "identity"}
+_PIECE = 1 << 17
 
 
 class Wire:
-    """Requests to the registry of one repository. Responses come unread and undecoded; the caller closes them."""
+    """Requests about one repository at one place. Responses come unread and undecoded; the caller closes them.
 
-    def __init__(self, repository: Repository, options: RegistryOptions) -> None:
+    An `insecure` place may have a certificate that nobody knows, or none, as podman understands the word.
+    """
+
+    def __init__(
+        self,
+        repository: Repository,
+        options: RegistryOptions,
+        connections: Connections,
+        *,
+        insecure: bool = False,
+    ) -> None:
         self.host = repository.endpoint
-        self._options = options
+        self.path = repository.path
+        self.connections = connections
+        self.options = replace(options, insecure_skip_tls_verify=True) if insecure else options
         self._plain = is_plain(self.host, options)
-        self.base = f"{'http' if self._plain else 'https'}://{self.host}"
-        self._pool: PoolManager | None = None
-        self._auth = Auth(repository, options, plain_http=self._plain, ask=self._ask)
+        self._undecided = insecure and not self._plain
+        self._loud = options.insecure_skip_tls_verify
+        self._auth = Auth(
+            repository, options, plain_http=self._plain or insecure, ask=self._ask, tokens=connections.tokens
+        )
 
-    def close(self) -> None:
-        """Closes every connection."""
-        if self._pool is not None:
-            self._pool.clear()
+    @property
+    def base(self) -> str:
+        return f"{'http' if self._plain else 'https'}://{self.host}"
 
     def request(
         self,
@@ -53,20 +69,21 @@ class Wire:
         *,
         expect: tuple[int, ...] = (200,),
         headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
+        body: Body | None = None,
         actions: str = "pull",
+        mount: str = "",
+        patience: Patience | None = None,
         again: bool = True,
     ) -> BaseHTTPResponse:
         """Sends a request until it is answered with an expected status; RegistryError, NotFound when it is not.
 
         `url` is absolute or starts with /. `doing` completes the sentence "cannot ...". With `again` the request is
-        tried again after broken connections and on statuses that mean "not now".
+        tried again after broken connections and on statuses that mean "not now", with what is left of `patience`.
         """
-        url = url if "://" in url else self.base + url
-        patience = Patience(self._options, self.host)
+        patience = patience or self.patience()
         while True:
             try:
-                response = self._through(method, url, doing, headers or {}, body, actions=actions)
+                response = self._through(method, url, doing, headers or {}, body, actions=actions, mount=mount)
             except Interrupted as error:
                 if not again or not patience.wait(str(error)):
                     raise
@@ -77,130 +94,139 @@ class Wire:
             refused = self._auth.refused(response, doing) if denied else refusal(response, doing, self.host)
             response.close()
             later = response.headers.get("Retry-After")
-            if response.status not in _TRY_AGAIN or not again or not patience.wait(str(refused), later):
+            if response.status not in TRY_AGAIN or not again or not patience.wait(str(refused), later):
                 raise refused
 
     def patience(self) -> Patience:
-        """Returns a fresh supply of further tries, for what `request` cannot repeat by itself."""
-        return Patience(self._options, self.host)
+        """Returns a fresh supply of further tries, for what takes several requests."""
+        return Patience(self.options)
 
     def _through(
-        self, method: str, url: str, doing: str, headers: Mapping[str, str], body: bytes | None, *, actions: str
+        self,
+        method: str,
+        url: str,
+        doing: str,
+        headers: Mapping[str, str],
+        body: Body | None,
+        *,
+        actions: str,
+        mount: str,
     ) -> BaseHTTPResponse:
         """Follows redirects and answers challenges."""
         asked = False
         redirects = 0
         while True:
-            ours = origin(url) == origin(self.base)
-            known = self._auth.header(actions) if ours else None
-            response = self._send(method, url, doing, {**headers, **({"Authorization": known} if known else {})}, body)
+            ours = url.startswith("/")
+            known = self._auth.header(actions, mount) if ours else None
+            response = self._send(method, url, doing, {**headers, "Authorization": known} if known else headers, body)
             if response.status == 401 and ours and not asked:
                 asked = True
                 with closing(response):
-                    self._auth.learn(response, actions, doing)
+                    self._auth.learn(response, actions, doing, sent=known, mount=mount)
             elif response.status in _REDIRECTS and method in ("GET", "HEAD"):
                 response.close()
                 redirects += 1
-                url = self._redirected(url, response.headers.get("Location"), redirects, doing)
+                location = response.headers.get("Location")
+                if location is None or redirects > _MOST_REDIRECTS:
+                    raise RegistryError(f"cannot {doing}: {self.host} redirects without end, expected at most 5 times")
+                url = self.join(url, location)
             else:
                 return response
 
-    def _redirected(self, url: str, location: str | None, count: int, doing: str) -> str:
-        if location is None or count > _MOST_REDIRECTS:
-            raise RegistryError(f"cannot {doing}: {self.host} redirects without end, expected at most 5 times")
-        return self.join(url, location)
-
     def join(self, url: str, location: str) -> str:
-        """Returns where a `Location` leads; RegistryError when that is not HTTP or would leave TLS."""
-        from urllib.parse import urljoin
+        """Returns where a `Location` leads: a path for one of this registry's own places, which alone are given
+        credentials, else an absolute URL. RegistryError when that is not HTTP or would leave TLS."""
+        from urllib.parse import urljoin, urlsplit
 
-        schemes = ("https",) if url.startswith("https:") else ("https", "http")
+        whole = self.base + url if url.startswith("/") else url
+        schemes = ("https",) if whole.startswith("https:") else ("https", "http")
         try:
-            found = urljoin(url, location)
-            scheme, host, _ = origin(found)
+            found = urljoin(whole, location)
+            place = origin(found)
         except ValueError:
-            scheme = host = ""
-        if scheme not in schemes or not host:
-            raise RegistryError(f"{self.host} sends us from {quoted(url)} to {quoted(location)}, expected an https URL")
-        return found
+            place = "", None, None
+        if place[0] not in schemes or not place[1] or not place[2]:
+            raise RegistryError(
+                f"{self.host} sends us from {quoted(whole)} to {quoted(location)}, expected an https URL"
+            )
+        parts = urlsplit(found)
+        target = f"/{parts.path.lstrip('/')}{'?' if parts.query else ''}{parts.query}"
+        return target if place == origin(self.base) else f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{target}"
 
     def _ask(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> BaseHTTPResponse:
         doing = f"get a token from {quoted(url.partition('?')[0])}"
         patience = self.patience()
         while True:
-            response = self._send(method, url, doing, dict(headers), body)
-            if response.status not in _TRY_AGAIN:
+            response = self._send(method, url, doing, headers, body)
+            if response.status not in TRY_AGAIN:
                 return response
             response.close()
             if not patience.wait(f"{doing}: HTTP {response.status}", response.headers.get("Retry-After")):
                 return response
 
-    def _send(self, method: str, url: str, doing: str, headers: dict[str, str], body: bytes | None) -> BaseHTTPResponse:
+    def _send(
+        self, method: str, url: str, doing: str, headers: Mapping[str, str], body: Body | None
+    ) -> BaseHTTPResponse:
         """One request, one response."""
         from urllib3.exceptions import HTTPError
 
-        if self._pool is None:
-            self._pool = open_pool(self._options, self.host, url)
+        pool, target = self._route(url, doing)
         try:
-            response = self._pool.urlopen(
+            response = pool.urlopen(
                 method,
-                url,
-                body=body,
-                headers={"User-Agent": f"bpfimg/{__version__}", "Accept-Encoding": "identity", **headers},
+                target,
+                body=_pieces(body),
+                headers={**_COMMON, **headers, **_length(body)},
                 redirect=False,
                 retries=False,
+                assert_same_host=False,
                 preload_content=False,
                 decode_content=False,
             )
         except HTTPError as error:
             raise no_answer(error, doing, self.host) from error
         coding = response.headers.get("Content-Encoding", "identity")
-        if coding.lower() != "identity":
+        if coding.lower() != "identity" and response.status < 300:
             response.close()
             raise RegistryError(
                 f"cannot {doing}: {self.host} sends content encoded as {quoted(coding)}, expected it as it is stored",
                 status=response.status,
             )
+        if "Warning" in response.headers:
+            for said in warnings(response.headers.getlist("Warning")):
+                self.connections.say(f"{self.host} says: {said}")
         return response
 
+    def _route(self, url: str, doing: str) -> tuple[Pool, str]:
+        """Returns the connections for a URL, and what to ask them for."""
+        if url.startswith("/"):
+            if self._undecided:
+                self._undecided = False
+                self._plain = not self._speaks_tls(doing)
+            scheme, host, target = "http" if self._plain else "https", self.host, url
+            if scheme == "https" and self._loud:
+                self.connections.say(
+                    f"the TLS certificate of {host} is not checked: anybody on the way can read and change everything"
+                )
+        else:
+            scheme, host, target = _split(url)
+        pool, prefix = self.connections.pool(scheme, host, self.options)
+        return pool, prefix + target
 
-class Patience:
-    """Further tries of one request: so many, so long, each said to the user."""
-
-    def __init__(self, options: RegistryOptions, host: str) -> None:
-        self._options = options
-        self._host = host
-        self._waits = list(options.waits)
-        self._end = time.monotonic() + options.patience
-
-    def wait(self, reason: str, later: str | None = None) -> bool:
-        """Waits and says True, or says False when there is to be no further try.
-
-        `later` is the server's `Retry-After`, in seconds.
-        """
-        if not self._waits:
+    def _speaks_tls(self, doing: str) -> bool:
+        """Tries it, as podman does at a registry that may be without: any failure means no."""
+        try:
+            self._send("GET", f"https://{self.host}/v2/", doing, {}, None).close()
+        except RegistryError:
             return False
-        pause = self._waits.pop(0) * (0.75 + os.urandom(1)[0] / 512)  # jitter keeps many clients apart
-        if later is not None and later.strip().isdecimal():
-            pause = float(later)
-        if pause > _LONGEST_WAIT or time.monotonic() + pause > self._end:
-            return False
-        self._options.warn(f"{reason}; trying again in {pause:.1f} s")
-        time.sleep(pause)
         return True
-
-
-def is_loopback(host: str) -> bool:
-    """Says whether `host` (with or without port) is this machine by its very name."""
-    name = host.partition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]
-    return name in ("localhost", "::1") or (name.startswith("127.") and name.replace(".", "").isdecimal())
 
 
 def is_plain(host: str, options: RegistryOptions) -> bool:
     """Says whether to speak HTTP without TLS: when told to, and on loopback unless something about TLS is set up."""
     if options.plain_http:
         return True
-    tls = options.ca_file or options.insecure_skip_tls_verify or any(os.path.isdir(f"{d}/{host}") for d in CERTS_D)
+    tls = options.ca_file or options.insecure_skip_tls_verify or host_folder(options, host)
     return is_loopback(host) and not tls
 
 
@@ -213,39 +239,30 @@ def origin(url: str) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, port
 
 
-def open_pool(options: RegistryOptions, host: str, url: str) -> PoolManager:
-    """Returns the connections, through a proxy where one is set for the URL and not for loopback."""
-    import urllib3
-
-    from bpfimg.oci._tls import context
-
-    if options.insecure_skip_tls_verify:
-        options.warn(f"the TLS certificate of {host} is not checked: anybody on the way can read and change everything")
-        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # said already, once and in our words
-    tls = None if url.startswith("http:") else context(options, host)
-    timeout = urllib3.Timeout(connect=_CONNECT, read=_READ)
-    proxy = _proxy(options, host, url)
-    # never `block`: a response that is closed unread gives its place in the pool back to nobody
-    if proxy is None:
-        return urllib3.PoolManager(maxsize=8, ssl_context=tls, timeout=timeout)
-    from urllib.parse import unquote
+def _split(url: str) -> tuple[str, str, str]:
+    """Returns scheme, host with port, and the rest of an absolute URL; RegistryError for what is none."""
+    from urllib.parse import urlsplit
 
     try:
-        parts = urllib3.util.parse_url(proxy)
-        login = urllib3.make_headers(proxy_basic_auth=unquote(parts.auth)) if parts.auth else None
-        return urllib3.ProxyManager(proxy, proxy_headers=login, maxsize=8, ssl_context=tls, timeout=timeout)
-    except urllib3.exceptions.HTTPError as error:
-        word = url.partition(":")[0]
-        # without the URL, in which a password may stand
-        raise RegistryError(f"{word}_proxy is no proxy that can be used, expected http://HOST:PORT") from error
+        scheme, host, _ = origin(url)
+    except ValueError:
+        scheme, host = "", None
+    if scheme not in ("http", "https") or not host:
+        raise RegistryError(f"cannot go to {quoted(url)}, expected an https URL")
+    parts = urlsplit(url)
+    return scheme, parts.netloc.rpartition("@")[2], f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
 
 
-def _proxy(options: RegistryOptions, host: str, url: str) -> str | None:
-    found = options.proxies.get(url.partition(":")[0])
-    if not found or is_loopback(host):
-        return None
-    from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
+def _pieces(body: Body | None) -> bytes | Iterable[bytes] | None:
+    """Returns what urllib3 sends with one call of `sendall` for each piece, each with a time-out of its own."""
+    if body is None or (isinstance(body, bytes) and len(body) <= _PIECE):
+        return body
+    if not isinstance(body, bytes):
+        return body()
+    view = memoryview(body)
+    return (view[at : at + _PIECE] for at in range(0, len(view), _PIECE))  # type: ignore[misc]
 
-    if proxy_bypass_environment(host, dict(options.proxies)):
-        return None
-    return found if "://" in found else f"http://{found}"
+
+def _length(body: Body | None) -> Mapping[str, str]:
+    """Says the length of what is sent in pieces: without, it would go in chunks, which registries refuse."""
+    return {"Content-Length": str(len(body))} if isinstance(body, bytes) and len(body) > _PIECE else {}

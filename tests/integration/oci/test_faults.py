@@ -443,8 +443,9 @@ class TestListings:
     def test_not_for_ever(self, fake: FakeRegistry, place: Registry) -> None:
         subject = self.many(place, 10)
         fake.page = 1
-        with pytest.raises(ImageError, match="more than 8 pages"):
-            place.referrers(subject.digest)
+        options = replace(OPTIONS, limits=places.Limits(pages=8))
+        with Registry(place.repository, options) as few, pytest.raises(ImageError, match="more than 8 pages"):
+            few.referrers(subject.digest)
 
     def test_not_too_many(self, place: Registry) -> None:
         subject = self.many(place, 65)

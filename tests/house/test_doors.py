@@ -49,7 +49,7 @@ def test_rooms_meet_at_their_doors(path: Path) -> None:
             parts[0] == "bpfimg"
             and len(parts) > 2
             and parts[1] != room
-            and parts[1] not in ("_door", "_json", "_tar", "_value")
+            and parts[1] not in ("_door", "_json", "_tar", "_value", "_zstd")
         ):
             assert not parts[2].startswith("_"), f"{path}: {name} reaches behind the door of {parts[1]}"
 

@@ -12,20 +12,24 @@ from bpfimg.errors import StoreError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 SCRATCH = "ingest"
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _RANDOM = 6  # bytes in the name of a draft
+_PIECE = 1 << 20
 
 _HINTS = {
     errno.ENOSPC: "free space on its file system, or name another store with --store",
     errno.EDQUOT: "the quota on its file system is used up; name another store with --store",
+    errno.EFBIG: "no file there may be that large (`ulimit -f`); name another store with --store",
     errno.EROFS: "its file system is mounted read-only; name another store with --store",
     errno.EACCES: "run as the user who owns it, or name your own store with --store",
     errno.EPERM: "run as the user who owns it, or name your own store with --store",
     errno.ENOTDIR: "directories are expected there, no links to some; name another store with --store",
     errno.ELOOP: "directories are expected there, no links to some; name another store with --store",
+    errno.ENOENT: "somebody removed it, or a part of it, meanwhile: run the command again",
+    errno.EIO: "its disk does not answer as it should: look at the kernel's log",
 }
 
 
@@ -34,24 +38,42 @@ def store_error(doing: str, path: str, error: OSError) -> StoreError:
     return StoreError(f"cannot {doing} {path}: {error.strerror}", hint=_HINTS.get(error.errno or 0, ""))
 
 
+# reading
+
+
 def read_file(path: str, most: int) -> bytes:
     """Returns the content of a regular file, at most `most` + 1 bytes of it: one too many says that it is longer.
 
-    FileNotFoundError passes through: only the caller knows what its absence means.
+    FileNotFoundError passes through: only the caller knows what its absence means. StoreError for what is no file.
     """
+    return b"".join(file_pieces(path, most))
+
+
+def file_pieces(path: str, most: int) -> Iterator[bytes]:
+    """Yields the same in pieces of at most 1 MiB."""
+    with closing(open_file(path)) as descriptor:
+        yield from descriptor_pieces(descriptor, most)
+
+
+def descriptor_pieces(descriptor: int, most: int) -> Iterator[bytes]:
+    """Yields at most `most` + 1 bytes of an open file in pieces of at most 1 MiB."""
+    left = most + 1
+    while left > 0 and (piece := os.read(descriptor, min(left, _PIECE))):
+        left -= len(piece)
+        yield piece
+
+
+def open_file(path: str) -> int:
+    """Returns a descriptor of a regular file to read from; StoreError for anything else."""
     # O_NONBLOCK: a FIFO that somebody left there must not hang the reader
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise StoreError(f"{path} is not a regular file, expected one")
-        parts: list[bytes] = []
-        left = most + 1
-        while left > 0 and (part := os.read(descriptor, left)):
-            parts.append(part)
-            left -= len(part)
-        return b"".join(parts)
-    finally:
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
+        raise StoreError(f"{path} is not a regular file, expected one")
+    return descriptor
+
+
+# writing
 
 
 def open_inside(root: str, *names: str) -> int:
@@ -69,48 +91,131 @@ def open_inside(root: str, *names: str) -> int:
     return here
 
 
+def make_inside(root: str, *names: str) -> None:
+    """Makes the directory `root`/`names`, of which all but the last must be there, unless it is there."""
+    with closing(open_inside(root, *names[:-1])) as above, suppress(FileExistsError):
+        os.mkdir(names[-1], 0o755, dir_fd=above)
+
+
+class Draft:
+    """A file in `root`/ingest on its way to its place; `with` removes it again unless it got there or is left."""
+
+    def __init__(self, root: str) -> None:
+        self.name = f"{os.getpid()}-{os.urandom(_RANDOM).hex()}"
+        self._root = root
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        with closing(open_inside(root, SCRATCH)) as scratch:
+            self._descriptor = os.open(self.name, flags, 0o644, dir_fd=scratch)
+        self._there = True
+
+    def __enter__(self) -> Draft:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+        if self._there:
+            discard(self._root, [self.name])
+
+    def write(self, piece: bytes) -> None:
+        left = memoryview(piece)
+        while left:
+            left = left[os.write(self._descriptor, left) :]
+
+    def place(self, name: str) -> None:
+        """Puts it at `root`/`name`, its content on disk. The entry itself is on disk only after `sync_directory`."""
+        os.fsync(self._descriptor)
+        self._close()
+        place(self._root, self.name, name)
+        self._there = False
+
+    def leave(self) -> str:
+        """Leaves it to whoever calls `place_all`, and returns its name."""
+        self._close()
+        self._there = False
+        return self.name
+
+    def _close(self) -> None:
+        if self._descriptor >= 0:
+            descriptor, self._descriptor = self._descriptor, -1
+            os.close(descriptor)
+
+
 def write_file(root: str, name: str, content: bytes) -> None:
     """Puts `content` at `root`/`name`, whole and on disk; the draft is made in `root`/ingest.
 
     The directory entry itself is on disk only after `sync_directory`.
     """
+    with Draft(root) as draft:
+        draft.write(content)
+        draft.place(name)
+
+
+def place(root: str, draft: str, name: str) -> None:
+    """Renames a draft to `root`/`name`."""
+    *folders, last = name.split("/")
+    with closing(open_inside(root, SCRATCH)) as scratch, closing(open_inside(root, *folders)) as folder:
+        os.replace(draft, last, src_dir_fd=scratch, dst_dir_fd=folder)
+
+
+def place_all(root: str, drafts: Iterable[tuple[str, str]]) -> None:
+    """Puts drafts that were left at their names, the content of all of them on disk before."""
+    pairs = list(drafts)
+    with closing(open_inside(root, SCRATCH)) as scratch:
+        for draft, _ in pairs:
+            with closing(_draft(draft, scratch)) as descriptor:
+                # starts writing it out, so that the first fsync below waits for all of them and the others for nothing
+                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        for draft, _ in pairs:
+            with closing(_draft(draft, scratch)) as descriptor:
+                os.fsync(descriptor)
+    for draft, name in pairs:
+        place(root, draft, name)
+
+
+def _draft(name: str, scratch: int) -> int:
+    return os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=scratch)
+
+
+def set_aside(root: str, name: str) -> str:
+    """Renames `root`/`name` to a draft, and returns its name: whoever wants it now does not find it."""
     *folders, last = name.split("/")
     draft = f"{os.getpid()}-{os.urandom(_RANDOM).hex()}"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-    with _closing(open_inside(root, SCRATCH)) as scratch, _closing(open_inside(root, *folders)) as folder:
-        descriptor = os.open(draft, flags, 0o644, dir_fd=scratch)
-        try:
-            try:
-                left = memoryview(content)
-                while left:
-                    left = left[os.write(descriptor, left) :]
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            os.replace(draft, last, src_dir_fd=scratch, dst_dir_fd=folder)
-            draft = ""
-        finally:
-            if draft:
-                with suppress(FileNotFoundError):  # Ctrl-C may come right behind the rename
-                    os.unlink(draft, dir_fd=scratch)
+    with closing(open_inside(root, SCRATCH)) as scratch, closing(open_inside(root, *folders)) as folder:
+        os.rename(last, draft, src_dir_fd=folder, dst_dir_fd=scratch)
+    return draft
+
+
+def discard(root: str, drafts: Iterable[str]) -> None:
+    """Removes drafts; those that are gone are no error, nor is a store that is gone."""
+    with suppress(FileNotFoundError), closing(open_inside(root, SCRATCH)) as scratch:
+        for draft in drafts:
+            with suppress(FileNotFoundError):  # Ctrl-C may come right behind the rename
+                os.unlink(draft, dir_fd=scratch)
 
 
 def sync_directory(root: str, *names: str) -> None:
     """Puts the entries of a directory on disk: after it, a rename in there survives a crash."""
-    with _closing(open_inside(root, *names)) as descriptor:
+    with closing(open_inside(root, *names)) as descriptor:
         os.fsync(descriptor)
 
 
-def sweep(root: str, seconds: float) -> None:
-    """Removes drafts that nobody has written to for `seconds`: what killed writers left behind. Nothing else."""
+def sweep(root: str, seconds: float, *, dry_run: bool = False) -> list[int]:
+    """Removes drafts that nobody has written to for `seconds`: what killed writers left behind. Nothing else.
+
+    Returns the size of each; with `dry_run` they stay.
+    """
     oldest = time.time() - seconds
-    with _closing(open_inside(root, SCRATCH)) as scratch, os.scandir(scratch) as entries:
+    sizes = []
+    with closing(open_inside(root, SCRATCH)) as scratch, os.scandir(scratch) as entries:
         for entry in entries:
             try:
-                if _is_draft(entry) and entry.stat(follow_symlinks=False).st_mtime < oldest:
-                    os.unlink(entry.name, dir_fd=scratch)
+                if _is_draft(entry) and (found := entry.stat(follow_symlinks=False)).st_mtime < oldest:
+                    sizes.append(found.st_size)
+                    if not dry_run:
+                        os.unlink(entry.name, dir_fd=scratch)
             except FileNotFoundError:
                 continue  # its writer was alive, only slow
+    return sizes
 
 
 def _is_draft(entry: os.DirEntry[str]) -> bool:
@@ -119,7 +224,8 @@ def _is_draft(entry: os.DirEntry[str]) -> bool:
 
 
 @contextmanager
-def _closing(descriptor: int) -> Iterator[int]:
+def closing(descriptor: int) -> Iterator[int]:
+    """Closes it at the end."""
     try:
         yield descriptor
     finally:

@@ -8,29 +8,45 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 
 from bpfimg.errors import DigestMismatch, ImageError, NotFound, StoreError, UsageError
-from bpfimg.oci import _media
-from bpfimg.oci._check import check_content, check_limit, checked, in_pieces
+from bpfimg.oci._check import check_content, check_limit, checked
 from bpfimg.oci._descriptor import Descriptor
-from bpfimg.oci._digest import ALGORITHMS, Digest
 from bpfimg.oci._entries import NAME, REPOSITORY, SUBJECT, Entries, stamp
-from bpfimg.oci._files import SCRATCH, read_file, store_error, sweep, sync_directory, write_file
+from bpfimg.oci._files import (
+    SCRATCH,
+    Draft,
+    closing,
+    descriptor_pieces,
+    make_inside,
+    open_file,
+    read_file,
+    store_error,
+    write_file,
+)
+from bpfimg.oci._limits import DEFAULT
 from bpfimg.oci._lock import FileLock
-from bpfimg.oci._model import Index, Manifest, parse_document
+from bpfimg.oci._model import Manifest, parse_document
+from bpfimg.oci._naming import Naming, blob_name, missing, write_names
 from bpfimg.oci._reference import Reference, Repository, check_tag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
+    from contextlib import AbstractContextManager
 
+    from bpfimg.oci._batch import Batch
+    from bpfimg.oci._digest import Digest
+    from bpfimg.oci._limits import Limits
+    from bpfimg.oci._model import Index
     from bpfimg.oci._target import Source
 
 _VERSION = b'{"imageLayoutVersion":"1.0.0"}'
 _OURS = {"oci-layout", "index.json", "blobs", "ingest", ".lock"}
-_RACY = 100_000_000  # nanoseconds; file systems stamp with the kernel's tick
-_STALE = 3600.0  # seconds after which a file in ingest/ belongs to a writer that died
-_COSIGN = (".sig", ".att", ".sbom")
+_SMALL = 1 << 20  # bytes of content that waits for others in a batch
+RACY = 100_000_000
+"""Nanoseconds within which two writes may leave the same stamp: file systems stamp with the kernel's tick."""
 
 
 class Layout:
@@ -38,128 +54,145 @@ class Layout:
 
     An entry is called by its full normalised reference (`host/path:tag`). With `short_names`, tags that other tools
     wrote without a repository (`v1`) are found as well, after full ones, and referrers that came from any repository;
-    without (the local store), only this repository's. `lock_timeout` is in seconds.
+    without (the local store), only this repository's, and size and age are written beside each name. `lock_timeout`
+    is in seconds. In a `batch` names are written together with those of other layouts of it.
     """
 
     at_once = 1
 
     def __init__(
-        self, path: str, repository: Repository, *, lock_timeout: float = 30.0, short_names: bool = True
+        self,
+        path: str,
+        repository: Repository,
+        *,
+        lock_timeout: float = 30.0,
+        short_names: bool = True,
+        limits: Limits = DEFAULT,
+        batch: Batch | None = None,
     ) -> None:
         self.path = path
         self.repository = repository
-        self._short_names = short_names
-        self._lock = FileLock(f"{path}/.lock", lock_timeout)
+        self.limits = limits
+        self.short_names = short_names
+        self._batch = batch
+        self._lock = batch.file_lock if batch else FileLock(f"{path}/.lock", lock_timeout)
         self._seen: tuple[tuple[int, int, int], Entries] | None = None
 
     # reading
 
     def resolve(self, selector: str | Digest) -> Descriptor:
-        if isinstance(selector, Digest):
+        if not isinstance(selector, str):
             return self._by_digest(selector)
-        found = self._entries().find(self._names(selector))
+        found = self.entries().find(self.names(selector))
         if found is None:
             raise NotFound(f"the store {self.path} has no {self.repository}:{selector}")
         return found
 
-    def fetch(self, descriptor: Descriptor, *, limit: int = _media.BLOB_LIMIT) -> bytes:
-        check_limit(descriptor, limit)
+    def fetch(self, descriptor: Descriptor, *, limit: int | None = None) -> bytes:
+        check_limit(descriptor, self.limits.blob if limit is None else limit, self.limits)
+        content = self._read(descriptor.digest, descriptor.size, f"content {descriptor.digest}")
+        return check_content(descriptor, content, self._blob(descriptor.digest))
+
+    def stream(self, descriptor: Descriptor) -> Iterator[bytes]:
         path = self._blob(descriptor.digest)
         try:
-            content = read_file(path, descriptor.size)
+            with closing(self._open(descriptor.digest)) as file:
+                yield from checked(descriptor, descriptor_pieces(file, descriptor.size), path)
         except FileNotFoundError as error:
             raise NotFound(f"the store {self.path} has no content {descriptor.digest}") from error
         except OSError as error:
             raise store_error("read", path, error) from error
-        return check_content(descriptor, content, path)
-
-    def stream(self, descriptor: Descriptor) -> Iterator[bytes]:
-        yield from in_pieces(self.fetch(descriptor, limit=descriptor.size))
 
     def referrers(self, digest: Digest) -> tuple[Descriptor, ...]:
         found: dict[Digest, Descriptor] = {}
         # a layout that is handed round has no repository of its own: there, all count
-        ours = None if self._short_names else str(self.repository)
-        for entry, promised in self._entries().unnamed(digest, ours):
+        ours = None if self.short_names else str(self.repository)
+        for entry, promised in self.entries().unnamed(digest, ours):
             try:
-                document = parse_document(self.fetch(entry), entry.media_type)
+                document = self.document(entry)
             except (NotFound, DigestMismatch, ImageError):
                 if promised:
                     raise
                 continue  # somebody else's entry, of which nothing says that it concerns this digest
             if document.subject and document.subject.digest == digest:
                 found[entry.digest] = document.as_referrer
-        if len(found) > _media.REFERRERS:
-            raise ImageError(f"{digest} has {len(found)} referrers, expected at most {_media.REFERRERS}")
+        if len(found) > self.limits.referrers:
+            raise ImageError(f"{digest} has {len(found)} referrers, expected at most {self.limits.referrers}")
         return tuple(found.values())
 
     def exists(self, descriptor: Descriptor) -> bool:
+        """Says whether the content is there, whole. It is about to be used then: what prunes the store spares it."""
+        if self._batch and self._batch.holds(descriptor):
+            return True
+        path = self._blob(descriptor.digest)
         try:
-            self.fetch(descriptor, limit=descriptor.size)
-        except (NotFound, DigestMismatch):
+            with closing(open_file(path)) as file:
+                with suppress(OSError):  # whoever may only read prunes nothing either
+                    os.utime(file)
+                for _ in checked(descriptor, descriptor_pieces(file, descriptor.size), path):
+                    pass
+                # it could have been set aside by what prunes the store, just before it was touched
+                return os.fstat(file).st_ino == os.stat(path).st_ino
+        except (FileNotFoundError, DigestMismatch):
             return False
-        return True
+        except OSError as error:
+            raise store_error("read", path, error) from error
+        except StoreError:
+            return False  # no regular file: what is written replaces it
+
+    def document(self, descriptor: Descriptor) -> Manifest | Index:
+        """Returns a manifest or index; errors as for `fetch`, and ImageError for what is none."""
+        return parse_document(self.fetch(descriptor), descriptor.media_type, self.limits)
 
     # writing
 
     def push(self, descriptor: Descriptor, data: bytes, *, tag: str | None = None) -> None:
         check_content(descriptor, data, "what is pushed")
-        document = parse_document(data, descriptor.media_type) if descriptor.is_document else None
+        document = parse_document(data, descriptor.media_type, self.limits) if descriptor.is_document else None
         self._prepare()
-        if isinstance(document, Manifest):
-            self._require_parts(document)
-        self._store(descriptor, data)
+        if document:
+            self._require(_parts(document))
+        self._store(descriptor, lambda: iter((data,)))
         if document and document.subject:
-            self._name(descriptor, {SUBJECT: str(document.subject.digest), REPOSITORY: str(self.repository)})
+            about = {SUBJECT: str(document.subject.digest), REPOSITORY: str(self.repository)}
+            self._name(Naming(descriptor, about, _parts(document)))
         if tag is not None:
             self.tag(descriptor, tag)
 
     def push_stream(self, descriptor: Descriptor, content: Callable[[], Iterator[bytes]]) -> None:
-        self.push(descriptor, b"".join(checked(descriptor, content(), "what is pushed")))
+        self._prepare()
+        self._store(descriptor, lambda: checked(descriptor, content(), "what is pushed"))
 
     def adopt(self, descriptor: Descriptor, source: Source) -> bool:
-        return False
+        """Says True when `source` is the same directory and the content is there: repositories share it."""
+        if not isinstance(source, Layout):
+            return False
+        try:
+            same = os.path.samefile(self.path, source.path)
+        except OSError:
+            return False
+        return same and self.exists(descriptor)
 
     def tag(self, descriptor: Descriptor, tag: str) -> None:
-        document = parse_document(self.fetch(descriptor), descriptor.media_type)
-        name = self._full(tag)
-        with self.lock():
-            # inside the lock: what prunes the store holds it too, so parts that are there now stay
-            if isinstance(document, Manifest):
-                self._require_parts(document)
-            self._name(Descriptor(document.media_type, descriptor.digest, descriptor.size), {NAME: name})
+        self._list(descriptor, {NAME: self.full_name(tag)})
 
     def keep(self, descriptor: Descriptor) -> None:
-        document = parse_document(self.fetch(descriptor), descriptor.media_type)
-        with self.lock():
-            if isinstance(document, Manifest):
-                self._require_parts(document)
-            listed = Descriptor(document.media_type, descriptor.digest, descriptor.size)
-            self._name(listed, {REPOSITORY: str(self.repository)})
+        self._list(descriptor, {REPOSITORY: str(self.repository)})
 
-    def lock(self) -> FileLock:
+    def lock(self) -> AbstractContextManager[object]:
         """The writers' lock of the whole layout; LockTimeout when another writer keeps it too long."""
         self._prepare()
-        return self._lock
+        return self._batch.section() if self._batch else self._lock
 
-    def remove(self, tag: str) -> Descriptor:
-        """Takes the name `repository:tag` away and returns what it named; NotFound when there is none.
+    def remove(self, selector: str | Digest) -> Descriptor:
+        """Takes the name `repository:tag` away (of a digest: that it is kept) and returns what it named.
 
-        The signatures and other referrers of an image that has no name left go with it. Content stays until pruned.
+        NotFound when there is none. The signatures and other referrers of an image that has no name left in its
+        repository go with it. Content stays until pruned.
         """
-        with self.lock():
-            entries = Entries.load(self.path)
-            name = next((name for name in self._names(tag) if entries.find((name,))), self._full(tag))
-            found = entries.find((name,))
-            if found is None:
-                raise NotFound(f"the store {self.path} has no {self.repository}:{tag}")
-            entries.drop((name,), ())
-            if entries.by_digest(found.digest) is None:
-                family = self._family(found)
-                tags = tuple(self._full(digest.tag + end) for digest in family for end in _COSIGN)
-                entries.drop(tags, tuple(str(digest) for digest in family))
-            self._save(entries)
-        return found
+        from bpfimg.oci._removal import remove
+
+        return remove(self, selector)
 
     @staticmethod
     def images(path: str) -> Iterator[tuple[Reference | str, Descriptor]]:
@@ -167,10 +200,10 @@ class Layout:
 
         Signatures and attestations under cosign's tags are not images.
         """
-        for name, descriptor in _load(path).named():
-            tag = name.rpartition(":")[2]
-            if not (tag.startswith("sha256-") and tag.endswith(_COSIGN)):
-                yield _reference(name), descriptor
+        from bpfimg.oci._stored import stored
+
+        for each in stored(load(path)):
+            yield _reference(each.name), each.descriptor
 
     @classmethod
     def named(cls, text: str, *, lock_timeout: float = 30.0) -> tuple[Layout, str | Digest]:
@@ -180,46 +213,55 @@ class Layout:
         path, repository, selector = split_layout(text)
         return cls(path, repository, lock_timeout=lock_timeout), selector
 
-    def _entries(self) -> Entries:
+    # within the room
+
+    def entries(self) -> Entries:
+        """Returns the entries as they are now, to look at only."""
+        if self._batch:
+            return self._batch.entries()
         now = stamp(self.path)
         if self._seen and now and self._seen[0] == now:
             return self._seen[1]
-        entries = _load(self.path)
+        entries = load(self.path, self.limits)
         # an index written this very moment may be replaced by one with the same stamp
-        self._seen = (now, entries) if now and time.time_ns() - now[2] > _RACY else None
+        self._seen = (now, entries) if now and time.time_ns() - now[2] > RACY else None
         return entries
 
-    def _by_digest(self, digest: Digest) -> Descriptor:
-        found = self._entries().by_digest(digest)
-        if found is not None:
-            return found
-        path = self._blob(digest)
-        try:
-            content = read_file(path, _media.DOCUMENT_LIMIT)
-        except FileNotFoundError as error:
-            raise NotFound(f"the store {self.path} has no {self.repository}@{digest}") from error
-        except OSError as error:
-            raise store_error("read", path, error) from error
-        check_content(Descriptor("", digest, len(content)), content, path)
-        return Descriptor(parse_document(content).media_type, digest, len(content))
-
-    def _full(self, tag: str) -> str:
+    def full_name(self, tag: str) -> str:
+        """Returns what an entry of this repository is called."""
         return f"{self.repository}:{check_tag(tag)}"
 
-    def _names(self, tag: str) -> tuple[str, ...]:
-        full = self._full(tag)
-        return (full, tag) if self._short_names else (full,)
+    def names(self, tag: str) -> tuple[str, ...]:
+        """Returns what an entry may be called that is meant by a tag, the first that is there being it."""
+        full = self.full_name(tag)
+        return (full, tag) if self.short_names else (full,)
+
+    def _by_digest(self, digest: Digest) -> Descriptor:
+        found = self.entries().by_digest(digest)
+        if found is not None:
+            return found
+        content = self._read(digest, self.limits.document, f"{self.repository}@{digest}")
+        check_content(Descriptor("", digest, len(content)), content, self._blob(digest))
+        return Descriptor(parse_document(content, "", self.limits).media_type, digest, len(content))
+
+    def _read(self, digest: Digest, most: int, what: str) -> bytes:
+        try:
+            with closing(self._open(digest)) as file:
+                return b"".join(descriptor_pieces(file, most))
+        except FileNotFoundError as error:
+            raise NotFound(f"the store {self.path} has no {what}") from error
+        except OSError as error:
+            raise store_error("read", self._blob(digest), error) from error
+
+    def _open(self, digest: Digest) -> int:
+        draft = self._batch.draft_of(digest) if self._batch else None
+        if draft is not None:
+            with suppress(FileNotFoundError):  # it was put in its place since
+                return open_file(draft)
+        return open_file(self._blob(digest))
 
     def _blob(self, digest: Digest) -> str:
-        return f"{self.path}/blobs/{digest.algorithm}/{digest.hex}"
-
-    def _family(self, descriptor: Descriptor) -> list[Digest]:
-        try:
-            document = parse_document(self.fetch(descriptor), descriptor.media_type)
-        except (NotFound, DigestMismatch, ImageError):
-            return [descriptor.digest]
-        children = document.manifests if isinstance(document, Index) else ()
-        return [descriptor.digest, *(child.digest for child in children)]
+        return f"{self.path}/{blob_name(digest)}"
 
     def _prepare(self) -> None:
         if os.path.isfile(f"{self.path}/oci-layout") and os.path.isdir(f"{self.path}/{SCRATCH}"):
@@ -238,50 +280,51 @@ class Layout:
                 if not os.path.exists(f"{self.path}/oci-layout"):
                     write_file(self.path, "oci-layout", _VERSION)
                 if not os.path.exists(f"{self.path}/index.json"):
-                    Entries.load(self.path).save(self.path)
+                    Entries.load(self.path, self.limits.layout).save(self.path, self.limits.layout)
         except OSError as error:
             raise store_error("write the image layout", self.path, error) from error
 
-    def _store(self, descriptor: Descriptor, data: bytes) -> None:
-        digest = descriptor.digest
-        path = self._blob(digest)
+    def _store(self, descriptor: Descriptor, content: Callable[[], Iterator[bytes]]) -> None:
+        if self.exists(descriptor):
+            return
+        name = blob_name(descriptor.digest)
         try:
-            if self.exists(descriptor):
-                os.utime(path, follow_symlinks=False)  # what prunes the store spares content that was just used
-            else:
-                os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-                write_file(self.path, f"blobs/{digest.algorithm}/{digest.hex}", data)
+            make_inside(self.path, *name.split("/")[:-1])
+            with Draft(self.path) as draft:
+                for piece in content():
+                    draft.write(piece)
+                if self._batch and descriptor.size <= _SMALL:
+                    self._batch.add(descriptor, draft)
+                else:
+                    draft.place(name)
         except OSError as error:
-            raise store_error("write", path, error) from error
+            raise store_error("write", f"{self.path}/{name}", error) from error
 
-    def _require_parts(self, manifest: Manifest) -> None:
-        for part in (manifest.config, *manifest.layers):
-            try:
-                size = os.stat(self._blob(part.digest)).st_size
-            except OSError:
-                size = -1
-            if size != part.size:
+    def _list(self, descriptor: Descriptor, annotations: dict[str, str]) -> None:
+        from bpfimg.oci._stored import is_cosign_tag, noted
+
+        document = self.document(descriptor)
+        if not self.short_names and not is_cosign_tag(annotations.get(NAME, "")):
+            annotations |= noted(self, descriptor, self.limits)
+        found = Descriptor(document.media_type, descriptor.digest, descriptor.size)
+        self._name(Naming(found, annotations, _parts(document)))
+
+    def _name(self, naming: Naming) -> None:
+        if self._batch:
+            self._batch.put(naming)
+            return
+        with self.lock():
+            write_names(self.path, (naming,), self.limits)
+
+    def _require(self, parts: Iterable[Descriptor]) -> None:
+        """NotFound unless they are there: a registry refuses such a manifest, too."""
+        for part in parts:
+            if not (self._batch and self._batch.holds(part)) and missing(self.path, (part,)):
                 raise NotFound(f"the store {self.path} has no content {part.digest} that the manifest names")
 
-    def _name(self, descriptor: Descriptor, annotations: Mapping[str, str]) -> None:
-        with self.lock():
-            entries = Entries.load(self.path)
-            if entries.put(descriptor, annotations):
-                self._save(entries)
 
-    def _save(self, entries: Entries) -> None:
-        try:
-            # first the content, then the name: after a crash a name never points at nothing
-            for algorithm in ALGORITHMS:
-                if os.path.exists(f"{self.path}/blobs/{algorithm}"):
-                    sync_directory(self.path, "blobs", algorithm)
-            entries.save(self.path)
-            sweep(self.path, _STALE)
-        except OSError as error:
-            raise store_error("write the index of", self.path, error) from error
-
-
-def _load(path: str) -> Entries:
+def load(path: str, limits: Limits = DEFAULT) -> Entries:
+    """Returns the entries of the layout at `path`, none when nothing is there; StoreError for what is no layout."""
     try:
         version = read_file(f"{path}/oci-layout", 1 << 16)
     except FileNotFoundError as error:
@@ -292,7 +335,11 @@ def _load(path: str) -> Entries:
         raise store_error("read", f"{path}/oci-layout", error) from error
     if b'"1.0.0"' not in version:
         raise StoreError(f"{path} is an image layout of an unknown version, expected 1.0.0")
-    return Entries.load(path)
+    return Entries.load(path, limits.layout)
+
+
+def _parts(document: Manifest | Index) -> tuple[Descriptor, ...]:
+    return (document.config, *document.layers) if isinstance(document, Manifest) else ()
 
 
 def _reference(name: str) -> Reference | str:

@@ -34,6 +34,8 @@ class Limits:
     """Pages of one list: tags, repositories, referrers."""
     names: int = 100_000
     """Tags or repositories in one list."""
+    layout: int = 64 * MIB
+    """The `index.json` of a layout: some 150,000 images."""
     archive: int = 4 * GIB
     """What a compressed archive of images may unpack to."""
     archive_entries: int = 65_536

@@ -1,7 +1,8 @@
 """Where images live beside store, layout and registry, and how to get in.
 
 `RegistryOptions` is everything the caller decides about registries, `Registries` what registries.conf(5) says, `Limits`
-how much of what they send is looked at. `Engine` is a running docker or podman.
+how much of what they send is looked at. `Batch` writes many images to one store together. `Engine` is a running docker
+or podman.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from bpfimg._door import opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from bpfimg.oci._batch import Batch
+    from bpfimg.oci._connections import Connections
     from bpfimg.oci._engine import Engine
     from bpfimg.oci._environment import registry_options
-    from bpfimg.oci._connections import Connections
     from bpfimg.oci._limits import Limits
     from bpfimg.oci._options import RegistryOptions
     from bpfimg.oci._progress import Progress
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from bpfimg.oci._whole import is_whole
 
 __all__ = [
+    "Batch",
     "Connections",
     "Engine",
     "Limits",
@@ -35,6 +38,7 @@ __all__ = [
 __getattr__ = opened(
     "bpfimg.oci",
     {
+        "Batch": "_batch",
         "Connections": "_connections",
         "Engine": "_engine",
         "Limits": "_limits",

@@ -1,7 +1,7 @@
 """Where images live beside store, layout and registry, and how to get in.
 
 `RegistryOptions` is everything the caller decides about registries, `Registries` what registries.conf(5) says, `Limits`
-how much of what they send is looked at. `Batch` writes many images to one store together. `Engine` is a running docker
+how much of what they send is looked at. `Archive` is a tar file of images. `Batch` writes many images to one store together. `Engine` is a running docker
 or podman.
 """
 
@@ -11,42 +11,57 @@ from bpfimg._door import opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from bpfimg.oci._accounts import Account, login, logout, logout_everywhere
+    from bpfimg.oci._archive import Archive
     from bpfimg.oci._batch import Batch
     from bpfimg.oci._connections import Connections
     from bpfimg.oci._engine import Engine
     from bpfimg.oci._environment import registry_options
     from bpfimg.oci._limits import Limits
     from bpfimg.oci._options import RegistryOptions
+    from bpfimg.oci._oras import Oras
     from bpfimg.oci._progress import Progress
     from bpfimg.oci._registries import Registries
     from bpfimg.oci._transport import Location
     from bpfimg.oci._whole import is_whole
 
 __all__ = [
+    "Account",
+    "Archive",
     "Batch",
     "Connections",
     "Engine",
     "Limits",
     "Location",
+    "Oras",
     "Progress",
     "Registries",
     "RegistryOptions",
     "is_whole",
+    "login",
+    "logout",
+    "logout_everywhere",
     "registry_options",
 ]
 
 __getattr__ = opened(
     "bpfimg.oci",
     {
+        "Account": "_accounts",
+        "Archive": "_archive",
         "Batch": "_batch",
         "Connections": "_connections",
         "Engine": "_engine",
         "Limits": "_limits",
         "Location": "_transport",
+        "Oras": "_oras",
         "Progress": "_progress",
         "Registries": "_registries",
         "RegistryOptions": "_options",
         "is_whole": "_whole",
+        "login": "_accounts",
+        "logout": "_accounts",
+        "logout_everywhere": "_accounts",
         "registry_options": "_environment",
     },
 )

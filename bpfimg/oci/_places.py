@@ -1,8 +1,8 @@
 """Where images live beside store, layout and registry, and how to get in.
 
 `RegistryOptions` is everything the caller decides about registries, `Registries` what registries.conf(5) says, `Limits`
-how much of what they send is looked at. `Archive` is a tar file of images. `Batch` writes many images to one store together. `Engine` is a running docker
-or podman.
+how much of what they send is looked at. `Archive` is a tar file of images, `Engine` a running docker or podman. `Batch`
+writes many images to one store together.
 """
 
 from __future__ import annotations

@@ -38,9 +38,9 @@ _OPEN, _CLOSE, _BETWEEN = b'"manifests":[\n', b"\n]}", b",\n"
 class Entries:
     """The entries of an `index.json`; `save` writes it back. What is changed was read inside the lock."""
 
-    def __init__(self, document: dict[str, object], lines: list[bytes]) -> None:
+    def __init__(self, document: dict[str, object], body: bytes) -> None:
         self._document = document  # all of it but the entries
-        self._lines = lines
+        self._body = body  # an entry on each line, all but the last with a comma
 
     @staticmethod
     def load(layout: str, limit: int = DEFAULT.layout) -> Entries:
@@ -49,7 +49,7 @@ class Entries:
         try:
             raw = read_file(path, limit)
         except FileNotFoundError:
-            return Entries({"schemaVersion": 2, "mediaType": _media.OCI_INDEX}, [])
+            return Entries({"schemaVersion": 2, "mediaType": _media.OCI_INDEX}, b"")
         except OSError as error:
             raise store_error("read", path, error) from error
         return Entries.parse(raw, path, limit)
@@ -70,15 +70,13 @@ class Entries:
         if not isinstance(entries, list):
             raise StoreError(f"{path} holds no list of manifests, expected an OCI image index")
         del document["manifests"]
-        return Entries(document, [_written(entry) for entry in entries])
+        return Entries(document, _BETWEEN.join(map(_written, entries)))
 
     @property
     def raw(self) -> bytes:
         """The bytes of `index.json` with these entries."""
         head = _written({**self._document, "manifests": []})
-        if not self._lines:
-            return head
-        return head.removesuffix(b"]}") + b"\n" + _BETWEEN.join(self._lines) + _CLOSE
+        return b"".join((head.removesuffix(b"]}"), b"\n", self._body, _CLOSE)) if self._body else head
 
     def save(self, layout: str, limit: int = DEFAULT.layout) -> None:
         """Replaces `index.json`, on disk when this returns; OSError passes through.
@@ -98,7 +96,7 @@ class Entries:
 
     def __iter__(self) -> Iterator[object]:
         """Yields every entry as parsed JSON, whatever it is; StoreError when a line is none."""
-        parsed = _parsed(b"[" + b",".join(self._lines) + b"]")
+        parsed = _parsed(b"[" + self._body + b"]")
         yield from parsed if isinstance(parsed, list) else ()
 
     def find(self, names: tuple[str, ...]) -> Descriptor | None:
@@ -130,7 +128,7 @@ class Entries:
         other repositories only when `repository` is None. What is kept by its digest is not among them."""
         name, subject, ours = _key(NAME), _key(SUBJECT), _key(REPOSITORY)
         wanted = _field(SUBJECT, str(about))
-        for line in self._lines:
+        for line in self._lines():
             if name in line or ((subject in line or ours in line) and wanted not in line):
                 continue
             entry = _parsed(line)
@@ -157,28 +155,43 @@ class Entries:
         if len(same) == 1 and _timeless(same[0][1]) == _timeless(entry):
             return False
         self.drop(line for line, _ in same)
-        self._lines.append(_written(entry))
+        self._body += (_BETWEEN if self._body else b"") + _written(entry)
         return True
 
     def drop(self, lines: Iterable[bytes]) -> None:
         """Takes out entries, as `with_annotation` and `with_digest` gave them."""
         gone = set(lines)
         if gone:
-            self._lines = [line for line in self._lines if line not in gone]
+            self._body = _BETWEEN.join(line for line in self._lines() if line not in gone)
 
     def with_digest(self, digest: Digest) -> Iterator[tuple[bytes, object]]:
         """Yields the entries for a digest, as written and as parsed."""
-        needle = _field("digest", str(digest))
-        for line in self._lines:
-            if needle in line and isinstance(entry := _parsed(line), dict) and entry.get("digest") == str(digest):
+        for line in self._lines_with(_field("digest", str(digest))):
+            if isinstance(entry := _parsed(line), dict) and entry.get("digest") == str(digest):
                 yield line, entry
 
     def with_annotation(self, key: str, value: str) -> Iterator[tuple[bytes, object]]:
         """Yields the entries of which an annotation has that value, as written and as parsed."""
-        needle = _field(key, value)
-        for line in self._lines:
-            if needle in line and annotations_of(entry := _parsed(line)).get(key) == value:
+        for line in self._lines_with(_field(key, value)):
+            if annotations_of(entry := _parsed(line)).get(key) == value:
                 yield line, entry
+
+    def with_text(self, text: str) -> Iterator[object]:
+        """Yields the entries in which a text stands anywhere."""
+        for line in self._lines_with(_written(text)[1:-1]):
+            yield _parsed(line)
+
+    def _lines(self) -> list[bytes]:
+        return self._body.split(_BETWEEN) if self._body else []
+
+    def _lines_with(self, needle: bytes) -> Iterator[bytes]:
+        body = self._body  # readers of a batch go on with what it was when they began
+        at = body.find(needle)
+        while at >= 0:
+            end = body.find(_BETWEEN, at)
+            end = len(body) if end < 0 else end
+            yield body[body.rfind(b"\n", 0, at) + 1 : end]
+            at = body.find(needle, end)
 
 
 def annotations_of(entry: object) -> Mapping[str, object]:
@@ -202,19 +215,19 @@ def stamp(layout: str) -> tuple[int, int, int] | None:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _by_lines(raw: bytes) -> tuple[dict[str, object], list[bytes]] | None:
-    """Returns the document without its entries, and these, when it is written as we do."""
+def _by_lines(raw: bytes) -> tuple[dict[str, object], bytes] | None:
+    """Returns the document without its entries, and their lines, when it is written as we do."""
     head, here, body = raw.partition(_OPEN)
-    if not here or not body.endswith(_CLOSE):
+    if not here or not body.startswith(b"{") or not body.endswith(b"}" + _CLOSE):
+        return None
+    body = body.removesuffix(_CLOSE)
+    if len(body.split(b"\n")) != body.count(b"}" + _BETWEEN + b"{") + 1:  # split is three times as fast as count here
         return None
     try:
         document = json.loads(head + b'"manifests":[]}')
     except (ValueError, RecursionError):
         return None
-    lines = body.removesuffix(_CLOSE).split(_BETWEEN)
-    if not all(line.startswith(b"{") and line.endswith(b"}") for line in lines) or document.pop("manifests") != []:
-        return None
-    return document, lines
+    return (document, body) if document.pop("manifests") == [] else None
 
 
 def _parsed(line: bytes) -> object:

@@ -330,7 +330,7 @@ def load(path: str, limits: Limits = DEFAULT) -> Entries:
     except FileNotFoundError as error:
         if os.path.exists(f"{path}/index.json"):
             raise StoreError(f"{path} has an index.json and no oci-layout, expected an image layout") from error
-        return Entries({}, [])
+        return Entries({}, b"")
     except OSError as error:
         raise store_error("read", f"{path}/oci-layout", error) from error
     if b'"1.0.0"' not in version:

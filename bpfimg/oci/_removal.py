@@ -58,7 +58,7 @@ def _drop_evidence(layout: Layout, entries: Entries, found: Descriptor) -> None:
     """Takes out the entries about an image, and about its children, of which none of its repository is left."""
     ours = (f"{layout.repository}:", f"{layout.repository}@")
     gone = _family(layout, found)
-    for each in stored(entries):
+    for each in stored(entries if layout.short_names else entries.with_text(str(layout.repository))):
         if gone and (layout.short_names or each.name.startswith(ours)):
             gone -= _family(layout, each.descriptor)
     for digest in gone:

@@ -17,11 +17,10 @@ from bpfimg.oci._model import Index, parse_document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from bpfimg.oci._descriptor import Descriptor
     from bpfimg.oci._digest import Digest
-    from bpfimg.oci._entries import Entries
     from bpfimg.oci._limits import Limits
     from bpfimg.oci._model import Manifest
     from bpfimg.oci._target import Source
@@ -47,7 +46,7 @@ class Stored:
     since: str = ""
 
 
-def stored(entries: Entries) -> Iterator[Stored]:
+def stored(entries: Iterable[object]) -> Iterator[Stored]:
     """Yields the images among the entries; signatures and attestations under cosign's tags are none."""
     for entry in entries:
         annotations = annotations_of(entry)

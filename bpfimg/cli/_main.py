@@ -21,6 +21,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "push": ("_push", "copy an image from the local store to a registry"),
     "pull": ("_pull", "copy an image from a registry to the local store"),
     "copy": ("_copy", "copy an image between any two places, with its signatures"),
+    "login": ("_login", "log in to a registry, after asking it"),
+    "logout": ("_logout", "forget the login to a registry"),
     "key": ("_key", "make signing keys, show a public key"),
     "sign": ("_sign", "sign an image with a key"),
     "verify": ("_verify", "say who signed an image and whether the policy believes it"),

@@ -49,11 +49,11 @@ class AuthFile:
     @staticmethod
     def read(path: str) -> AuthFile:
         """FileNotFoundError passes through; OSError, StoreError and ImageError say what is wrong with it."""
-        return AuthFile.parse(path, parse_object(read_file(path, FILE_LIMIT), path, limit=FILE_LIMIT))
+        return AuthFile.parse(path, parse_auth_file(read_file(path, FILE_LIMIT), path))
 
     @staticmethod
     def parse(path: str, document: Mapping[str, object]) -> AuthFile:
-        if path.endswith(".dockercfg"):  # from before docker 1.7: the entries and nothing else
+        if is_legacy(path):
             return AuthFile(path, document)
         auths, programs, default = (document.get(key) for key in ("auths", "credHelpers", "credsStore"))
         return AuthFile(
@@ -91,6 +91,16 @@ class AuthFile:
             if credentials:
                 return credentials
         return None
+
+
+def parse_auth_file(raw: bytes, path: str) -> dict[str, object]:
+    """Returns the whole document, nothing for an empty file, as docker does; ImageError for another than JSON."""
+    return parse_object(raw, path, limit=FILE_LIMIT) if raw.strip() else {}
+
+
+def is_legacy(path: str) -> bool:
+    """Says whether a file is of docker before 1.7, which has the entries and nothing else."""
+    return path.endswith(".dockercfg")
 
 
 def server_key(host: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from bpfimg.oci._options import RegistryOptions
 from bpfimg.oci._registries import Registries
 
@@ -32,6 +34,7 @@ def registry_options(
     return RegistryOptions(
         authfile=authfile,
         auth_files=RegistryOptions.default_auth_files(environ, uid),
+        login_file=_login_file(environ, uid),
         username=username,
         password=password,
         program_folders=tuple(environ.get("PATH", "").split(":")),
@@ -45,3 +48,25 @@ def registry_options(
         warn=warn,
         registries=Registries.load(environ, uid),
     )
+
+
+def _login_file(environ: Mapping[str, str], uid: int) -> str:
+    """Returns where a login is found by as many tools as possible.
+
+    Docker's file where docker's is in use, because crane, cosign and oras look there, and podman and skopeo as well;
+    else podman's, which crane and cosign read where docker's is not there. Podman's is gone after the next start of
+    the machine; where it cannot be, the one in the user's settings, which podman reads next.
+    """
+    home = environ.get("HOME", "")
+    docker = environ.get("DOCKER_CONFIG", "") or (f"{home}/.docker" if home else "")
+    runtime = environ.get("XDG_RUNTIME_DIR", "")
+    settings = environ.get("XDG_CONFIG_HOME") or (f"{home}/.config" if home else "")
+    if named := environ.get("REGISTRY_AUTH_FILE"):
+        return named
+    if docker and (environ.get("DOCKER_CONFIG") or os.path.exists(f"{docker}/config.json")):
+        return f"{docker}/config.json"
+    if runtime and os.path.isdir(runtime):
+        return f"{runtime}/containers/auth.json"
+    if settings and uid:
+        return f"{settings}/containers/auth.json"
+    return f"/run/containers/{uid}/auth.json"

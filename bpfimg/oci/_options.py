@@ -23,6 +23,8 @@ class RegistryOptions:
     """One file with credentials that the user named: it must be readable. Then `auth_files` are not looked at."""
     auth_files: tuple[str, ...] = ()
     """Files with credentials, first match wins; those that do not exist are passed over: `default_auth_files`."""
+    login_file: str = ""
+    """The one of them into which `login` writes, unless another before it already knows the registry."""
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     program_folders: tuple[str, ...] = ()

@@ -11,13 +11,14 @@ from bpfimg._door import opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from bpfimg.oci._accounts import Account, login, logout, logout_everywhere
+    from bpfimg.oci._accounts import login
     from bpfimg.oci._archive import Archive
     from bpfimg.oci._batch import Batch
     from bpfimg.oci._connections import Connections
     from bpfimg.oci._engine import Engine
     from bpfimg.oci._environment import registry_options
     from bpfimg.oci._limits import Limits
+    from bpfimg.oci._logout import logout
     from bpfimg.oci._options import RegistryOptions
     from bpfimg.oci._oras import Oras
     from bpfimg.oci._progress import Progress
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from bpfimg.oci._whole import is_whole
 
 __all__ = [
-    "Account",
     "Archive",
     "Batch",
     "Connections",
@@ -40,14 +40,12 @@ __all__ = [
     "is_whole",
     "login",
     "logout",
-    "logout_everywhere",
     "registry_options",
 ]
 
 __getattr__ = opened(
     "bpfimg.oci",
     {
-        "Account": "_accounts",
         "Archive": "_archive",
         "Batch": "_batch",
         "Connections": "_connections",
@@ -60,8 +58,7 @@ __getattr__ = opened(
         "RegistryOptions": "_options",
         "is_whole": "_whole",
         "login": "_accounts",
-        "logout": "_accounts",
-        "logout_everywhere": "_accounts",
+        "logout": "_logout",
         "registry_options": "_environment",
     },
 )

@@ -25,9 +25,9 @@ def read_token(response: BaseHTTPResponse, realm: str) -> tuple[str, float]:
         answer = parse_object(raw, "the token answer", limit=_LIMIT)
     except ImageError as error:
         raise RegistryError(f"{quoted(realm)} gives no token: {error}") from error
-    lifetime = answer.get("expires_in")
-    known = isinstance(lifetime, int | float) and not isinstance(lifetime, bool) and lifetime > 0
-    seconds = min(float(lifetime), _LONGEST) if known else _LIFETIME  # type: ignore[arg-type]
+    lifetime, seconds = answer.get("expires_in"), _LIFETIME
+    if isinstance(lifetime, int | float) and not isinstance(lifetime, bool) and lifetime > 0:
+        seconds = float(min(lifetime, _LONGEST))
     token = sendable(answer.get("token") or answer.get("access_token"), quoted(realm))
     return token, seconds - _age(answer.get("issued_at"), response.headers.get("Date", "")) - _MARGIN
 

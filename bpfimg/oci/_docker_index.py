@@ -57,7 +57,7 @@ def _loadable(descriptor: Descriptor, read: Read, platform: Platform, nesting: i
     except ImageError:
         return None
     if isinstance(document, Manifest):
-        return document if _is_image(document) else None
+        return document if is_image(document) else None
     if not nesting:
         return None
     images = (_loadable(child, read, platform, nesting - 1) for child in _preferred(document, platform))
@@ -70,6 +70,7 @@ def _preferred(index: Index, platform: Platform) -> Iterable[Descriptor]:
     yield from index.manifests
 
 
-def _is_image(manifest: Manifest) -> bool:
+def is_image(manifest: Manifest) -> bool:
+    """Says whether engines can load it."""
     types = [layer.media_type.partition("+")[0] for layer in manifest.layers]
     return manifest.config.media_type in _CONFIGS and all(kind.startswith(_LAYERS) for kind in types)

@@ -120,10 +120,9 @@ class Engine:
         from requests.exceptions import Timeout
 
         if isinstance(error, APIError):
-            said = quoted(error.explanation or error, _SHOWN)
             if error.status_code == 404:
-                return NotFound(f"{self.kind} cannot {doing}: it has no such image ({said})", status=404)
-            return Error(f"{self.kind} refuses to {doing}: {said}")
+                return NotFound(f"{self.kind} cannot {doing}: it has no such image", status=404)
+            return Error(f"{self.kind} refuses to {doing}: {quoted(error.explanation or error, _SHOWN)}")
         name, where = self._called, quoted(self._address.url)
         if isinstance(error, Timeout):
             return Error(f"{name} does not answer in time at {where}, when it should {doing}")

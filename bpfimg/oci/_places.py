@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bpfimg.oci._archive import Archive
     from bpfimg.oci._batch import Batch
     from bpfimg.oci._connections import Connections
+    from bpfimg.oci._docker import DockerDaemon
     from bpfimg.oci._engine import Engine
     from bpfimg.oci._environment import registry_options
     from bpfimg.oci._limits import Limits
@@ -23,13 +24,14 @@ if TYPE_CHECKING:
     from bpfimg.oci._oras import Oras
     from bpfimg.oci._progress import Progress
     from bpfimg.oci._registries import Registries
-    from bpfimg.oci._transport import Location
+    from bpfimg.oci._transport import Location, nameless
     from bpfimg.oci._whole import is_whole
 
 __all__ = [
     "Archive",
     "Batch",
     "Connections",
+    "DockerDaemon",
     "Engine",
     "Limits",
     "Location",
@@ -40,6 +42,7 @@ __all__ = [
     "is_whole",
     "login",
     "logout",
+    "nameless",
     "registry_options",
 ]
 
@@ -49,6 +52,7 @@ __getattr__ = opened(
         "Archive": "_archive",
         "Batch": "_batch",
         "Connections": "_connections",
+        "DockerDaemon": "_docker",
         "Engine": "_engine",
         "Limits": "_limits",
         "Location": "_transport",
@@ -59,6 +63,7 @@ __getattr__ = opened(
         "is_whole": "_whole",
         "login": "_accounts",
         "logout": "_logout",
+        "nameless": "_transport",
         "registry_options": "_environment",
     },
 )

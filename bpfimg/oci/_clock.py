@@ -7,7 +7,7 @@ Only imported where a connection is opened: it needs urllib3.
 from __future__ import annotations
 
 from functools import partial
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException, HTTPResponse, RemoteDisconnected
 from io import BufferedReader, RawIOBase
 from time import monotonic
 
@@ -36,6 +36,7 @@ class _Timed(RawIOBase):
         self._raw = raw
         self._end = 0.0
         self._left = 0
+        self.ended = False
 
     def allow(self, seconds: float) -> None:
         """Begins a new supply of time and bytes."""
@@ -54,6 +55,7 @@ class _Timed(RawIOBase):
         self._sock.settimeout(seconds)
         got: int | None = self._raw.readinto(buffer)
         self._left -= got or 0
+        self.ended = got == 0
         return got
 
     def close(self) -> None:
@@ -72,6 +74,11 @@ class _Response(HTTPResponse):
         self.fp = BufferedReader(self._timed)
         self._waited = 0.0
         self._got = 0
+
+    def begin(self) -> None:
+        super().begin()
+        if self._timed.ended:  # http.client takes the end of the connection for that of the headers
+            raise RemoteDisconnected("the connection ended within the headers")
 
     def read1(self, n: int = -1) -> bytes:
         if self._waited > self._options.grace and self._got < self._waited * self._options.slowest:

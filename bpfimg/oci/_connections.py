@@ -32,6 +32,7 @@ class Connections:
         self._lock = allocate_lock()
         self._pools: dict[tuple[object, ...], tuple[Pool, str]] = {}
         self._said: set[str] = set()
+        self._down: set[tuple[str, str]] = set()
         self._silent: dict[str, set[Digest] | None] = {}
 
     def __enter__(self) -> Connections:
@@ -69,6 +70,14 @@ class Connections:
         if sentence not in self._said and len(self._said) < _MOST_SAID:
             self._said.add(sentence)
             self.options.warn(sentence)
+
+    def is_down(self, base: str, path: str) -> bool:
+        """Says whether a mirror has failed in this process, for everything or for one repository."""
+        return (base, "") in self._down or (base, path) in self._down
+
+    def mark_down(self, base: str, path: str) -> None:
+        """Takes note that a mirror has failed, for the repository `path` or ("") for everything."""
+        self._down.add((base, path))
 
     # the referrers API (distribution-spec 1.1, 'Listing Referrers')
 

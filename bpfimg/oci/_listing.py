@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 
 from bpfimg.errors import NotFound, RegistryError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from bpfimg.oci._wire import Wire
 
 _ROUNDS = 8
+_EVIDENCE = re.compile("sha(?:256|512)-[0-9a-f]{64}")
 
 
 def from_api(wire: Wire, digest: Digest) -> tuple[Descriptor, ...] | None:
@@ -49,6 +51,11 @@ def _from_api(wire: Wire, digest: Digest) -> tuple[Descriptor, ...] | None:
             return None
         raise
     return tuple(found.values())
+
+
+def is_evidence(tag: str) -> bool:
+    """Says whether a tag is one of those under which signatures and referrers are kept."""
+    return _EVIDENCE.match(tag) is not None
 
 
 def from_fallback(target: Target, digest: Digest) -> tuple[Descriptor, ...]:

@@ -30,7 +30,7 @@ def pages(
     limits = wire.options.limits
     seen = {url}
     for _ in range(limits.pages):
-        raw, answered = download_document(wire, url, doing, headers, limits.document, actions=actions)
+        raw, answered = download_document(wire, url, doing, headers, actions=actions)
         yield raw, answered
         location = next_page(answered.get("Link", ""))
         if location is None:

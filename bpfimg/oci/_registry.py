@@ -7,27 +7,28 @@ from contextlib import AbstractContextManager, nullcontext
 from bpfimg.errors import DigestMismatch, ImageError, UsageError, quoted
 from bpfimg.oci import _media
 from bpfimg.oci._answers import announced, finish
-from bpfimg.oci._check import check_content, check_limit, checked, in_pieces
+from bpfimg.oci._check import check_content, check_limit, checked
 from bpfimg.oci._connections import Connections
+from bpfimg.oci._delete import remove_manifest
 from bpfimg.oci._descriptor import Descriptor
 from bpfimg.oci._digest import Digest
 from bpfimg.oci._download import download_blob, download_document
-from bpfimg.oci._listing import add_to_fallback, from_api, from_fallback
+from bpfimg.oci._endpoints import Endpoints
+from bpfimg.oci._listing import add_to_fallback, from_api, from_fallback, is_evidence
 from bpfimg.oci._model import parse_document
+from bpfimg.oci._names import list_repositories, list_tags
 from bpfimg.oci._options import RegistryOptions
-from bpfimg.oci._reference import check_tag
-from bpfimg.oci._upload import upload_blob
-from bpfimg.oci._wire import Wire
+from bpfimg.oci._reference import Repository, check_tag
+from bpfimg.oci._upload import WRITE, give_up, is_there, mount_blob, upload_blob
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from bpfimg.oci._reference import Repository
     from bpfimg.oci._target import Source
+    from bpfimg.oci._wire import Wire
 
-_WRITE = "pull,push"
-_REMEMBERED = 64
+_REMEMBERED, _SMALL = 64, 256 << 10
 _ACCEPT = {"Accept": ", ".join(_media.DOCUMENTS)}
 
 
@@ -35,6 +36,7 @@ class Registry:
     """A `Target`: one repository, reached with `options`. `close` (or `with`) ends its connections.
 
     Safe for threads. `connections` (and tokens) may be shared with other repositories; whoever made them ends them.
+    Read from the mirrors that `options` name, until it is written to.
     """
 
     at_once = 8
@@ -48,10 +50,12 @@ class Registry:
     ) -> None:
         self.repository = repository
         self._options = options or (connections.options if connections else RegistryOptions())
+        self._limits = self._options.limits
         self._connections = connections or Connections(self._options)
         self._shared = connections is not None
-        self._wire = Wire(repository, self._options, self._connections)
+        self._places = Endpoints(repository, self._options, self._connections)
         self._documents: dict[Digest, bytes] = {}
+        self._sessions: dict[Digest, str] = {}
 
     def __enter__(self) -> Registry:
         return self
@@ -60,74 +64,109 @@ class Registry:
         self.close()
 
     def close(self) -> None:
+        """Ends the connections, unless they are shared."""
         if not self._shared:
             self._connections.close()
+
+    @staticmethod
+    def catalog(
+        host: str, options: RegistryOptions | None = None, *, connections: Connections | None = None
+    ) -> tuple[Repository, ...]:
+        """Returns the repositories of a registry, as far as it tells; RegistryError where it does not, as most do."""
+        with Registry(Repository(host, "catalog"), options, connections=connections) as any_of_it:
+            (*_, wire) = any_of_it._places.sources(by_digest=False)
+            return list_repositories(wire, host)
 
     # reading
 
     def resolve(self, selector: str | Digest) -> Descriptor:
         tag = check_tag(selector) if isinstance(selector, str) else None
         doing = f"read {self.repository}{':' if tag else '@'}{selector}"
-        raw, headers = download_document(self._wire, self._manifest(selector), doing, _ACCEPT, _media.DOCUMENT_LIMIT)
-        digest = Digest.of(raw) if isinstance(selector, str) else selector
-        self._check_digest(raw, digest, headers)
-        media_type = parse_document(raw, _promised(headers)).media_type
-        self._remember(digest, raw)
-        return Descriptor(media_type, digest, len(raw))
 
-    def fetch(self, descriptor: Descriptor, *, limit: int = _media.BLOB_LIMIT) -> bytes:
-        check_limit(descriptor, limit)
-        doing = f"read {self.repository}@{descriptor.digest}"
-        if not descriptor.is_document:
-            url = f"{self._base}/blobs/{descriptor.digest}"
-            return check_content(descriptor, download_blob(self._wire, url, doing, descriptor), self._place)
-        raw = self._documents.get(descriptor.digest)
-        if raw is None:
-            url = self._manifest(descriptor.digest)
-            raw, headers = download_document(self._wire, url, doing, _ACCEPT, _media.DOCUMENT_LIMIT)
-            promised = _promised(headers)
-            if promised and promised != descriptor.media_type:
-                raise ImageError(f"{descriptor.digest} comes as {promised}, expected {descriptor.media_type}")
-        self._remember(descriptor.digest, check_content(descriptor, raw, self._place))
-        return raw
+        def look(wire: Wire) -> Descriptor:
+            raw, headers = download_document(wire, _manifest(wire, selector), doing, _ACCEPT)
+            digest = Digest.of(raw) if isinstance(selector, str) else selector
+            _check_digest(wire, raw, digest, headers)
+            media_type = parse_document(raw, _promised(headers), self._limits).media_type
+            self._remember(digest, raw)
+            return Descriptor(media_type, digest, len(raw))
+
+        enough = bool if tag and is_evidence(tag) else None
+        return self._places.read(look, by_digest=tag is None, enough=enough)
+
+    def digest_of(self, tag: str) -> Digest:
+        """Returns what `tag` names now, by a HEAD request, which registries do not count, where they say it that way;
+        NotFound when it names nothing."""
+        doing = f"read {self.repository}:{check_tag(tag)}"
+
+        def look(wire: Wire) -> Digest | None:
+            answer = wire.request("HEAD", _manifest(wire, tag), doing, headers=_ACCEPT)
+            finish(answer)
+            said = answer.headers.get("Docker-Content-Digest", "")
+            try:
+                return Digest.parse(said)
+            except UsageError:
+                return None
+
+        return self._places.read(look, by_digest=False) or self.resolve(tag).digest
+
+    def fetch(self, descriptor: Descriptor, *, limit: int | None = None) -> bytes:
+        check_limit(descriptor, self._limits.blob if limit is None else limit, self._limits)
+        if descriptor.is_document:
+            return self._document(descriptor)
+        return self._places.read(
+            lambda wire: check_content(descriptor, b"".join(download_blob(wire, descriptor)), _answer(wire)),
+            by_digest=True,
+        )
 
     def stream(self, descriptor: Descriptor) -> Iterator[bytes]:
-        yield from in_pieces(self.fetch(descriptor, limit=descriptor.size))
+        if descriptor.is_document:
+            yield self._document(descriptor)
+        else:
+            yield from self._places.stream(descriptor)
 
     def referrers(self, digest: Digest) -> tuple[Descriptor, ...]:
-        found = from_api(self._wire, digest)
+        found = self._places.read(lambda wire: from_api(wire, digest), by_digest=True, enough=bool)
         if found is None:
             found = from_fallback(self, digest)
-        if len(found) > _media.REFERRERS:
-            raise ImageError(f"{digest} has {len(found)} referrers, expected at most {_media.REFERRERS}")
+        if len(found) > self._limits.referrers:
+            raise ImageError(f"{digest} has {len(found)} referrers, expected at most {self._limits.referrers}")
         return found
+
+    def tags(self) -> tuple[str, ...]:
+        """Returns every tag of the repository, in the registry's order; NotFound when there is no such repository."""
+        return self._places.read(list_tags, by_digest=False)
 
     def exists(self, descriptor: Descriptor) -> bool:
         """Says what the registry says, by digest and size: its content is checked when it is fetched."""
-        digest = descriptor.digest
-        url = self._manifest(digest) if descriptor.is_document else f"{self._base}/blobs/{digest}"
-        doing = f"look for {self.repository}@{digest}"
-        response = self._wire.request("HEAD", url, doing, expect=(200, 404), headers=_ACCEPT, actions=_WRITE)
-        finish(response)
-        return response.status == 200 and announced(response) in (None, descriptor.size)
+        wire = self._places.target
+        doing = f"look for {self.repository}@{descriptor.digest}"
+        if not descriptor.is_document:
+            found = is_there(wire, descriptor, doing)
+            if found and (session := self._sessions.pop(descriptor.digest, "")):
+                give_up(wire, session, doing)
+            return found
+        url = _manifest(wire, descriptor.digest)
+        answer = wire.request("HEAD", url, doing, expect=(200, 404), headers=_ACCEPT, actions=WRITE)
+        finish(answer)
+        return answer.status == 200 and announced(answer) in (None, descriptor.size)
 
     # writing
 
     def push(self, descriptor: Descriptor, data: bytes, *, tag: str | None = None) -> None:
         check_content(descriptor, data, "what is pushed")
-        if len(self.repository.path) < 2:
-            raise UsageError(f"the repository path {quoted(self.repository.path)} is too short, expected 2 letters")
+        wire = self._writable()
         if not descriptor.is_document:
-            upload_blob(self._wire, self.repository.path, descriptor, data)
+            upload_blob(wire, descriptor, data, self._sessions.pop(descriptor.digest, ""))
             return
-        document = parse_document(data, descriptor.media_type)
-        answer = self._put(document.media_type, data, descriptor.digest if tag is None else check_tag(tag))
+        document = parse_document(data, descriptor.media_type, self._limits)
+        answer = self._put(wire, document.media_type, data, descriptor.digest if tag is None else check_tag(tag))
         self._remember(descriptor.digest, data)
         subject = document.subject
         if subject is None or answer.get("OCI-Subject") == str(subject.digest):
             return
         # go-containerregistry's registry lists referrers and does not say so: ask before the fallback is written
-        if from_api(self._wire, subject.digest) is None:
+        if from_api(wire, subject.digest) is None:
             entry = document.as_referrer
             listed = Descriptor(
                 entry.media_type, descriptor.digest, entry.size, entry.annotations, artifact_type=entry.artifact_type
@@ -135,60 +174,105 @@ class Registry:
             add_to_fallback(self, subject.digest, listed, self._options.waits)
 
     def push_stream(self, descriptor: Descriptor, content: Callable[[], Iterator[bytes]]) -> None:
-        self.push(descriptor, b"".join(checked(descriptor, content(), "what is pushed")))
+        if descriptor.is_document:
+            self.push(descriptor, b"".join(checked(descriptor, content(), "what is pushed")))
+        else:
+            upload_blob(self._writable(), descriptor, content, self._sessions.pop(descriptor.digest, ""))
 
     def adopt(self, descriptor: Descriptor, source: Source) -> bool:
-        return False
+        """Mounts a blob of another repository of this registry; False when it cannot be had that way."""
+        wire = self._writable()
+        if not isinstance(source, Registry) or descriptor.is_document:
+            return False
+        places = source._places.sources(by_digest=True)
+        origin = next((each.path for each in places if each.base == wire.base and each.path != wire.path), "")
+        session = mount_blob(wire, descriptor, origin) if origin else ""
+        if session:
+            self._sessions[descriptor.digest] = session
+        return session is None
 
     def tag(self, descriptor: Descriptor, tag: str) -> None:
         check_tag(tag)
-        self._put(descriptor.media_type, self.fetch(descriptor), tag)
+        wire = self._writable()
+        self._put(wire, descriptor.media_type, self.fetch(descriptor), tag)
+
+    def remove(self, selector: str | Digest) -> None:
+        """Deletes the manifest that a digest names, with all its tags, or (where the registry can do that) a tag.
+
+        NotFound when there is none. Content stays until the registry cleans up.
+        """
+        if isinstance(selector, str):
+            check_tag(selector)
+        else:
+            self._documents.pop(selector, None)
+        remove_manifest(self._writable(), selector)
 
     def keep(self, descriptor: Descriptor) -> None:
         """What was pushed stays: a registry has no list that it would have to be on."""
 
     def lock(self) -> AbstractContextManager[object]:
         """Keeps nobody out: a registry has no such thing. Whoever changes what others change reads it again."""
+        self._writable()
         return nullcontext()
 
-    @property
-    def _base(self) -> str:
-        return f"/v2/{self.repository.path}"
+    def _writable(self) -> Wire:
+        if len(self.repository.path) < 2:
+            raise UsageError(f"the repository path {quoted(self.repository.path)} is too short, expected 2 letters")
+        return self._places.target
 
-    @property
-    def _place(self) -> str:
-        return f"the answer of {self._wire.host}"
+    def _document(self, descriptor: Descriptor) -> bytes:
+        raw = self._documents.get(descriptor.digest)
+        if raw is not None:
+            return check_content(descriptor, raw, str(self.repository))
+        doing = f"read {self.repository}@{descriptor.digest}"
 
-    def _manifest(self, selector: str | Digest) -> str:
-        return f"{self._base}/manifests/{selector}"
+        def look(wire: Wire) -> bytes:
+            raw, headers = download_document(wire, _manifest(wire, descriptor.digest), doing, _ACCEPT)
+            promised = _promised(headers)
+            if promised and promised != descriptor.media_type:
+                raise ImageError(f"{descriptor.digest} comes as {promised}, expected {descriptor.media_type}")
+            return check_content(descriptor, raw, _answer(wire))
 
-    def _put(self, media_type: str, raw: bytes, selector: str | Digest) -> Mapping[str, str]:
+        raw = self._places.read(look, by_digest=True)
+        self._remember(descriptor.digest, raw)
+        return raw
+
+    def _put(self, wire: Wire, media_type: str, raw: bytes, selector: str | Digest) -> Mapping[str, str]:
         colon = "@" if isinstance(selector, Digest) else ":"
         doing = f"push {self.repository}{colon}{selector}"
         headers = {"Content-Type": media_type}
-        response = self._wire.request(
-            "PUT", self._manifest(selector), doing, expect=(201, 202), headers=headers, body=raw, actions=_WRITE
-        )
-        finish(response)
-        self._check_digest(raw, Digest.of(raw), response.headers)
-        return response.headers
-
-    def _check_digest(self, raw: bytes, digest: Digest, headers: Mapping[str, str]) -> None:
-        if not digest.matches(raw):
-            check_content(Descriptor("", digest, len(raw)), raw, self._place)
-        said = headers.get("Docker-Content-Digest", "")
-        if said.startswith(f"{digest.algorithm}:") and said != str(digest):
-            raise DigestMismatch(
-                f"{self._wire.host} says that {digest} is {quoted(said)}, expected the digest of its bytes",
-                want=str(digest),
-                got=said,
-            )
+        url = _manifest(wire, selector)
+        answer = wire.request("PUT", url, doing, expect=(201, 202), headers=headers, body=raw, actions=WRITE)
+        finish(answer)
+        _check_digest(wire, raw, Digest.of(raw), answer.headers)
+        return answer.headers
 
     def _remember(self, digest: Digest, raw: bytes) -> None:
         """Keeps documents that were read or written, so that resolve and fetch are one request."""
         if len(self._documents) >= _REMEMBERED:
             self._documents.clear()
-        self._documents[digest] = raw
+        if len(raw) <= _SMALL:
+            self._documents[digest] = raw
+
+
+def _manifest(wire: Wire, selector: str | Digest) -> str:
+    return f"/v2/{wire.path}/manifests/{selector}"
+
+
+def _answer(wire: Wire) -> str:
+    return f"the answer of {wire.host}"
+
+
+def _check_digest(wire: Wire, raw: bytes, digest: Digest, headers: Mapping[str, str]) -> None:
+    if not digest.matches(raw):
+        check_content(Descriptor("", digest, len(raw)), raw, _answer(wire))
+    said = headers.get("Docker-Content-Digest", "")
+    if said.startswith(f"{digest.algorithm}:") and said != str(digest):
+        raise DigestMismatch(
+            f"{wire.host} says that {digest} is {quoted(said)}, expected the digest of its bytes",
+            want=str(digest),
+            got=said,
+        )
 
 
 def _promised(headers: Mapping[str, str]) -> str:

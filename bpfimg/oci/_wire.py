@@ -97,6 +97,10 @@ class Wire:
             if response.status not in TRY_AGAIN or not again or not patience.wait(str(refused), later):
                 raise refused
 
+    def authorization(self, actions: str) -> str | None:
+        """Returns the `Authorization` that requests carry; None before the registry has asked for any."""
+        return self._auth.header(actions)
+
     def patience(self) -> Patience:
         """Returns a fresh supply of further tries, for what takes several requests."""
         return Patience(self.options)

@@ -350,9 +350,14 @@ class TestRedirects:
 
 class TestUploads:
     def test_a_broken_session_is_begun_anew(self, fake: FakeRegistry, place: Registry) -> None:
-        fake.fail("PUT /v2/acme/xdp/blobs", status(503))
+        fake.fail("PUT /v2/acme/xdp/blobs", status(503), lost=True)
         image().push(place, "v1")
         assert len(fake.seen("POST")) == len(image().blobs) + 1
+
+    def test_an_answer_that_was_lost_is_looked_for(self, fake: FakeRegistry, place: Registry) -> None:
+        fake.fail("PUT /v2/acme/xdp/blobs", status(503))  # stored, and then the gateway broke
+        image().push(place, "v1")
+        assert len(fake.seen("POST")) == len(image().blobs)
 
     def test_a_refusal_is_final(self, fake: FakeRegistry, place: Registry) -> None:
         fake.fail("PUT /v2/acme/xdp/blobs", status(413))
@@ -377,7 +382,7 @@ class TestTokens:
         stored.resolve("v1")
         stored.fetch(image().blobs[1][0])
         assert locked.seen("/token") == [
-            "GET /token?scope=repository%3Aacme%2Fxdp%3Apull&service=a%2C+%22b%22",
+            "GET /token?service=a%2C+%22b%22&scope=repository%3Aacme%2Fxdp%3Apull",
         ]
 
     def test_a_stale_token_is_renewed_once(self, locked: FakeRegistry, stored: Registry) -> None:

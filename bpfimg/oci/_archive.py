@@ -5,7 +5,8 @@ from __future__ import annotations
 from bpfimg.errors import DigestMismatch, NotFound
 from bpfimg.oci._about import referrers_among
 from bpfimg.oci._archive_contents import CONTAINERD
-from bpfimg.oci._archive_file import ArchiveFile, is_evidence
+from bpfimg.oci._archive_file import ArchiveFile
+from bpfimg.oci._archive_parts import evidence_about
 from bpfimg.oci._check import check_content, check_limit, in_pieces
 from bpfimg.oci._descriptor import Descriptor
 from bpfimg.oci._digest import Digest
@@ -161,7 +162,7 @@ class Archive:
     def tag(self, descriptor: Descriptor, tag: str) -> None:
         full = f"{self.repository}:{check_tag(tag)}"
         names = {NAME: full}
-        if self._file.docker and not is_evidence(full):
+        if self._file.docker and evidence_about(full) is None:
             names[CONTAINERD] = full
         self._file.name(self._whole(descriptor), names)
 

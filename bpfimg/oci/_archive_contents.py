@@ -43,6 +43,7 @@ class Contents:
     ) -> None:
         self.entries = entries
         self.saved = saved
+        self.compression = archive.compression if archive else ""
         self._archive = archive
         self._warn = warn
         self._made: dict[Digest, bytes] = {}
@@ -178,7 +179,7 @@ def _layout_entries(archive: TarIndex, docker: bool, limits: Limits) -> Entries 
     if b'"1.0.0"' not in archive.read(version, _VERSION_LIMIT):
         raise StoreError(f"{archive.path} holds an image layout of an unknown version, expected 1.0.0")
     where = f"index.json in {archive.path}"
-    entries = Entries.parse(archive.read(index, limits.layout), where, limits.layout)
+    entries = Entries.parse(archive.read(index, limits.document), where, limits.document)
     return _by_full_name(entries) if docker else entries
 
 

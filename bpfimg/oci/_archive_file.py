@@ -6,9 +6,8 @@ from _thread import RLock
 
 from bpfimg.errors import NotFound, StoreError
 from bpfimg.oci._archive_contents import Contents, entries_of
-from bpfimg.oci._archive_parts import kept
+from bpfimg.oci._archive_parts import evidence_about, kept
 from bpfimg.oci._check import checked
-from bpfimg.oci._cosign import TAG_ENDINGS
 from bpfimg.oci._descriptor import Descriptor, Platform
 from bpfimg.oci._docker_archive import full_name
 from bpfimg.oci._docker_index import docker_index
@@ -43,6 +42,7 @@ class ArchiveFile:
         self.lock = RLock()
         self._lock_timeout = lock_timeout
         self._warn = warn
+        self._said: set[str] = set()
         self._contents: Contents | None = None
         self._spool: Spool | None = None
         self._changes: list[tuple[Descriptor, Mapping[str, str]]] = []
@@ -114,11 +114,21 @@ class ArchiveFile:
 
     def _open(self) -> Contents | None:
         try:
-            return Contents.of(self.path, self.docker, self.limits, self._warn)
+            return Contents.of(self.path, self.docker, self.limits, self._tell)
         except NotFound:
             return None
 
+    def _tell(self, sentence: str) -> None:
+        if self._warn and sentence not in self._said:
+            self._said.add(sentence)
+            self._warn(sentence)
+
     def _check_ours(self, contents: Contents) -> None:
+        if contents.compression:
+            raise StoreError(
+                f"{self.path} is compressed with {contents.compression}, expected a plain tar archive to add to",
+                hint="unpack it first, or name a file that does not exist yet",
+            )
         foreign = contents.foreign()
         if foreign is not None:
             raise StoreError(
@@ -140,9 +150,10 @@ class ArchiveFile:
             return b"".join(found.pieces(digest))
 
         entries, digests = kept(current.entries, read, lambda digest: place(digest) is not None)
-        documents = {"oci-layout": _VERSION, "index.json": entries.raw}
+        documents = {"oci-layout": _VERSION, "index.json": self._bound("index.json", entries.raw, self.limits.document)}
         if self.docker:
-            documents["manifest.json"] = self._docker_index(entries, read)
+            raw = self._docker_index(entries, read)
+            documents["manifest.json"] = self._bound("manifest.json", raw, self.limits.document)
         files = {name: (len(raw), iter([raw])) for name, raw in documents.items()}
         for digest in digests:
             if found := place(digest):
@@ -150,18 +161,19 @@ class ArchiveFile:
         for name, (size, pieces) in sorted(files.items(), key=lambda item: item[0]):
             draft.add(name, size, pieces)
 
+    def _bound(self, name: str, raw: bytes, most: int) -> bytes:
+        if len(raw) > most:
+            raise StoreError(f"{name} in {self.path} would have {len(raw)} bytes, expected at most {most}")
+        return raw
+
     def _docker_index(self, entries: Entries, read: Callable[[Digest], bytes | None]) -> bytes:
-        named = [(name, found) for name, found in entries.named() if full_name(name) == name and not is_evidence(name)]
+        named = [
+            (name, found) for name, found in entries.named() if full_name(name) == name and not evidence_about(name)
+        ]
         raw, left = docker_index(named, read, Platform.host())
-        if left and self._warn:
-            self._warn(
+        if left:
+            self._tell(
                 f"{self.path} holds {', '.join(left)} for other tools alone: "
                 "docker and podman load images with layers of files, not artifacts"
             )
         return raw
-
-
-def is_evidence(name: str) -> bool:
-    """Says whether a name is one of cosign's, for signatures and attestations."""
-    tag = name.rpartition(":")[2]
-    return tag.startswith("sha256-") and tag.endswith(TAG_ENDINGS)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 
 from bpfimg.errors import UsageError
 from bpfimg.oci._archive_contents import entries_of
-from bpfimg.oci._cosign import TAG_ENDINGS
 from bpfimg.oci._digest import Digest
 from bpfimg.oci._entries import NAME, SUBJECT, annotations_of
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     Read = Callable[[Digest], bytes | None]
     """The content of a document; None for what is not there, or too large to be one."""
+
+_EVIDENCE = re.compile(r"sha256-([0-9a-f]{64})\.(sig|att|sbom)")
 
 
 def kept(entries: Entries, read: Read, there: Callable[[Digest], bool]) -> tuple[Entries, list[Digest]]:
@@ -42,6 +44,12 @@ def kept(entries: Entries, read: Read, there: Callable[[Digest], bool]) -> tuple
             waiting += about.pop(digest, [])
     stay.sort(key=_order)
     return entries_of(stay), sorted((digest for digest in found if there(digest)), key=str)
+
+
+def evidence_about(name: str) -> Digest | None:
+    """Returns what a name of cosign's is about, for signatures, attestations and the like; None for other names."""
+    found = _EVIDENCE.fullmatch(name.rpartition(":")[2])
+    return Digest("sha256", found[1]) if found else None
 
 
 def _reached(entry: object, read: Read, found: set[Digest]) -> Iterator[Digest]:
@@ -89,11 +97,7 @@ def _subject(entry: object) -> Digest | None:
     """What an entry is about, by our annotation or by cosign's way to name it."""
     annotations = annotations_of(entry)
     text = annotations.get(SUBJECT)
-    if text is None:
-        tag = str(annotations.get(NAME, "")).rpartition(":")[2]
-        ending = next((ending for ending in TAG_ENDINGS if tag.endswith(ending)), None)
-        text = tag.removesuffix(ending).replace("-", ":", 1) if ending else None
-    return _digest({"digest": text})
+    return evidence_about(str(annotations.get(NAME, ""))) if text is None else _digest({"digest": text})
 
 
 def _order(entry: object) -> tuple[str, str]:

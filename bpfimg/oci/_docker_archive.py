@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from bpfimg.oci._limits import Limits
     from bpfimg.oci._tar_index import Member, TarIndex
 
-_LIMIT = 64 << 20
 _CONFIG = "application/vnd.docker.container.image.v1+json"
 _LAYER = "application/vnd.docker.image.rootfs.diff.tar"
 _EXPECTED = "expected a list of objects with Config, RepoTags and Layers"
@@ -44,46 +43,57 @@ class Saved:
 
     def __init__(self, archive: TarIndex, limits: Limits) -> None:
         member = archive.find("manifest.json")
-        raw = archive.read(member, _LIMIT) if member else b"[]"
+        raw = archive.read(member, limits.document) if member else b"[]"
         self._archive = archive
         self._limits = limits
         self.path = archive.path
         self.images = _images(raw, archive.path, limits)
+        self._configs: dict[Member, tuple[Descriptor, tuple[str, ...]]] = {}
         self._layers: dict[Member, tuple[Descriptor, str]] = {}
+        # bytes of unpacked layers, and of configs, that are still looked at: files may be listed many times
+        self._left, self._left_configs = limits.archive, limits.blob
 
     def manifest(self, image: SavedImage) -> tuple[Manifest, dict[Digest, Member]]:
         """Returns the manifest made for an image, and where its config and layers are.
 
         ImageError when a file is missing, or a layer is not what the image config says (`rootfs.diff_ids`).
         """
-        config = self._member(image.config)
-        raw = self._archive.read(config, self._limits.document)
-        diff_ids = _diff_ids(raw, f"the image config {quoted(image.config)} in {self._archive.path}")
+        member = self._member(image.config)
+        config, diff_ids = self._config(image.config, member)
         if len(diff_ids) != len(image.layers) or len(diff_ids) > self._limits.manifest_layers:
             raise ImageError(
-                f"{self._archive.path} lists {len(image.layers)} layers of an image whose config has {len(diff_ids)}, "
+                f"{self.path} lists {len(image.layers)} layers of an image whose config has {len(diff_ids)}, "
                 f"expected the same number, at most {self._limits.manifest_layers}"
             )
-        parts = {Digest.of(raw): config}
+        parts = {config.digest: member}
         layers = []
         for name, diff_id in zip(image.layers, diff_ids, strict=True):
             member = self._member(name)
             layer, unpacked = self._layer(name, member)
             if unpacked != diff_id:
                 raise ImageError(
-                    f"the layer {quoted(name)} in {self._archive.path} unpacks to {unpacked}, "
+                    f"the layer {quoted(name)} in {self.path} unpacks to {unpacked}, "
                     f"the image config says {quoted(diff_id)}"
                 )
             parts[layer.digest] = member
             layers.append(layer)
-        made = Manifest.build(config=Descriptor.of(raw, _CONFIG), layers=layers, media_type=_media.DOCKER_MANIFEST)
+        made = Manifest.build(config=config, layers=layers, media_type=_media.DOCKER_MANIFEST)
         return made, parts
 
     def _member(self, name: str) -> Member:
         found = self._archive.find(name)
         if found is None:
-            raise ImageError(f"{self._archive.path} has no file {quoted(name)} that its manifest.json names")
+            raise ImageError(f"{self.path} has no file {quoted(name)} that its manifest.json names")
         return found
+
+    def _config(self, name: str, member: Member) -> tuple[Descriptor, tuple[str, ...]]:
+        """The descriptor of an image config and its diff_ids: read once."""
+        if member not in self._configs:
+            raw = self._archive.read(member, min(self._limits.document, self._left_configs))
+            self._left_configs -= len(raw)
+            diff_ids = _diff_ids(raw, f"the image config {quoted(name)} in {self.path}")
+            self._configs[member] = Descriptor.of(raw, _CONFIG), diff_ids
+        return self._configs[member]
 
     def _layer(self, name: str, member: Member) -> tuple[Descriptor, str]:
         """The descriptor of a layer as it stands there, and the digest of what it unpacks to: read once."""
@@ -98,9 +108,10 @@ class Saved:
                     yield piece
 
             kind = compression(self._archive.head(member, HEAD))
-            what = f"the layer {quoted(name)} in {self._archive.path}"
-            for piece in inflated(pieces(), kind, what, self._limits.archive):
+            what = f"the layer {quoted(name)} in {self.path}"
+            for piece in inflated(pieces(), kind, what, self._left):
                 unpacked.update(piece)
+                self._left -= len(piece)
             layer = Descriptor(
                 f"{_LAYER}.{kind}" if kind else _LAYER, Digest("sha256", stored.hexdigest()), member.size
             )
@@ -119,12 +130,15 @@ def full_name(text: str) -> str | None:
 
 def _images(raw: bytes, path: str, limits: Limits) -> tuple[SavedImage, ...]:
     try:
-        entries = strict_value(raw, limit=_LIMIT)
+        entries = strict_value(raw, limit=limits.document)
     except NotStrict as error:
         raise StoreError(f"manifest.json in {path} {error}") from error
-    if not isinstance(entries, list) or len(entries) > limits.archive_entries:
-        raise StoreError(f"manifest.json in {path} is not such a list, {_EXPECTED}")
-    return tuple(_image(entry, path) for entry in entries)
+    if not isinstance(entries, list):
+        raise StoreError(f"manifest.json in {path} is no list, {_EXPECTED}")
+    images = tuple(_image(entry, path) for entry in entries)
+    if sum(1 + len(image.layers) for image in images) > limits.archive_entries:
+        raise StoreError(f"manifest.json in {path} names over {limits.archive_entries} files, the limit")
+    return images
 
 
 def _image(entry: object, path: str) -> SavedImage:

@@ -10,8 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-GZIP, ZSTD = "gzip", "zstd"
-_MAGIC = {b"\x1f\x8b": GZIP, b"\x28\xb5\x2f\xfd": ZSTD, b"BZh": "bzip2", b"\xfd7zXZ\0": "xz"}
+_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz"}
 HEAD = 6
 """How many bytes `compression` looks at."""
 _FEED = 64 << 10  # zlib copies what it has not used yet on every call, so it gets little at a time
@@ -32,23 +31,25 @@ def inflated(pieces: Iterable[bytes], kind: str, what: str, most: int) -> Iterat
     ImageError, beginning with `what`, when they are damaged, cut, have something after their end, hold more than
     `most` bytes or over 200 times their size; NotSupported when nothing here unpacks that kind.
     """
-    if kind == "":
-        yield from pieces
-        return
-    if kind not in (GZIP, ZSTD):
+    if kind not in _READ:
         raise NotSupported(f"{what} is compressed with {kind}, expected gzip, zstd or none", feature=kind)
     held = 0
-    for content, packed in _gunzip(pieces, what, most) if kind == GZIP else _unzstd(pieces, what):
+    for content, packed in _READ[kind](pieces, what):
         held += len(content)
         if held > most:
             raise ImageError(f"{what} unpacks to over {most} bytes, the limit")
-        if held > _RATIO_FROM and held > _RATIO * packed:
+        if kind and held > _RATIO_FROM and held > _RATIO * packed:
             raise ImageError(f"{what} unpacks to over {_RATIO} times its size, the limit: {packed} bytes so far")
         if content:
             yield content
 
 
-def _gunzip(pieces: Iterable[bytes], what: str, most: int) -> Iterator[tuple[bytes, int]]:
+def _plain(pieces: Iterable[bytes], what: str) -> Iterator[tuple[bytes, int]]:
+    for piece in pieces:
+        yield piece, len(piece)
+
+
+def _gunzip(pieces: Iterable[bytes], what: str) -> Iterator[tuple[bytes, int]]:
     stream = None
     members = packed = 0
     for piece in pieces:
@@ -87,3 +88,6 @@ def _unzstd(pieces: Iterable[bytes], what: str) -> Iterator[tuple[bytes, int]]:
             feature="zstd",
             hint="pip install 'bpfimg[zstd]', or make it with gzip",
         ) from error
+
+
+_READ = {"": _plain, "gzip": _gunzip, "zstd": _unzstd}

@@ -47,7 +47,7 @@ class TarIndex:
         import weakref
 
         self.path = path
-        self._descriptor, self._size = _open(path, limits)
+        self._descriptor, self._size, self.compression = _open(path, limits)
         self.close = weakref.finalize(self, os.close, self._descriptor)
         """Lets the file go; whoever forgets does it when the object goes."""
         self.files: dict[str, Member] = {}
@@ -144,8 +144,8 @@ def _led(name: str, entry: _tar.Entry) -> str | None:
     return "/".join(parts)
 
 
-def _open(path: str, limits: Limits) -> tuple[int, int]:
-    """A descriptor of the archive and its size, unpacked where it is compressed."""
+def _open(path: str, limits: Limits) -> tuple[int, int, str]:
+    """A descriptor of the archive, unpacked where it is compressed, its size, and how it was compressed."""
     try:
         # O_NONBLOCK: a FIFO that somebody left there must not hang the reader
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
@@ -163,7 +163,7 @@ def _open(path: str, limits: Limits) -> tuple[int, int]:
         if kind:
             return _unpacked(path, descriptor, kind, limits)
         kept = True
-        return descriptor, status.st_size
+        return descriptor, status.st_size, ""
     except OSError as error:
         raise StoreError(f"cannot read {path}: {error.strerror}") from error
     finally:
@@ -171,7 +171,7 @@ def _open(path: str, limits: Limits) -> tuple[int, int]:
             os.close(descriptor)
 
 
-def _unpacked(path: str, descriptor: int, kind: str, limits: Limits) -> tuple[int, int]:
+def _unpacked(path: str, descriptor: int, kind: str, limits: Limits) -> tuple[int, int, str]:
     import tempfile
 
     def pieces() -> Iterator[bytes]:
@@ -187,4 +187,4 @@ def _unpacked(path: str, descriptor: int, kind: str, limits: Limits) -> tuple[in
             while left:
                 left = left[file.write(left) :]
             size += len(content)
-        return os.dup(file.fileno()), size
+        return os.dup(file.fileno()), size, kind

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import objects
+from bench import objects, transfers
 from tests.support.netns import bpffs, namespace
 from tests.support.objects import example
 from tests.support.registry import registry
@@ -162,10 +162,20 @@ def peak(bench: Bench, argv: list[str]) -> float:
 
 
 def main() -> int:
-    """Prints the table."""
+    """Prints the tables."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--runs", type=int, default=15, help="cold processes per case (default 15)")
-    runs = parser.parse_args().runs
+    parser.add_argument("--runs", type=int, default=10, help="cold processes per case (default 10)")
+    parser.add_argument("--part", choices=("programs", "transfers"), help="only these tables (default: both)")
+    asked = parser.parse_args()
+    if asked.part != "transfers":
+        programs(asked.runs)
+    if asked.part != "programs":
+        transfers.main(asked.runs, _PEAK)
+    return 0
+
+
+def programs(runs: int) -> None:
+    """Prints the table of everything that one program takes on its way."""
     with contextlib.ExitStack() as stack:
         bench = Bench(stack, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bpfimg-bench-"))))
         bench.prepare()
@@ -186,7 +196,6 @@ def main() -> int:
         print(f"{case.name:34} {wall:8.1f} {wall / base:6.1f}x {case.aim:>7} {peaks[case.name]:9.1f}")
     count, size, rate = objects.lint_rate(ROOT)
     print(f"lint, one process: {rate:.0f} objects a second of CPU, {count} of {size:.0f} KiB on average (aim 500)")
-    return 0
 
 
 if __name__ == "__main__":

@@ -99,6 +99,10 @@ class Entries:
         parsed = _parsed(b"[" + self._body + b"]")
         yield from parsed if isinstance(parsed, list) else ()
 
+    def pairs(self) -> Iterator[tuple[bytes, object]]:
+        """Yields every entry as written and as parsed."""
+        yield from zip(self._lines(), self, strict=True)
+
     def find(self, names: tuple[str, ...]) -> Descriptor | None:
         """Returns the first entry with the first of `names` that is there."""
         for name in names:

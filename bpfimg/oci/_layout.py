@@ -90,7 +90,7 @@ class Layout:
 
     def fetch(self, descriptor: Descriptor, *, limit: int | None = None) -> bytes:
         check_limit(descriptor, self.limits.blob if limit is None else limit, self.limits)
-        content = self._read(descriptor.digest, descriptor.size, f"content {descriptor.digest}")
+        content = self.read(descriptor.digest, descriptor.size, f"content {descriptor.digest}")
         return check_content(descriptor, content, self._blob(descriptor.digest))
 
     def stream(self, descriptor: Descriptor) -> Iterator[bytes]:
@@ -240,16 +240,17 @@ class Layout:
         found = self.entries().by_digest(digest)
         if found is not None:
             return found
-        content = self._read(digest, self.limits.document, f"{self.repository}@{digest}")
+        content = self.read(digest, self.limits.document, f"{self.repository}@{digest}")
         check_content(Descriptor("", digest, len(content)), content, self._blob(digest))
         return Descriptor(parse_document(content, "", self.limits).media_type, digest, len(content))
 
-    def _read(self, digest: Digest, most: int, what: str) -> bytes:
+    def read(self, digest: Digest, most: int, what: str = "") -> bytes:
+        """Returns content as it is, unchecked, `most` + 1 bytes of it; NotFound (with `what`) when it is not there."""
         try:
             with closing(self._open(digest)) as file:
                 return b"".join(descriptor_pieces(file, most))
         except FileNotFoundError as error:
-            raise NotFound(f"the store {self.path} has no {what}") from error
+            raise NotFound(f"the store {self.path} has no {what or digest}") from error
         except OSError as error:
             raise store_error("read", self._blob(digest), error) from error
 

@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     from bpfimg.oci._docker import DockerDaemon
     from bpfimg.oci._engine import Engine
     from bpfimg.oci._environment import registry_options
+    from bpfimg.oci._fsck import fsck
     from bpfimg.oci._limits import Limits
     from bpfimg.oci._logout import logout
     from bpfimg.oci._options import RegistryOptions
     from bpfimg.oci._oras import Oras
     from bpfimg.oci._progress import Progress
+    from bpfimg.oci._prune import prune
     from bpfimg.oci._registries import Registries
+    from bpfimg.oci._retag import retag
+    from bpfimg.oci._stored import Stored, listing, measure
     from bpfimg.oci._transport import Location, nameless
     from bpfimg.oci._whole import is_whole
 
@@ -39,11 +43,17 @@ __all__ = [
     "Progress",
     "Registries",
     "RegistryOptions",
+    "Stored",
+    "fsck",
     "is_whole",
+    "listing",
     "login",
     "logout",
+    "measure",
     "nameless",
+    "prune",
     "registry_options",
+    "retag",
 ]
 
 __getattr__ = opened(
@@ -60,10 +70,16 @@ __getattr__ = opened(
         "Progress": "_progress",
         "Registries": "_registries",
         "RegistryOptions": "_options",
+        "Stored": "_stored",
+        "fsck": "_fsck",
         "is_whole": "_whole",
+        "listing": "_stored",
         "login": "_accounts",
         "logout": "_logout",
+        "measure": "_stored",
         "nameless": "_transport",
+        "prune": "_prune",
         "registry_options": "_environment",
+        "retag": "_retag",
     },
 )

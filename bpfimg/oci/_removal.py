@@ -57,10 +57,10 @@ def kept(layout: Layout, entries: Entries, digest: Digest) -> dict[bytes, object
 def _drop_evidence(layout: Layout, entries: Entries, found: Descriptor) -> None:
     """Takes out the entries about an image, and about its children, of which none of its repository is left."""
     ours = (f"{layout.repository}:", f"{layout.repository}@")
-    gone = _family(layout, found)
+    gone = family(layout, found)
     for each in stored(entries if layout.short_names else entries.with_text(str(layout.repository))):
         if gone and (layout.short_names or each.name.startswith(ours)):
-            gone -= _family(layout, each.descriptor)
+            gone -= family(layout, each.descriptor)
     for digest in gone:
         entries.drop(
             line
@@ -71,8 +71,8 @@ def _drop_evidence(layout: Layout, entries: Entries, found: Descriptor) -> None:
             entries.drop(line for line, _ in entries.with_annotation(NAME, layout.full_name(digest.tag + ending)))
 
 
-def _family(layout: Layout, descriptor: Descriptor) -> set[Digest]:
-    """An image, and what an index among them lists."""
+def family(layout: Layout, descriptor: Descriptor) -> set[Digest]:
+    """Returns the digests of an image and of what an index among them lists."""
     found, ahead = {descriptor.digest}, [descriptor] if descriptor.is_index else []
     while ahead:
         try:

@@ -9,7 +9,8 @@ import re
 import time
 
 from bpfimg._value import value
-from bpfimg.errors import DigestMismatch, ImageError, NotFound
+from bpfimg.errors import DigestMismatch, ImageError, NotFound, UsageError
+from bpfimg.oci._digest import Digest
 from bpfimg.oci._entries import NAME, REPOSITORY, SINCE, SUBJECT, annotations_of, described
 from bpfimg.oci._json import parse_object
 from bpfimg.oci._limits import DEFAULT
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from bpfimg.oci._descriptor import Descriptor
-    from bpfimg.oci._digest import Digest
     from bpfimg.oci._limits import Limits
     from bpfimg.oci._model import Manifest
     from bpfimg.oci._target import Source
@@ -46,6 +46,13 @@ class Stored:
     since: str = ""
 
 
+def listing(path: str, limits: Limits = DEFAULT) -> list[Stored]:
+    """Returns the images of the layout at `path` by name; nothing but its index is read."""
+    from bpfimg.oci._layout import load
+
+    return sorted(stored(load(path, limits)), key=lambda each: each.name)
+
+
 def stored(entries: Iterable[object]) -> Iterator[Stored]:
     """Yields the images among the entries; signatures and attestations under cosign's tags are none."""
     for entry in entries:
@@ -63,7 +70,17 @@ def stored(entries: Iterable[object]) -> Iterator[Stored]:
 
 def is_cosign_tag(name: str) -> bool:
     """Says whether a tag, or what ends in one, is where cosign keeps what it says about a digest."""
-    return name.endswith(COSIGN_ENDINGS) and name.rpartition(":")[2].startswith("sha256-")
+    return name.endswith(COSIGN_ENDINGS) and name.rpartition(":")[2].startswith(("sha256-", "sha512-"))
+
+
+def cosign_subject(name: str) -> Digest | None:
+    """Returns the digest that such a tag is about; None for other tags, and where it has only a part of the digest."""
+    if not is_cosign_tag(name):
+        return None
+    try:
+        return Digest.parse(name.rpartition(":")[2].rpartition(".")[0].replace("-", ":", 1))
+    except UsageError:
+        return None
 
 
 def _read(name: str, descriptor: Descriptor, annotations: Mapping[str, object]) -> Stored:

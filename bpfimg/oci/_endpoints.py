@@ -133,8 +133,10 @@ class Endpoints:
     def _wire(self, endpoint: Endpoint) -> Wire:
         found = self._wires.get(endpoint)
         if found is None:
-            # the next place is a better second try than the same mirror again
-            options = replace(self._options, waits=()) if endpoint.mirror else self._options
+            # the next place is a better second try than the same mirror again, and the user's password was for the
+            # registry that they named
+            theirs = replace(self._options, waits=(), username=None, password=None)
+            options = theirs if endpoint.mirror else self._options
             made = Wire(endpoint.repository, options, self._connections, insecure=endpoint.insecure)
             found = self._wires.setdefault(endpoint, made)
         return found

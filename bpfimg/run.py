@@ -14,13 +14,12 @@ if TYPE_CHECKING:
 
     from bpfimg.kernel import bpf
     from bpfimg.load import Hook, Host, ImageRecord, LinkRecord, Load
-    from bpfimg.oci import Descriptor, Platform, Reference, Source, Target
+    from bpfimg.oci import Descriptor, Platform, Reference, Source, Target, places
     from bpfimg.sign import VerifiedImage
 
 __all__ = ["PULL_POLICIES", "Running", "attach", "detach", "fetch", "image", "load", "unload"]
 
-#: when the registry is asked: for every fetch; for what the store lacks; as `always` but content with the store when
-#: the registry cannot be reached; not at all
+#: when the registry is asked, as `fetch` explains
 PULL_POLICIES = ("always", "missing", "newer", "never")
 
 
@@ -47,18 +46,34 @@ def fetch(
     reference: Reference,
     *,
     pull: str = "missing",
+    platforms: Sequence[Platform] | None = None,
+    lenient: bool = False,
+    limits: places.Limits | None = None,
+    progress: places.Progress | None = None,
     warn: Callable[[str], None] = lambda sentence: None,
 ) -> Descriptor:
-    """Returns what `reference` names once it is in `store`, for this machine, with its signatures.
+    """Returns what `reference` names once it is in `store`, with its signatures.
 
-    `pull` is one of `PULL_POLICIES`; `registry` is called only when the network is needed. With `missing`, an image of
-    which a part is altered or gone counts as missing. The tag is read one time: go on with the descriptor. Raises
-    `NotFound`, `RegistryError`, `DigestMismatch`, `StoreError`.
+    `pull` says when the registry is asked; `registry` is called only then::
+
+        always   every time: what the name means now, who signed it. Error when the registry cannot be reached
+        missing  when the store lacks the image, or a part of it or of a signature is gone or altered
+        newer    as always; when the registry cannot be reached, a warning and what the store has
+        never    never, not for signatures either
+
+    Only what the store lacks moves, and what is altered there is mended. A name with a digest means one image for
+    ever: with `missing` it needs no network once it is there. The tag is read one time: go on with the descriptor.
+
+    Of an index, the image for this machine is fetched; with `platforms` those for them, () all. Where it has none:
+    NotFound, or, for a caller who is `lenient`, all of them. Raises `NotFound`, `RegistryError`, `DigestMismatch`,
+    `ImageError`, `StoreError`.
     """
     from bpfimg.errors import NotFound, RegistryError
-    from bpfimg.oci import Platform, copy
+    from bpfimg.oci import Platform, places
 
-    held = _held(store, reference)
+    bounds = limits or places.Limits()
+    wanted = (Platform.host(),) if platforms is None else tuple(platforms)
+    held = _held(store, reference, wanted, bounds)
     if pull == "never":
         if held is None:
             hint = "`bpfimg pull` fetches it, `--pull missing` would have"
@@ -69,8 +84,14 @@ def fetch(
     if pull == "missing" and held is not None:
         return held
     try:
+        remote = registry()
+        top = _meant(remote, reference, held)
+        if lenient and not _has(remote, top, wanted):
+            wanted = ()
+        from bpfimg.oci import copy
+
         tag = None if reference.digest else reference.tag  # a digest says which: it moves no tag that others go by
-        return copy(registry(), reference.selector, store, tag, platform=Platform.host())
+        return copy(remote, top, store, tag, platform=wanted, limits=bounds, progress=progress)
     except RegistryError as error:
         if pull != "newer" or held is None or isinstance(error, NotFound):
             raise
@@ -78,26 +99,35 @@ def fetch(
         return held
 
 
-def _held(store: Target, reference: Reference) -> Descriptor | None:
+def _meant(remote: Source, reference: Reference, held: Descriptor | None) -> Descriptor:
+    """What the name means there; a digest means the same everywhere."""
+    if held is not None and reference.digest is not None:
+        return held
+    return remote.resolve(reference.selector)
+
+
+def _has(remote: Source, top: Descriptor, platforms: Sequence[Platform]) -> bool:
+    """Whether an image there can be chosen for each of the platforms."""
+    from bpfimg.errors import NotFound
+    from bpfimg.oci import Index, parse_document
+
+    document = parse_document(remote.fetch(top), top.media_type)
+    try:
+        return not isinstance(document, Index) or all(document.select(each) for each in platforms)
+    except NotFound:
+        return False
+
+
+def _held(store: Target, reference: Reference, wanted: Sequence[Platform], limits: places.Limits) -> Descriptor | None:
     """What the store holds under that name, if it holds it whole; every byte is hashed."""
     from bpfimg.errors import DigestMismatch, NotFound
-    from bpfimg.oci import Index, Platform, parse_document
+    from bpfimg.oci import places
 
     try:
-        found = child = store.resolve(reference.selector)
-        document = parse_document(store.fetch(child), child.media_type)
-        if isinstance(document, Index):
-            try:
-                child = document.select(Platform.host())
-            except NotFound:
-                return found  # it is all there is: whoever reads it says which platforms it has
-            document = parse_document(store.fetch(child), child.media_type)
-        if not isinstance(document, Index):
-            for part in (document.config, *document.layers):
-                store.fetch(part)
+        found = store.resolve(reference.selector)
     except (NotFound, DigestMismatch):
         return None
-    return found
+    return found if places.is_whole(store, found, wanted, limits=limits) else None
 
 
 def image(

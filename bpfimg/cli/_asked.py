@@ -11,9 +11,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Asked", "add_asked", "asked"]
 
-#: peers' words for the same policies, read without regard to case
-_PULL_ALIASES = {"ifnotpresent": "missing"}
-
 
 @value(frozen=True, slots=True)
 class Asked:
@@ -25,12 +22,15 @@ class Asked:
     name: str | None
     key: str | None
     pull: str
+    pull_given: str | None
     dry_run: bool
 
 
 def add_asked(parser: argparse.ArgumentParser, *, behind_hook: bool = False) -> None:
     """Adds the options; with `behind_hook` under other names, so that what stands before HOOK is not overwritten."""
     from argparse import SUPPRESS
+
+    from bpfimg.cli._limits import add_limit
 
     tail = "_behind" if behind_hook else ""
 
@@ -56,14 +56,14 @@ def add_asked(parser: argparse.ArgumentParser, *, behind_hook: bool = False) -> 
         help="believe images signed with this public key, whatever the policy file says",
     )
     add("--pull", dest="pull", metavar="always|missing|newer|never", help="when to ask the registry (default missing)")
+    add_limit(parser, behind_hook=behind_hook)
     add("--dry-run", dest="dry_run", action="store_true", help="do everything but change this host")
 
 
 def asked(arguments: argparse.Namespace) -> Asked:
     """Merges what stands before and behind HOOK; raises `UsageError`."""
+    from bpfimg.cli._fetched import pull_policy
     from bpfimg.cli._parser import key_values
-    from bpfimg.errors import UsageError
-    from bpfimg.run import PULL_POLICIES
 
     def many(field: str) -> list[str]:
         return [*(getattr(arguments, field) or []), *(getattr(arguments, f"{field}_behind", None) or [])]
@@ -73,16 +73,13 @@ def asked(arguments: argparse.Namespace) -> Asked:
         before: str | None = getattr(arguments, field)
         return before if behind is None else behind
 
-    pull = (one("pull") or "missing").lower()
-    pull = _PULL_ALIASES.get(pull, pull)
-    if pull not in PULL_POLICIES:
-        raise UsageError(f"--pull is {pull!r}, expected {', '.join(PULL_POLICIES)}")
     return Asked(
         programs=tuple(many("programs")),
         globals=key_values(many("globals"), "--global"),
         metadata=key_values(many("metadata"), "--metadata"),
         name=one("name"),
         key=one("key"),
-        pull=pull,
+        pull=pull_policy(one("pull"), "missing"),
+        pull_given=one("pull"),
         dry_run=bool(one("dry_run")),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bpfimg.cli._copy_options import PLATFORM_HELP
 from bpfimg.errors import UsageError
 
 TYPE_CHECKING = False
@@ -9,73 +10,72 @@ if TYPE_CHECKING:
     import argparse
 
     from bpfimg.cli._options import Options
-    from bpfimg.oci import Descriptor, Digest, Reference, Target
 
-EPILOG = """\
-SRC and DST are [TRANSPORT:]NAME[:TAG][@DIGEST]: registry:NAME, store:NAME (the local store), oci:DIR[:REF] (an OCI
-image layout). Without a transport SRC is looked for in the local store first, then in its registry; DST is in a
-registry.
+EPILOG = f"""\
+SRC and DST are [TRANSPORT:]NAME[:TAG][@DIGEST]:
+  registry:NAME             in a registry
+  store:NAME                the local store
+  oci:DIR[:REF]             an OCI image layout
+  oci-archive:FILE[:REF]    a tar file of one
+  docker-archive:FILE[:REF] as `docker save` writes it
+  docker-daemon:NAME        a running docker or podman
+Without a transport SRC is looked for in the local store first, then in its registry; DST is in a registry. A DST that
+is a path alone (oci:DIR) takes the name of SRC.
+
+{PLATFORM_HELP}
+
+--from-file copies a list of images in one process, eight at a time: `SRC DST` on each line, or `SRC` alone with DST
+given once, where all of them go: oci:DIR, oci-archive:FILE, store:, registry:mirror.example/prefix. Empty lines and
+what follows a # are passed over; - reads the list from stdin. What fails is named at the end, and the others are
+there. LIST.journal says what is done: a second run goes on from there, and takes it away when nothing is left to do;
+the run after that looks at every image again, so tags that moved are followed.
 
 examples:
-  bpfimg copy registry.example/xdp_counter:v1 oci:/media/usb/images:registry.example/xdp_counter:v1
-  bpfimg copy oci:/media/usb/images:registry.example/xdp_counter:v1 store:registry.example/xdp_counter:v1"""
+  bpfimg copy registry.example/xdp_counter:v1 oci:/media/usb/images
+  bpfimg copy oci:/media/usb/images:registry.example/xdp_counter:v1 store:registry.example/xdp_counter:v1
+  bpfimg copy --platform linux/arm64 --flatten registry.example/probe:v1 mirror.example/probe:v1-arm64
+  bpfimg copy --from-file images.txt oci-archive:/media/usb/images.tar
+  bpfimg copy --from-file images.txt registry:mirror.example/ebpf"""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Adds the words."""
-    parser.add_argument("source", metavar="SRC", help="where the image is")
-    parser.add_argument("destination", metavar="DST", help="where it goes")
+    from bpfimg.cli._copy_options import add_copying
+    from bpfimg.cli._limits import add_limit
+
+    parser.add_argument("source", metavar="SRC", nargs="?", help="where the image is")
+    parser.add_argument("destination", metavar="DST", nargs="?", help="where it goes")
+    parser.add_argument("--from-file", metavar="LIST", help="copy all images of a list; then DST stands alone")
+    parser.add_argument("--journal", metavar="FILE", help="where to keep what is done (default LIST.journal)")
+    parser.add_argument("--no-journal", action="store_true", help="keep no journal: begin anew every time")
+    add_copying(parser)
+    add_limit(parser)
 
 
 def run(arguments: argparse.Namespace, options: Options) -> int:
-    """Copies every architecture of the image; prints `DST@sha256:...`."""
+    """Copies; prints `DST@sha256:...`, for each image of a list as it is there."""
+    from bpfimg.cli._copy_options import copying
+
+    what = copying(arguments)
+    if arguments.from_file is not None:
+        from bpfimg.cli._copy_list import copy_list
+
+        return copy_list(arguments, options, what)
+    for given, option in ((arguments.journal, "--journal"), (arguments.no_journal, "--no-journal")):
+        if given:
+            raise UsageError(f"{option} is for lists, expected --from-file LIST beside it")
+    if arguments.source is None or arguments.destination is None:
+        raise UsageError("copy needs two places, expected SRC DST or --from-file LIST")
+    from bpfimg.cli._copied import copied
+    from bpfimg.cli._places import located, spelt, target
     from bpfimg.cli._render import image_entry, json_text
-    from bpfimg.oci import copy
 
-    source, selector = _source(arguments.source, options)
-    target, tag = _target(arguments.destination, options)
-    descriptor: Descriptor = copy(source, selector, target, tag)
+    found = located(options, arguments.source)
+    place, tag = target(options, arguments.destination, named=found.reference)
+    descriptor = copied(options, found, place, tag, what)
+    name = spelt(arguments.destination, place.repository, tag)
     if options.json:
-        print(json_text({"images": [image_entry(arguments.destination, descriptor)]}))
+        print(json_text({"images": [image_entry(name, descriptor)]}))
     else:
-        print(descriptor.digest if options.quiet else f"{arguments.destination}@{descriptor.digest}")
+        print(descriptor.digest if options.quiet else f"{name}@{descriptor.digest}")
     return 0
-
-
-def _source(text: str, options: Options) -> tuple[Target, str | Digest]:
-    from bpfimg.cli import _places
-    from bpfimg.oci import Layout, Reference
-
-    word, rest = Reference.split_transport(text)
-    if word == "oci":
-        return Layout.named(rest, lock_timeout=options.lock_timeout)
-    reference = Reference.parse(rest)
-    if not word:
-        return _places.find(options, reference)[0], reference.selector
-    return _named(word, reference, options), reference.selector
-
-
-def _target(text: str, options: Options) -> tuple[Target, str | None]:
-    from bpfimg.oci import Layout, Reference
-
-    word, rest = Reference.split_transport(text)
-    if word == "oci":
-        path, _, name = rest.partition(":")
-        if not name:
-            hint = f"as in oci:{path}:registry.example/xdp_counter:v1"
-            raise UsageError(f"{text!r} says no name for the image, expected oci:DIR:NAME", hint=hint)
-        if set(name) & set("/:@"):
-            reference = Reference.parse(name)
-            return Layout(path, reference.repository, lock_timeout=options.lock_timeout), reference.tag
-        # a bare tag: written so that the same words find it again
-        layout, selector = Layout.named(rest, lock_timeout=options.lock_timeout)
-        return layout, str(selector)
-    reference = Reference.parse(rest)
-    return _named(word or "registry", reference, options), reference.tag
-
-
-def _named(transport: str, reference: Reference, options: Options) -> Target:
-    from bpfimg.cli import _places
-
-    place = _places.store if transport == "store" else _places.registry
-    return place(options, reference.repository)

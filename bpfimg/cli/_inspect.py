@@ -88,20 +88,18 @@ def _file(arguments: argparse.Namespace) -> tuple[Document, Dissection]:
 def _image(arguments: argparse.Namespace, options: Options) -> tuple[Document, Dissection]:
     from bpfimg import inspect
     from bpfimg.cli._places import located
-    from bpfimg.oci import Platform, Reference
+    from bpfimg.oci import Platform
 
     wanted = Platform.parse(arguments.platform) if arguments.platform is not None else None
-    place, descriptor = located(options, arguments.what)
+    found = located(options, arguments.what)
     try:
-        seen = inspect.image(place, descriptor, wanted, Platform.host())
+        seen = inspect.image(found.place, found.descriptor, wanted, Platform.host())
     except NotFound as error:
         # a pull leaves out the other platforms of an index
-        hint = "`bpfimg pull --all-platforms` fetches every platform" if descriptor.is_index else error.hint
+        hint = "`bpfimg pull --all-platforms` fetches every platform" if found.descriptor.is_index else error.hint
         raise NotFound(str(error), status=error.status, code=error.code, hint=hint) from error
-    digest = str(descriptor.digest)
-    transport, name = Reference.split_transport(arguments.what)
-    reference = arguments.what if transport else str(Reference.parse(name))
-    return {"id": digest, "reference": reference, "digest": digest, **seen.head()}, seen.dissection
+    digest = str(found.descriptor.digest)
+    return {"id": digest, "reference": found.name, "digest": digest, **seen.head()}, seen.dissection
 
 
 def _print(head: Document, found: Dissection, arguments: argparse.Namespace, options: Options) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
 
 from bpfimg._value import value
+from bpfimg.cli._opened import Opened
 from bpfimg.errors import UsageError
 
 TYPE_CHECKING = False
@@ -49,7 +49,8 @@ class Options:
     insecure_skip_tls_verify: bool
     lock_timeout: float
     libbpf: str | None
-    open: ExitStack
+    limit: tuple[str, ...]
+    open: Opened
 
     @property
     def json(self) -> bool:
@@ -109,8 +110,15 @@ def resolve(arguments: argparse.Namespace, environ: Mapping[str, str], uid: int)
         insecure_skip_tls_verify=bool(given.get("insecure_skip_tls_verify")),
         lock_timeout=_seconds(str(given.get("lock_timeout", "30"))),
         libbpf=environ.get("BPFIMG_LIBBPF") or None,
-        open=ExitStack(),
+        limit=_limits(arguments, environ),
+        open=Opened(),
     )
+
+
+def _limits(arguments: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The words of `--limit`, those that win last; `cli._limits` reads them where they count."""
+    named = (word for word in environ.get("BPFIMG_LIMIT", "").split(",") if word)
+    return (*named, *getattr(arguments, "limit", ()), *getattr(arguments, "limit_behind", ()))
 
 
 def _text(given: Mapping[str, str | bool], field: str) -> str | None:

@@ -1,74 +1,225 @@
-"""Where an image is: the local store, a registry, a layout on disk; and where a bare name is looked for first."""
+"""Where an image is: the local store, a registry, a layout, an archive; and where a bare name is looked for first."""
 
 from __future__ import annotations
 
-from bpfimg.errors import NotFound, RegistryError
+from bpfimg._value import value
+from bpfimg.errors import NotFound, RegistryError, UsageError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from bpfimg.cli._options import Options
-    from bpfimg.oci import Descriptor, Layout, Reference, Registry, Repository, Target
+    from collections.abc import Sequence
 
-__all__ = ["find", "located", "registry", "store"]
+    from bpfimg.cli._options import Options
+    from bpfimg.oci import Descriptor, Digest, Layout, Reference, Registry, Repository, Target, places
+
+__all__ = [
+    "Found",
+    "find",
+    "first_there",
+    "here",
+    "located",
+    "names",
+    "publish",
+    "registry",
+    "spelt",
+    "store",
+    "target",
+]
+
+
+@value(frozen=True, slots=True)
+class Found:
+    """An image and where it is; `reference` is its name there, `name` as messages and documents say it."""
+
+    place: Target
+    name: str
+    reference: Reference
+    descriptor: Descriptor
 
 
 def store(options: Options, repository: Repository) -> Layout:
     """The local store, as seen from one repository."""
-    from bpfimg.oci import Layout
-
-    return Layout(options.store, repository, lock_timeout=options.lock_timeout, short_names=False)
+    return _layout(options, options.store, repository, short_names=False)
 
 
 def registry(options: Options, repository: Repository) -> Registry:
-    """The repository in its registry; credentials from where docker and podman keep them."""
+    """The repository in its registry; connections are shared by all of one command."""
+    from bpfimg._value import replace
+    from bpfimg.cli._access import registry_options
+    from bpfimg.cli._limits import limits
+    from bpfimg.oci import Registry
+
+    connections = options.open.connections(replace(registry_options(options), limits=limits(options)))
+    return Registry(repository, connections=connections)
+
+
+def names(text: str) -> tuple[Reference, ...]:
+    """What a bare name may mean, the first first: for short names by registries.conf(5), else what it says."""
     import os
 
-    from bpfimg.cli._parser import warn
-    from bpfimg.oci import Registry, places
+    from bpfimg.oci import Reference, places
 
-    remote = Registry(
-        repository,
-        places.RegistryOptions(
-            authfile=options.authfile,
-            auth_files=places.RegistryOptions.default_auth_files(os.environ, os.geteuid()),
-            proxies=places.RegistryOptions.default_proxies(os.environ),
-            ca_file=options.ca_file,
-            plain_http=options.plain_http,
-            insecure_skip_tls_verify=options.insecure_skip_tls_verify,
-            warn=warn,
-        ),
-    )
-    return options.open.enter_context(remote)
+    first = text.partition("/")[0]
+    if "/" in text and ("." in first or ":" in first or first == "localhost"):
+        return (Reference.parse(text),)
+    return places.Registries.load(os.environ, os.geteuid()).candidates(text)
 
 
-def find(options: Options, reference: Reference) -> tuple[Target, Descriptor]:
+def here(options: Options, text: str) -> Found | None:
+    """The image of that bare name in the local store, None when it has none; of a short name any that is meant.
+
+    What was built here under a short name has Docker Hub's full one, whatever registries.conf says.
+    """
+    from bpfimg.oci import Reference
+
+    for reference in dict.fromkeys((*names(text), Reference.parse(text))):
+        local = store(options, reference.repository)
+        try:
+            return Found(local, str(reference), reference, local.resolve(reference.selector))
+        except NotFound:
+            continue
+    return None
+
+
+def first_there(options: Options, references: Sequence[Reference]) -> Found:
+    """The first of these that its registry has; the error of the first one when none has it."""
+    from bpfimg.cli._parser import note
+
+    failed: RegistryError | None = None
+    for number, reference in enumerate(references, 1):
+        remote = registry(options, reference.repository)
+        try:
+            return Found(remote, str(reference), reference, remote.resolve(reference.selector))
+        except RegistryError as error:
+            failed = failed or error
+            # Docker Hub says "denied" of what does not exist; anything else might hide that it is there
+            if not (isinstance(error, NotFound) or error.status in (401, 403)) or number == len(references):
+                raise failed if number == len(references) else error from None
+            note(options, f"{error}; asking {references[number].repository.host}")
+    raise UsageError("there is no name to look for, expected one")
+
+
+def find(options: Options, text: str) -> Found:
     """A bare name means the local store first, then the registry; raises `NotFound` where neither has it."""
     from bpfimg.cli._parser import note
 
-    local = store(options, reference.repository)
+    found = here(options, text)
+    if found is not None:
+        return found
+    references = names(text)
+    note(options, f"{references[0]} is not in {options.store}, asking {references[0].repository.host}")
     try:
-        return local, local.resolve(reference.selector)
-    except NotFound:
-        note(options, f"{reference} is not in {options.store}, asking {reference.repository.host}")
-    remote = registry(options, reference.repository)
-    try:
-        return remote, remote.resolve(reference.selector)
+        return first_there(options, references)
     except RegistryError as error:
         # whoever misspelt the tag of what they have just built learns little from "connection refused"
         error.hint = "; ".join(filter(None, (f"the local store {options.store} does not have it either", error.hint)))
         raise
 
 
-def located(options: Options, text: str) -> tuple[Target, Descriptor]:
-    """The image that [TRANSPORT:]NAME names: registry:NAME, store:NAME, oci:DIR[:REF], or as `find` does."""
-    from bpfimg.oci import Layout, Reference
+def located(options: Options, text: str) -> Found:
+    """The image that [TRANSPORT:]NAME names; a bare name is looked for as `find` does."""
+    from bpfimg.oci import Digest, Reference, places
 
-    word, rest = Reference.split_transport(text)
-    if word == "oci":
-        layout, selector = Layout.named(rest, lock_timeout=options.lock_timeout)
-        return layout, layout.resolve(selector)
-    reference = Reference.parse(rest)
-    if not word:
-        return find(options, reference)
-    place = (store if word == "store" else registry)(options, reference.repository)
-    return place, place.resolve(reference.selector)
+    where = places.Location.parse(text)
+    if not where.transport:
+        return find(options, where.reference)
+    if not where.path:
+        reference = Reference.parse(where.reference)
+        place: Target = (store if where.transport == "store" else registry)(options, reference.repository)
+        return Found(place, text, reference, place.resolve(reference.selector))
+    place, selector = _opened(options, where)
+    tag, digest = (None, selector) if isinstance(selector, Digest) else (selector, None)
+    return Found(place, text, Reference(place.repository, tag, digest), place.resolve(selector))
+
+
+def target(options: Options, text: str, *, named: Reference | None = None) -> tuple[Target, str | None]:
+    """Where an image goes, and the tag it is given there (None: the name has a digest alone).
+
+    Without a transport that is a registry. A path alone takes the name of the source, `named`.
+    """
+    from bpfimg.oci import Reference, places
+
+    where = places.Location.parse(text)
+    if where.path:
+        name = where.reference or (str(named) if named is not None and named.repository.host != "localhost" else "")
+        if not name:
+            hint = f"as in {where.transport}:{where.path}:registry.example/xdp_counter:v1"
+            raise UsageError(
+                f"{quoted(text)} says no name for the image, expected {where.transport}:PATH:NAME", hint=hint
+            )
+        return _at(options, where, name)
+    reference = Reference.parse(where.reference)
+    place = store if where.transport == "store" else registry
+    return place(options, reference.repository), reference.tag
+
+
+def spelt(text: str, repository: Repository, tag: str | None) -> str:
+    """A destination as it is said: what was typed, with the name that a path alone took."""
+    from bpfimg.oci import places
+
+    where = places.Location.parse(text)
+    return f"{text}:{repository}:{tag}" if where.path and not where.reference and tag else text
+
+
+def publish(options: Options) -> None:
+    """Puts archives, and what was written together, in place: before anything is said to be there."""
+    options.open.publish()
+
+
+def _opened(options: Options, where: places.Location) -> tuple[Target, str | Digest]:
+    """What is at a path."""
+    from bpfimg.cli._limits import limits
+    from bpfimg.cli._parser import warn
+    from bpfimg.oci import Layout, places
+
+    if where.transport == "oci":
+        return Layout.named(where.rest, lock_timeout=options.lock_timeout)
+    archive, selector = places.Archive.named(
+        where.rest,
+        docker=where.transport == "docker-archive",
+        limits=limits(options),
+        lock_timeout=options.lock_timeout,
+        warn=warn,
+    )
+    return options.open.archive(archive), selector
+
+
+def _at(options: Options, where: places.Location, name: str) -> tuple[Target, str | None]:
+    """Where an image of that name goes, at a path."""
+    from bpfimg.cli._limits import limits
+    from bpfimg.cli._parser import warn
+    from bpfimg.oci import Reference, places
+
+    if where.transport == "oci":
+        if set(name) & set("/:@"):
+            reference = Reference.parse(name)
+            return _layout(options, where.path, reference.repository), reference.tag
+        # a bare tag: written so that the same words find it again
+        return _layout(options, where.path, places.nameless(where.path)), name
+    docker = where.transport == "docker-archive"
+    # in an archive that docker writes or reads, a word is a name: busybox is docker.io/library/busybox:latest
+    full = docker or set(name) & set("/:@")
+    reference = Reference.parse(name) if full else Reference(places.nameless(where.path), name)
+    archive = places.Archive(
+        where.path,
+        reference.repository,
+        docker=docker,
+        limits=limits(options),
+        lock_timeout=options.lock_timeout,
+        warn=warn,
+    )
+    return options.open.archive(archive), reference.tag
+
+
+def _layout(options: Options, path: str, repository: Repository, *, short_names: bool = True) -> Layout:
+    from bpfimg.cli._limits import limits
+    from bpfimg.oci import Layout
+
+    return Layout(
+        path,
+        repository,
+        lock_timeout=options.lock_timeout,
+        short_names=short_names,
+        limits=limits(options),
+        batch=options.open.batch_of(path),
+    )

@@ -42,12 +42,12 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, options: Options) -> int:
     """Prints the list, or one document."""
-    from bpfimg.cli._places import find
-    from bpfimg.oci import Reference
+    from bpfimg.cli._places import located
 
     if arguments.get and arguments.sbom:
         raise UsageError("--get and --sbom are both given, expected one of them")
-    place, top = find(options, Reference.parse(arguments.reference))
+    there = located(options, arguments.reference)
+    place, top = there.place, there.descriptor
     subjects = dict(_subjects(place, top))
     if arguments.sbom:
         _attach(place, top, arguments.sbom, options)

@@ -34,18 +34,16 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     from bpfimg import sign
     from bpfimg.cli._key import private_key
     from bpfimg.cli._parser import note
-    from bpfimg.cli._places import find
+    from bpfimg.cli._places import located
     from bpfimg.cli._render import print_image
-    from bpfimg.oci import Reference
 
-    reference = Reference.parse(arguments.reference)
     key = private_key(arguments.key)
-    place, descriptor = find(options, reference)
+    found = located(options, arguments.reference)
     formats = ("bundle", "legacy") if arguments.format == "both" else (arguments.format,)
-    for signed in sign.image(place, descriptor, key, formats=formats):
+    for signed in sign.image(found.place, found.descriptor, key, formats=formats):
         note(
             options,
             f"{signed.descriptor.digest}: {signed.format} signature {'added' if signed.new else 'was there already'}",
         )
-    print_image(options, reference, descriptor)
+    print_image(options, found.reference, found.descriptor)
     return 0

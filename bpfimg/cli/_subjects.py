@@ -90,11 +90,11 @@ def of_image(word: str, options: Options, platforms: Sequence[Platform] = ()) ->
     from bpfimg.cli._places import located
     from bpfimg.image import BytecodeImage
 
-    place, descriptor = located(options, word)
-    there = BytecodeImage.platforms(place, descriptor)
+    found = located(options, word)
+    there = BytecodeImage.platforms(found.place, found.descriptor)
     for platform in (platforms or there) if there else (None,):
         try:
-            image = BytecodeImage.fetch(place, descriptor, platform)
+            image = BytecodeImage.fetch(found.place, found.descriptor, platform)
         except (ImageError, BytecodeError) as error:
             yield Subject(word, str(platform or ""), b"", None, error)
         else:

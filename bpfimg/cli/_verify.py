@@ -2,45 +2,63 @@
 
 from __future__ import annotations
 
+from bpfimg.cli._fetched import PULL_HELP
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
     from bpfimg.cli._options import Options
+    from bpfimg.cli._places import Found
+    from bpfimg.sign import VerifiedImage
 
-EPILOG = """\
-Exit code 3 when the image is not believed; each signature that was looked at is named with the reason.
+EPILOG = f"""\
+Exit code 3 when the image is not believed; each signature that was looked at is named with the reason. What was not in
+the local store is fetched there, and the bytes that were verified are those that `run` takes from it.
+
+{PULL_HELP}
 
 examples:
   bpfimg verify --key cosign.pub registry.example/xdp_counter:v1
-  bpfimg verify --policy policy.json registry.example/xdp_counter:v1"""
+  bpfimg verify --policy policy.json --pull always registry.example/xdp_counter:v1
+  bpfimg verify --key cosign.pub oci-archive:/media/usb/images.tar:registry.example/xdp_counter:v1"""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Adds the words."""
+    from bpfimg.cli._fetched import add_pull
+    from bpfimg.cli._limits import add_limit
     from bpfimg.cli._trust import add_key
 
-    parser.add_argument("reference", metavar="REF", help="the image, in the local store or in its registry")
+    parser.add_argument("reference", metavar="REF", help="the image")
     add_key(parser)
+    add_pull(parser, usual="missing")
+    add_limit(parser)
 
 
 def run(arguments: argparse.Namespace, options: Options) -> int:
     """Prints what is believed and why."""
     from bpfimg import sign
-    from bpfimg.cli._places import find
-    from bpfimg.cli._render import block, json_text
-    from bpfimg.cli._trust import policy, signer_entry
-    from bpfimg.oci import Reference
+    from bpfimg.cli._believed import wanted_image
+    from bpfimg.cli._trust import policy
 
-    reference = Reference.parse(arguments.reference)
     trust = policy(options, arguments.key)
-    place, descriptor = find(options, reference)
-    verified = sign.verify(place, reference, descriptor, trust, thorough=True)
+    found = wanted_image(options, arguments.reference, arguments.pull, "missing", lenient=True)
+    verified = sign.verify(found.place, found.reference, found.descriptor, trust, thorough=True)
+    _print(options, found, verified)
+    return 0
+
+
+def _print(options: Options, found: Found, verified: VerifiedImage) -> None:
+    from bpfimg.cli._render import block, json_text
+    from bpfimg.cli._trust import signer_entry
+
+    digest = str(found.descriptor.digest)
     if options.json:
         entry = {
-            "id": str(descriptor.digest),
-            "reference": str(reference),
-            "digest": str(descriptor.digest),
+            "id": digest,
+            "reference": found.name,
+            "digest": digest,
             "believed": True,
             "unsigned_allowed": verified.unsafe,
             "policy": verified.policy,
@@ -49,11 +67,10 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
         }
         print(json_text({"images": [entry]}))
     elif options.quiet:
-        print(descriptor.digest)
+        print(digest)
     else:
-        pairs = [("digest", str(descriptor.digest)), ("policy", verified.policy), ("rule", verified.rule)]
+        pairs = [("digest", digest), ("policy", verified.policy), ("rule", verified.rule)]
         pairs += [("signed by", f"{s.authority}, key {s.fingerprint}, {s.format} signature") for s in verified.signers]
         if verified.unsafe:
             pairs.append(("warning", "the policy allows unsigned images here"))
-        print(block(f"{reference} is believed", pairs))
-    return 0
+        print(block(f"{found.name} is believed", pairs))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def copy(
     source: Source,
-    selector: str | Digest,
+    selector: str | Digest | Descriptor,
     target: Target,
     tag: str | None,
     *,
@@ -39,6 +39,7 @@ def copy(
 ) -> Descriptor:
     """Copies the image that `selector` names, names it `tag` (None: not at all), and returns its descriptor.
 
+    `selector` is what `source.resolve` takes, or what it gave: then it is not asked again.
     Of an index every child goes along, with `platform` only those for it; the index document itself stays as it
     is, so digests do not change. With `referrers`, signatures and other artifacts about the image and its children
     go along, in both forms: manifests with a `subject`, and cosign's `.sig` and `.att` tags. Signatures that the
@@ -53,7 +54,7 @@ def copy(
         ends = Ends(Ahead(source, crew), target, writers, limits, progress or Unwatched())
         trees, mover = Trees(ends, platforms), Mover(ends)
         evidence = Evidence(ends, trees, mover)
-        top = source.resolve(selector)
+        top = selector if isinstance(selector, Descriptor) else source.resolve(selector)
         if referrers:
             evidence.look_soon([top.digest])
         tree = trees.read(top)

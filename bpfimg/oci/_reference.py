@@ -83,7 +83,7 @@ class Reference:
     def parse(text: str) -> Reference:
         """Returns the reference that `[HOST/]PATH[:TAG][@DIGEST]` spells; without either the tag is `latest`.
 
-        UsageError for every other text. Transport prefixes are not part of a reference: see `split_transport`.
+        UsageError for every other text. Transport prefixes are not part of a reference: see `Location`.
         """
         name, at, encoded = text.partition("@")
         head, colon, tail = name.rpartition(":")
@@ -106,13 +106,6 @@ class Reference:
     def with_digest(self, digest: Digest) -> Reference:
         """Returns this reference fixed to `digest`; the tag stays, for people."""
         return Reference(self.repository, self.tag, digest)
-
-    @staticmethod
-    def split_transport(text: str) -> tuple[str, str]:
-        """Returns the transport word ("" when none is written) and the rest; UsageError for one not supported."""
-        from bpfimg.oci._transport import split_transport
-
-        return split_transport(text)
 
 
 def check_tag(tag: str) -> str:

@@ -5,80 +5,142 @@ from __future__ import annotations
 import os
 import re
 
+from bpfimg._value import value
 from bpfimg.errors import NotFound, UsageError, quoted
-from bpfimg.oci._layout import Layout
 from bpfimg.oci._reference import Reference, Repository, check_tag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from bpfimg.oci._digest import Digest
 
-SUPPORTED = ("registry", "store", "oci")
-_PLANNED = ("oci-archive", "docker-archive", "docker-daemon")
+TRANSPORTS = ("registry", "store", "oci", "oci-archive", "docker-archive", "docker-daemon")
+_FILES = ("oci", "oci-archive", "docker-archive")
+#: how skopeo, podman, crane, regctl and buildx spell it -> how it is spelt here; with // or without
+_FOREIGN = {
+    "docker": "registry:NAME",
+    "docker-image": "registry:NAME",
+    "http": "NAME without http://",
+    "https": "NAME without https://",
+    "ocidir": "oci:DIR[:REF]",
+    "oci-layout": "oci:DIR[:REF]",
+    "dir": "oci:DIR[:REF], after `skopeo copy dir:DIR oci:DIR`",
+    "tarball": "docker-archive:FILE[:REF]",
+    "containers-storage": "oci-archive:FILE, after `podman save --format oci-archive -o FILE NAME`",
+}
+#: words that could also be names of images (docker:dind): foreign only where a // follows
+_IMAGES_TOO = ("docker", "http", "https", "dir", "tarball")
 
 
-def split_transport(text: str) -> tuple[str, str]:
-    """Returns the transport word and the rest of `[TRANSPORT:]NAME`; without one it is "" and the caller decides.
+@value(frozen=True, slots=True)
+class Location:
+    """`[TRANSPORT:]NAME` or `TRANSPORT:PATH[:REF]`, taken apart; whether anything is there, only opening it tells.
 
-    `oci:v1` could also be the tag v1 of a Docker Hub image called `oci`: it is the transport, as for skopeo.
-    UsageError for `docker://` and other transports that are not supported.
+    `transport` is "" for a bare name, else one of `TRANSPORTS`. `path` is that of a directory or file, "" for the
+    other transports. `reference` is the name of the image, "" where a path stands alone.
     """
-    word, colon, rest = text.partition(":")
-    if not colon:
-        return "", text
-    if word in SUPPORTED:
+
+    transport: str
+    path: str
+    reference: str
+
+    def __str__(self) -> str:
+        return f"{self.transport}:{self.rest}" if self.transport else self.rest
+
+    @property
+    def rest(self) -> str:
+        """What follows the transport."""
+        return ":".join(filter(None, (self.path, self.reference)))
+
+    @staticmethod
+    def parse(text: str) -> Location:
+        """Returns the parts of `text`; UsageError for transports that other tools have, with the spelling of here.
+
+        `oci:v1` could also be the tag v1 of a Docker Hub image called `oci`: it is the transport, as for skopeo.
+        """
+        word, colon, rest = text.partition(":")
+        if not colon or word not in TRANSPORTS:
+            _refuse_foreign(word, rest if colon else "")
+            return Location("", "", text)
         if not rest:
-            raise UsageError(f"nothing follows {word}: in the reference, expected {word}:NAME")
-        return word, rest
-    if word in _PLANNED or rest.startswith("//"):
-        raise UsageError(
-            f"the transport {word}: is not supported, expected one of {', '.join(f'{name}:' for name in SUPPORTED)}",
-            hint="copy the image into a layout with another tool and name that as oci:DIR:TAG",
-        )
-    return "", text
+            raise UsageError(f"nothing follows {word}: in the reference, expected {word}:{_expected(word)}")
+        if word not in _FILES:
+            return Location(word, "", rest)
+        path, colon, reference = rest.partition(":")
+        if not path or (colon and not reference):
+            raise UsageError(f"{quoted(text)} lacks a part, expected {word}:{_expected(word)}")
+        return Location(word, path, reference)
 
 
-def split_layout(text: str) -> tuple[str, Repository, str | Digest]:
-    """Returns the directory, repository and selector that `DIR[:REF]` names.
+def _expected(word: str) -> str:
+    return {"oci": "DIR[:REF]", "oci-archive": "FILE[:REF]", "docker-archive": "FILE[:REF]"}.get(word, "NAME")
+
+
+def _refuse_foreign(word: str, rest: str) -> None:
+    slashes = rest.startswith("//")
+    if not slashes and (word not in _FOREIGN or not rest or word in _IMAGES_TOO):
+        return
+    here = _FOREIGN.get(word)
+    raise UsageError(
+        f"the transport {quoted(word)} is not one of {', '.join(f'{name}:' for name in TRANSPORTS)}",
+        hint=f"write {here}" if here else "a name without a transport is looked for in the store, then in its registry",
+    )
+
+
+def split_place(
+    text: str,
+    there: Callable[[str], bool],
+    images: Callable[[str], Iterable[tuple[Reference | str, object]]],
+    word: str,
+) -> tuple[str, Repository, str | Digest]:
+    """Returns the path, repository and selector that `PATH[:REF]` names; `there` says which paths exist.
 
     REF is a reference or, without / : and @, a tag as other tools write it: of `localhost/NAME`, NAME being that of
-    the directory.
-    Without REF the layout must hold one image: NotFound names what it holds.
+    the directory or file. Without REF the place must hold one of `images`: NotFound names what it holds.
     """
-    path, reference = _split_directory(text)
+    path, reference = split_path(text, there)
     if set(reference) & set("/:@"):
         found = Reference.parse(reference)
         return path, found.repository, found.selector
     if not reference:
-        return _only_image(path)
-    return path, _nameless(path), check_tag(reference)
+        return _only_image(path, images, word)
+    return path, nameless(path), check_tag(reference)
 
 
-def _split_directory(text: str) -> tuple[str, str]:
-    if os.path.isdir(text):
-        return text, ""
-    colons = [at for at, letter in enumerate(text) if letter == ":"]
-    for at in colons:
-        if os.path.isdir(text[:at]):
+def split_path(text: str, there: Callable[[str], bool]) -> tuple[str, str]:
+    """A path that exists may have colons."""
+    for at in (len(text), *(at for at, letter in enumerate(text) if letter == ":")):
+        if there(text[:at]):
             return text[:at], text[at + 1 :]
     path, _, reference = text.partition(":")
     return path, reference
 
 
-def _only_image(path: str) -> tuple[str, Repository, str | Digest]:
-    images = list(Layout.images(path))
-    if len(images) != 1:
-        names = ", ".join(str(name) for name, _ in images) or "none"
+def _only_image(
+    path: str, images: Callable[[str], Iterable[tuple[Reference | str, object]]], word: str
+) -> tuple[str, Repository, str | Digest]:
+    found = list(images(path))
+    if len(found) != 1:
+        names = ", ".join(str(name) for name, _ in found) or "none"
         raise NotFound(
-            f"the image layout {path} holds {len(images)} named images ({quoted(names, 400)}), expected one",
-            hint=f"name one as oci:{path}:REF",
+            f"{path} holds {len(found)} named images ({quoted(names, 400)}), expected one",
+            hint=f"name one as {word}:{path}:REF",
         )
-    name, _ = images[0]
+    name, _ = found[0]
     if isinstance(name, Reference):
         return path, name.repository, name.selector
-    return path, _nameless(path), check_tag(name)
+    return path, nameless(path), check_tag(name)
 
 
-def _nameless(path: str) -> Repository:
-    word = re.sub("[^a-z0-9]+", "-", os.path.basename(os.path.abspath(path)).lower()).strip("-")
-    return Repository("localhost", word or "layout")
+def nameless(path: str) -> Repository:
+    """Returns the repository of images at `path` that have a tag and no more: `localhost/NAME`."""
+    name = os.path.basename(os.path.abspath(path)).lower()
+    return Repository("localhost", re.sub("[^a-z0-9]+", "-", name).strip("-") or "layout")
+
+
+def split_layout(text: str) -> tuple[str, Repository, str | Digest]:
+    """Returns the directory, repository and selector that `DIR[:REF]` names, as `split_place` does."""
+    from bpfimg.oci._layout import Layout
+
+    return split_place(text, os.path.isdir, Layout.images, "oci")

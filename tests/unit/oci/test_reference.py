@@ -96,27 +96,6 @@ def test_changing_a_reference() -> None:
         Reference(reference.repository)
 
 
-@pytest.mark.parametrize(
-    ("text", "parts"),
-    [
-        ("quay.io/a:v1", ("", "quay.io/a:v1")),
-        ("localhost:5000/a", ("", "localhost:5000/a")),
-        ("registry:quay.io/a", ("registry", "quay.io/a")),
-        ("store:a:v1", ("store", "a:v1")),
-        ("oci:/tmp/x:v1", ("oci", "/tmp/x:v1")),
-        ("busybox", ("", "busybox")),
-    ],
-)
-def test_transports(text: str, parts: tuple[str, str]) -> None:
-    assert Reference.split_transport(text) == parts
-
-
-@pytest.mark.parametrize("text", ["oci:", "docker://a/b", "oci-archive:x.tar", "docker-daemon:a:b", "https://a/b"])
-def test_transports_that_are_not_supported(text: str) -> None:
-    with pytest.raises(UsageError, match="expected"):
-        Reference.split_transport(text)
-
-
 def test_digests() -> None:
     empty = Digest.of(b"{}")
     assert str(empty) == "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"

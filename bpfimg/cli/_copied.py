@@ -1,0 +1,57 @@
+"""One image from where it was found to where it goes."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bpfimg.cli._copy_options import Copying
+    from bpfimg.cli._options import Options
+    from bpfimg.cli._places import Found
+    from bpfimg.oci import Descriptor, Target, places
+
+__all__ = ["copied", "moved"]
+
+
+def copied(options: Options, found: Found, target: Target, tag: str | None, what: Copying) -> Descriptor:
+    """Copies, with a bar on a terminal, and returns what is there now; an archive is a file from then on."""
+    from bpfimg.cli._bar import watching
+    from bpfimg.cli._places import publish
+
+    with watching(options) as progress:
+        descriptor = moved(options, found, target, tag, what, progress=progress)
+        publish(options)
+    return descriptor
+
+
+def moved(
+    options: Options,
+    found: Found,
+    target: Target,
+    tag: str | None,
+    what: Copying,
+    *,
+    progress: places.Progress | None,
+    at_once: int = 8,
+) -> Descriptor:
+    """Copies what `what` says of an image; returns the descriptor of what was named."""
+    from bpfimg.cli._limits import limits
+    from bpfimg.cli._parser import note
+    from bpfimg.oci import Index, copy, parse_document
+
+    descriptor, platforms = found.descriptor, what.platforms
+    if what.flatten and descriptor.is_index:
+        document = parse_document(found.place.fetch(descriptor), descriptor.media_type, limits(options))
+        assert isinstance(document, Index)
+        descriptor, platforms = document.select(platforms[0]), ()
+        note(options, f"of {found.name}, {descriptor.digest} is the image for {what.platforms[0]}")
+    return copy(
+        found.place,
+        descriptor,
+        target,
+        tag,
+        referrers=what.referrers,
+        platform=platforms,
+        limits=limits(options),
+        progress=progress,
+        at_once=at_once,
+    )

@@ -1,0 +1,86 @@
+"""An image by the pull policy: what `run`, `load`, `verify` and `pull` have in common."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from bpfimg.cli._options import Options
+    from bpfimg.cli._places import Found
+    from bpfimg.oci import Platform
+
+__all__ = ["PULL_HELP", "add_pull", "fetched", "pull_policy"]
+
+#: peers' words for the same policies, read without regard to case
+_ALIASES = {"ifnotpresent": "missing"}
+
+PULL_HELP = """\
+--pull says when the registry is asked:
+  always   every time: what the name means now, and for signatures that are new;
+           an error when the registry cannot be reached
+  missing  when the store lacks the image, or a part of it is gone or altered
+  newer    as always; without a registry, a warning and what the store has
+  never    never, not for signatures either
+Only what the store lacks moves. registry:NAME, store:NAME, oci:DIR and the
+other transports say where the image is, so there is no policy for them: it is
+taken from there, and nothing is kept."""
+
+
+def add_pull(parser: argparse.ArgumentParser, *, usual: str) -> None:
+    """Adds `--pull`."""
+    parser.add_argument(
+        "--pull", metavar="always|missing|newer|never", help=f"when to ask the registry (default {usual})"
+    )
+
+
+def pull_policy(text: str | None, usual: str) -> str:
+    """The policy that `text` names, `usual` when there is none; UsageError for a word that is none."""
+    from bpfimg.errors import UsageError
+    from bpfimg.run import PULL_POLICIES
+
+    word = (text or usual).lower()
+    word = _ALIASES.get(word, word)
+    if word not in PULL_POLICIES:
+        raise UsageError(f"--pull is {text!r}, expected {', '.join(PULL_POLICIES)}")
+    return word
+
+
+def fetched(
+    options: Options,
+    text: str,
+    *,
+    pull: str,
+    platforms: Sequence[Platform] | None = None,
+    lenient: bool = False,
+) -> Found:
+    """The image of that bare name, in the local store once it is fetched by the policy; see `run.fetch`.
+
+    Of a short name, what the store has decides; else the first registry that has it.
+    """
+    from bpfimg import run
+    from bpfimg.cli._bar import watching
+    from bpfimg.cli._limits import limits
+    from bpfimg.cli._parser import warn
+    from bpfimg.cli._places import Found, first_there, here, names, registry, store
+
+    known = here(options, text)
+    meant = (known.reference,) if known is not None else names(text)
+    if len(meant) > 1 and pull != "never":
+        meant = (first_there(options, meant).reference,)
+    reference = meant[0]
+    local = store(options, reference.repository)
+    with watching(options) as progress:
+        descriptor = run.fetch(
+            local,
+            lambda: registry(options, reference.repository),
+            reference,
+            pull=pull,
+            platforms=platforms,
+            lenient=lenient,
+            limits=limits(options),
+            progress=progress,
+            warn=warn,
+        )
+    return Found(local, str(reference), reference, descriptor)

@@ -1,0 +1,70 @@
+"""What a command opened and closes at its end: connections, archives, stores with many images."""
+
+from __future__ import annotations
+
+from _thread import allocate_lock
+from contextlib import ExitStack
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bpfimg.oci import places
+
+__all__ = ["Opened"]
+
+
+class Opened(ExitStack):
+    """An ExitStack that knows what can be shared by all images of one command."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._connections: places.Connections | None = None
+        self._archives: dict[str, places.Archive] = {}
+        self._batches: dict[str, places.Batch] = {}
+        self._mutex = allocate_lock()
+
+    def connections(self, options: places.RegistryOptions) -> places.Connections:
+        """The connections and tokens of this command, made with the first options that are given."""
+        from bpfimg.oci import places
+
+        with self._mutex:
+            if self._connections is None:
+                self._connections = self.enter_context(places.Connections(options))
+            return self._connections
+
+    def archive(self, opened: places.Archive) -> places.Archive:
+        """The archive, closed with the command; of two of one path the first, seen from the other's repository."""
+        import os
+
+        path = os.path.realpath(opened.path)
+        with self._mutex:
+            first = self._archives.get(path)
+            if first is None:
+                self._archives[path] = self.enter_context(opened)
+                return opened
+        return first.beside(opened.repository)
+
+    def batch(self, path: str, lock_timeout: float) -> places.Batch:
+        """Begins a batch for the layout at `path`: from now on all that is written there is written together."""
+        import os
+
+        from bpfimg.oci import places
+
+        path = os.path.realpath(path)
+        if path not in self._batches:
+            self._batches[path] = self.enter_context(places.Batch(path, lock_timeout=lock_timeout))
+        return self._batches[path]
+
+    def batch_of(self, path: str) -> places.Batch | None:
+        """The batch that was begun for a layout, None for none."""
+        if not self._batches:
+            return None
+        import os
+
+        return self._batches.get(os.path.realpath(path))
+
+    def publish(self) -> None:
+        """Puts every archive, and what was written together, in its place."""
+        for archive in self._archives.values():
+            archive.publish()
+        for batch in self._batches.values():
+            batch.flush()

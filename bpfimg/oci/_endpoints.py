@@ -39,6 +39,10 @@ class Endpoints:
         self._sources: dict[bool, tuple[Wire, ...]] = {}
         self._target: Wire | None = None
 
+    def fix(self, wire: Wire) -> None:
+        """Reads and writes at `wire` alone from now on."""
+        self._target, self._written = wire, True
+
     @property
     def target(self) -> Wire:
         """The place to write to; whoever asks for it writes, and reads there as well from now on."""

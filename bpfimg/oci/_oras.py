@@ -41,7 +41,7 @@ class Oras(Registry):
 
     def __init__(self, provider: Provider, repository: Repository, options: RegistryOptions | None = None) -> None:
         super().__init__(repository, options)
-        self._wire = _OrasWire(provider, repository, self._options, self._connections)
+        self._places.fix(_OrasWire(provider, repository, self._options, self._connections))
 
 
 class _OrasWire(Wire):

@@ -100,9 +100,13 @@ def fetch(
 
 
 def _meant(remote: Source, reference: Reference, held: Descriptor | None) -> Descriptor:
-    """What the name means there; a digest means the same everywhere."""
+    """What the name means there; whether it is what is held already, one HEAD tells: Docker Hub counts only GETs."""
+    from bpfimg.oci import Registry
+
     if held is not None and reference.digest is not None:
         return held
+    if held is not None and reference.tag is not None and isinstance(remote, Registry):
+        return held if remote.digest_of(reference.tag) == held.digest else remote.resolve(reference.tag)
     return remote.resolve(reference.selector)
 
 

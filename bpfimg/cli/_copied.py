@@ -36,7 +36,7 @@ def moved(
     """Copies what `what` says of an image; returns the descriptor of what was named."""
     from bpfimg.cli._limits import limits
     from bpfimg.cli._parser import note
-    from bpfimg.oci import Index, copy, parse_document
+    from bpfimg.oci import Index, copy, parse_document, places
 
     descriptor, platforms = found.descriptor, what.platforms
     if what.flatten and descriptor.is_index:
@@ -44,6 +44,8 @@ def moved(
         assert isinstance(document, Index)
         descriptor, platforms = document.select(platforms[0]), ()
         note(options, f"of {found.name}, {descriptor.digest} is the image for {what.platforms[0]}")
+    if isinstance(target, places.DockerDaemon) and not platforms:
+        platforms = (target.platform,)  # an engine has one image under a name
     return copy(
         found.place,
         descriptor,

@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     from bpfimg.cli._render import image_entry, json_text
 
     found = located(options, arguments.source)
-    place, tag = target(options, arguments.destination, named=found.reference)
+    place, tag = target(options, arguments.destination, named=found.reference, platform=what.only)
     descriptor = copied(options, found, place, tag, what)
     name = spelt(arguments.destination, place.repository, tag)
     if options.json:

@@ -104,7 +104,7 @@ def _one(
     from bpfimg.cli._places import located, target
 
     try:
-        place, tag = target(options, job.destination)
+        place, tag = target(options, job.destination, platform=what.only)
         if digest is not None and (there := _there(place, tag, digest)) is not None:
             return Outcome(job, there)
         found = located(options, job.source)

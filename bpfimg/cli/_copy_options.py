@@ -28,6 +28,11 @@ class Copying:
     flatten: bool = False
     referrers: bool = True
 
+    @property
+    def only(self) -> Platform | None:
+        """The platform, where one is asked for."""
+        return self.platforms[0] if len(self.platforms) == 1 else None
+
 
 def add_platforms(parser: argparse.ArgumentParser, text: str) -> None:
     """Adds `--platform`."""

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bpfimg.cli._options import Options
-    from bpfimg.oci import Descriptor, Digest, Layout, Reference, Registry, Repository, Target, places
+    from bpfimg.oci import Descriptor, Digest, Layout, Platform, Reference, Registry, Repository, Target, places
 
 __all__ = [
     "Found",
@@ -125,17 +125,20 @@ def located(options: Options, text: str) -> Found:
         return find(options, where.reference)
     if not where.path:
         reference = Reference.parse(where.reference)
-        place: Target = (store if where.transport == "store" else registry)(options, reference.repository)
+        place = _named(options, where.transport, reference.repository)
         return Found(place, text, reference, place.resolve(reference.selector))
     place, selector = _opened(options, where)
     tag, digest = (None, selector) if isinstance(selector, Digest) else (selector, None)
     return Found(place, text, Reference(place.repository, tag, digest), place.resolve(selector))
 
 
-def target(options: Options, text: str, *, named: Reference | None = None) -> tuple[Target, str | None]:
+def target(
+    options: Options, text: str, *, named: Reference | None = None, platform: Platform | None = None
+) -> tuple[Target, str | None]:
     """Where an image goes, and the tag it is given there (None: the name has a digest alone).
 
-    Without a transport that is a registry. A path alone takes the name of the source, `named`.
+    Without a transport that is a registry. A path alone takes the name of the source, `named`. `platform` is the one
+    that a container engine shall have of an index, else this machine's.
     """
     from bpfimg.oci import Reference, places
 
@@ -149,8 +152,7 @@ def target(options: Options, text: str, *, named: Reference | None = None) -> tu
             )
         return _at(options, where, name)
     reference = Reference.parse(where.reference)
-    place = store if where.transport == "store" else registry
-    return place(options, reference.repository), reference.tag
+    return _named(options, where.transport, reference.repository, platform), reference.tag
 
 
 def spelt(text: str, repository: Repository, tag: str | None) -> str:
@@ -164,6 +166,22 @@ def spelt(text: str, repository: Repository, tag: str | None) -> str:
 def publish(options: Options) -> None:
     """Puts archives, and what was written together, in place: before anything is said to be there."""
     options.open.publish()
+
+
+def _named(options: Options, transport: str, repository: Repository, platform: Platform | None = None) -> Target:
+    """What a word and a name mean; no word means a registry."""
+    if transport == "store":
+        return store(options, repository)
+    if transport != "docker-daemon":
+        return registry(options, repository)
+    import os
+
+    from bpfimg.cli._limits import limits
+    from bpfimg.cli._parser import warn
+    from bpfimg.oci import places
+
+    engine = places.DockerDaemon(repository, environ=os.environ, platform=platform, warn=warn, limits=limits(options))
+    return options.open.enter_context(engine)
 
 
 def _opened(options: Options, where: places.Location) -> tuple[Target, str | Digest]:

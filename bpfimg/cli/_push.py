@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
             f"{arguments.reference!r} names no registry, expected DEST",
             hint=f"`bpfimg push {arguments.reference} registry.example/NAME:TAG`",
         )
-    place, tag = target(options, text, named=found.reference)
+    place, tag = target(options, text, named=found.reference, platform=what.only)
     descriptor = copied(options, found, place, tag, what)
     print_image(options, Reference(place.repository, tag, None if tag else descriptor.digest), descriptor)
     return 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 from tests.support.faulty.access import Accounts
@@ -26,7 +26,8 @@ __all__ = ["Accounts", "FakeRegistry", "Reply", "Request", "fake_registry"]
 
 @dataclass(slots=True)
 class Fault:
-    """What goes wrong with the next `times` requests whose `METHOD PATH` contains `where`, after the first `skip`."""
+    """What goes wrong with the next `times` requests whose `METHOD PATH` contains each word of `where`, after the first
+    `skip` of them."""
 
     where: str
     change: Callable[[Reply], Reply]
@@ -36,6 +37,9 @@ class Fault:
     """The registry never hears of the request: nothing is changed, and `change` gets an empty 503."""
     early: bool = False
     """As `lost`, and the answer does not wait for the body of the request."""
+
+    def concerns(self, request: Request) -> bool:
+        return self.times > 0 and all(word in request.line for word in self.where.split())
 
 
 @dataclass(slots=True)
@@ -82,11 +86,20 @@ class FakeRegistry(Content):
         for origin in self._origins:
             origin.hang_up()
 
+    def reset(self) -> None:
+        """Makes it as new, at the same address."""
+        self.hang_up()
+        new = FakeRegistry()
+        with self.lock:
+            for each in fields(self):
+                if each.name not in ("host", "url", "elsewhere", "lock", "_origins"):
+                    setattr(self, each.name, getattr(new, each.name))
+
     # what the server asks
 
     def begin(self, request: Request) -> Reply | None:
         with self.lock:
-            fault = next((each for each in self.faults if each.times and each.where in request.line), None)
+            fault = next((each for each in self.faults if each.concerns(request)), None)
             if fault is None or not fault.early or fault.skip:
                 return None
             fault.times -= 1
@@ -97,7 +110,7 @@ class FakeRegistry(Content):
         with self.lock:
             self.requests.append(request)
             for fault in self.faults:
-                if not fault.times or fault.where not in request.line:
+                if not fault.concerns(request):
                     continue
                 if fault.skip:
                     fault.skip -= 1

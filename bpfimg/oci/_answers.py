@@ -134,6 +134,11 @@ def _tls(text: str) -> tuple[str, str]:
         return f"its TLS certificate is not believed ({quoted(why)})", "name the authority's certificate with --ca-file"
     if "WRONG_VERSION_NUMBER" in text or "record layer" in text:
         return "it does not speak TLS", "a registry without TLS needs --plain-http"
+    if "CERTIFICATE_REQUIRED" in text:
+        return (
+            "it wants a certificate of this client",
+            "put it and its key, as client.cert and client.key, where containers-certs.d(5) says",
+        )
     return f"TLS fails ({quoted(text)})", ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bpfimg.errors import RegistryError
+from bpfimg.oci._no_proxy import is_exempt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,9 +23,7 @@ def find_proxy(options: RegistryOptions, scheme: str, host: str) -> str | None:
     found = options.proxies.get(scheme)
     if not found or is_loopback(host):
         return None
-    from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
-
-    if proxy_bypass_environment(host, dict(options.proxies)):
+    if is_exempt(host, options.proxies.get("no", ""), {"http": "80", "https": "443"}.get(scheme, "")):
         return None
     return found if "://" in found else f"http://{found}"
 

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from bpfimg.oci._options import RegistryOptions
 
-CERTS_D = ("/etc/containers/certs.d", "/etc/docker/certs.d")
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]")
 _SYSTEM = "/etc/ssl/certs"
 _CERTIFICATES = (".pem", ".crt", ".cer")
@@ -88,7 +87,7 @@ def _identify(context: SSLContext, certificate: str, key: str) -> None:
     try:
         context.load_cert_chain(certificate, key, password=no_prompt)
     except OSError as error:  # ssl.SSLError is one
-        reason = error.strerror or "they are no pair" if "MISMATCH" in str(error) else error.strerror or error
+        reason = "they are no pair" if "MISMATCH" in str(error) else error.strerror or error
         raise RegistryError(
             f"the client certificate {certificate} with its key cannot be used: {reason}, expected PEM",
         ) from error

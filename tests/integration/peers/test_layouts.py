@@ -198,6 +198,21 @@ def test_a_short_tag(folder: Path, cli: Cli, made: Made, name: str, tag: str) ->
     assert cli.json("object", "inspect", f"oci:{top}:{tag}")["reference"]
 
 
+@pytest.mark.parametrize("name", ["skopeo", "newer-skopeo", "oras", "umoci"])
+def test_a_bare_tag_is_written_bare(folder: Path, cli: Cli, made: Made, name: str) -> None:
+    """Who says `oci:DIR:v1` to us says the same to them."""
+    top = made.tags["image"][1]
+    cli("copy", f"store:{NAME.repository}:image", f"oci:{folder}/bare:v1")
+    peer = require(name, folder)
+    if name.endswith("skopeo"):
+        assert peer.bytes("inspect", "--raw", f"oci:{folder}/bare:v1") == made.layout.fetch(top)
+    elif name == "oras":
+        assert peer("resolve", "--oci-layout", f"{folder}/bare:v1").strip() == str(top.digest)
+    else:
+        assert all(digest in peer("stat", "--image", f"{folder}/bare:v1") for digest in blobs(made.layout, top))
+    cli("copy", f"oci:{folder}/bare:v1", "store:back/bare:v1")
+
+
 @pytest.mark.parametrize("name", ["skopeo", "newer-skopeo", "oras", "crane"])
 def test_what_has_no_name(folder: Path, cli: Cli, made: Made, server: Server, name: str) -> None:
     descriptor = made.tags["image"][1]

@@ -145,7 +145,7 @@ def _tls(text: str) -> tuple[str, str]:
 def _hint(status: int, host: str) -> str:
     if status in (401, 403):
         return (
-            f"log in with `podman login {host}` or `docker login {host}`, "
+            f"log in with `bpfimg login {host}` (logins of docker and podman count as well), "
             "or name the file that holds the credentials with --authfile"
         )
     if status == 429:

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 #: verb -> (module below bpfimg.cli, one line); a verb's parser and imports cost nothing until it is asked for
 VERBS: dict[str, tuple[str, str]] = {
     "build": ("_build", "make a bytecode image from an object file or a C source"),
-    "images": ("_images", "list the images in the local store"),
+    "images": ("_images", "list the images in the local store, or the tags in a registry"),
+    "tag": ("_tag", "give an image in the local store one more name"),
+    "rm": ("_rm", "remove names of images from the local store, or from a registry"),
+    "prune": ("_prune", "remove content from the local store that no image needs"),
+    "fsck": ("_fsck", "check every byte and every name of the local store"),
     "push": ("_push", "copy an image from the local store to a registry"),
     "pull": ("_pull", "copy an image from a registry to the local store"),
     "copy": ("_copy", "copy an image between any two places, with its signatures"),

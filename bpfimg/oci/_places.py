@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from bpfimg.oci._docker import DockerDaemon
     from bpfimg.oci._engine import Engine
     from bpfimg.oci._environment import registry_options
-    from bpfimg.oci._fsck import fsck
+    from bpfimg.oci._fsck import Checked, Problem, fsck
     from bpfimg.oci._limits import Limits
     from bpfimg.oci._logout import logout
     from bpfimg.oci._options import RegistryOptions
     from bpfimg.oci._oras import Oras
     from bpfimg.oci._progress import Progress
-    from bpfimg.oci._prune import prune
+    from bpfimg.oci._prune import Pruned, prune
     from bpfimg.oci._registries import Registries
     from bpfimg.oci._retag import retag
     from bpfimg.oci._stored import Stored, listing, measure
@@ -34,13 +34,16 @@ if TYPE_CHECKING:
 __all__ = [
     "Archive",
     "Batch",
+    "Checked",
     "Connections",
     "DockerDaemon",
     "Engine",
     "Limits",
     "Location",
     "Oras",
+    "Problem",
     "Progress",
+    "Pruned",
     "Registries",
     "RegistryOptions",
     "Stored",
@@ -61,13 +64,16 @@ __getattr__ = opened(
     {
         "Archive": "_archive",
         "Batch": "_batch",
+        "Checked": "_fsck",
         "Connections": "_connections",
         "DockerDaemon": "_docker",
         "Engine": "_engine",
         "Limits": "_limits",
         "Location": "_transport",
         "Oras": "_oras",
+        "Problem": "_fsck",
         "Progress": "_progress",
+        "Pruned": "_prune",
         "Registries": "_registries",
         "RegistryOptions": "_options",
         "Stored": "_stored",

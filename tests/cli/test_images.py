@@ -76,7 +76,8 @@ def test_every_answer_has_its_schema(cli: Cli, server: Server) -> None:
     (cli.folder / "o.o").write_bytes(example("xdp_counter"))
     cli("key", "generate", "k")
     built = cli.json("images", "build", "-t", name, "o.o")["images"]
-    assert cli.json("images", "images")["images"] == built
+    (listed,) = cli.json("images", "images")["images"]
+    assert listed.items() >= built[0].items()
     assert cli.json("images", "sign", "--key", "k.key", name)["images"] == built
     assert cli.json("images", "push", name)["images"] == built
     assert cli.json("images", "pull", name)["images"] == built

@@ -56,6 +56,10 @@ class RegistryOptions:
     grace: float = 60.0
     """Seconds of waiting for content after which it must have come at `slowest` bytes a second."""
     slowest: int = 4096
+    whole: int = 64 << 20
+    """Bytes up to which a blob is sent with one request; proxies before a registry may take less."""
+    chunk: int = 4 << 20
+    """Bytes of each request for a larger one."""
     limits: Limits = DEFAULT
     registries: Registries = NONE
     """Mirrors, insecure and blocked registries of the user: `Registries.load`."""

@@ -10,7 +10,7 @@ from contextlib import suppress
 from bpfimg._value import value
 from bpfimg.errors import DigestMismatch, Error, RegistryError, quoted
 from bpfimg.oci._answers import Interrupted, announced, finish
-from bpfimg.oci._check import checked
+from bpfimg.oci._check import checked, in_pieces
 from bpfimg.oci._patience import TRY_AGAIN
 
 TYPE_CHECKING = False
@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     """All of it, already checked, or what gives it from the beginning, again for each try."""
 
 WRITE = "pull,push"
-_AT_ONCE = 64 << 20
-_LEAST, _MOST = 4 << 20, 16 << 20
-"""Bytes of a chunk, and of one so large that it is not worth holding: then all goes at once."""
+_MOST = 16 << 20
+"""Bytes of a chunk that is not worth holding: then all goes at once."""
 
 _NO_CHUNKS = frozenset((405, 501))
 
@@ -50,7 +49,9 @@ class Errand:
 
     def pieces(self) -> Iterator[bytes]:
         """Yields the content from the beginning, the last piece when all of it is known to be right."""
-        assert not isinstance(self.content, bytes)
+        if isinstance(self.content, bytes):
+            yield from in_pieces(self.content)
+            return
         try:
             yield from checked(self.descriptor, self.content(), "what is pushed")
         except Error as error:
@@ -68,7 +69,7 @@ def upload_blob(wire: Wire, descriptor: Descriptor, content: Content, session: s
     patience = wire.patience()
     errand = Errand(wire, descriptor, content, doing, patience, [])
     sessions = 1 + len(wire.options.waits)  # progress gives new patience: a blob that always breaks needs an end
-    whole = descriptor.size <= _AT_ONCE
+    whole = descriptor.size <= wire.options.whole
     for number in range(1, sessions + 1):
         if number > 1 and is_there(wire, descriptor, doing, patience):
             return  # all that was lost was the answer
@@ -81,7 +82,7 @@ def upload_blob(wire: Wire, descriptor: Descriptor, content: Content, session: s
             else:
                 from bpfimg.oci._chunks import send_in_chunks
 
-                send_in_chunks(errand, session, max(least, _LEAST))
+                send_in_chunks(errand, session, max(least, wire.options.chunk))
         except Error as error:
             no_chunks = not whole and isinstance(error, RegistryError) and error.status in _NO_CHUNKS
             if not isinstance(error, Interrupted):  # nobody waits for a registry that does not answer

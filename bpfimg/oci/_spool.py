@@ -68,7 +68,9 @@ def _nameless(archive: str) -> int:
 
     try:
         # O_TMPFILE where the file system has it, else a name that is taken away at once
-        with tempfile.TemporaryFile(dir=os.path.dirname(os.path.realpath(archive)), buffering=0) as file:
+        with tempfile.TemporaryFile(
+            prefix=".bpfimg-", dir=os.path.dirname(os.path.realpath(archive)), buffering=0
+        ) as file:
             return os.dup(file.fileno())
     except OSError as error:
         raise archive_error("write", archive, error) from error

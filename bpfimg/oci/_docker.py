@@ -10,7 +10,7 @@ from __future__ import annotations
 from _thread import RLock
 from contextlib import AbstractContextManager, nullcontext
 
-from bpfimg.errors import DigestMismatch, ImageError, NotFound, UsageError, quoted
+from bpfimg.errors import DigestMismatch, Error, ImageError, NotFound, UsageError, quoted
 from bpfimg.oci._archive import Archive
 from bpfimg.oci._check import check_content
 from bpfimg.oci._descriptor import Descriptor, Platform
@@ -22,6 +22,7 @@ from bpfimg.oci._listing import is_evidence
 from bpfimg.oci._model import Index, Manifest, parse_document
 from bpfimg.oci._reference import check_tag
 from bpfimg.oci._saved import Saved, save
+from bpfimg.oci._tar_draft import archive_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -141,8 +142,8 @@ class DockerDaemon:
             self._leave_out()
             return
         manifest = self._manifest(descriptor)
-        with self._lock, self._engine.talking(f"load {name}"):
-            self._load(manifest, tag)
+        with self._lock:
+            self._load(manifest, name)
         made = Manifest.parse(self.fetch(found := self._read(name).descriptor), found.media_type)
         want, got = str(manifest.config.digest), str(made.config.digest)
         if got != want:
@@ -228,19 +229,24 @@ class DockerDaemon:
             raise ImageError(f"{descriptor.digest} is {kind}, expected an image: engines keep no artifacts")
         return document
 
-    def _load(self, manifest: Manifest, tag: str) -> None:
+    def _load(self, manifest: Manifest, name: str) -> None:
         """Sends an archive with the one image."""
         import tempfile
 
-        with tempfile.TemporaryDirectory(prefix="bpfimg-") as folder:
-            with Archive(f"{folder}/image.tar", self.repository, docker=True, limits=self._limits) as archive:
-                for part in (manifest.config, *manifest.layers):
-                    archive.push_stream(part, lambda part=part: self.stream(part))  # type: ignore[misc]
-                archive.push(manifest.descriptor, manifest.raw, tag=tag)
-            with open(f"{folder}/image.tar", "rb") as file:
-                for step in self._engine.sdk.load_image(file):
-                    if "error" in step:
-                        raise ImageError(f"{self._engine.kind} refuses the image: {quoted(step['error'], 300)}")
+        tag = name.rpartition(":")[2]
+        try:
+            with tempfile.TemporaryDirectory(prefix="bpfimg-") as folder:
+                with Archive(f"{folder}/image.tar", self.repository, docker=True, limits=self._limits) as archive:
+                    for part in (manifest.config, *manifest.layers):
+                        archive.push_stream(part, lambda part=part: self.stream(part))  # type: ignore[misc]
+                    archive.push(manifest.descriptor, manifest.raw, tag=tag)
+                with open(f"{folder}/image.tar", "rb") as file, self._engine.talking(f"load {name}"):
+                    steps = list(self._engine.sdk.load_image(file))
+        except OSError as error:
+            raise archive_error("write to", tempfile.gettempdir(), error) from error
+        for step in steps:
+            if "error" in step:
+                raise Error(f"{self._engine.kind} refuses to load {name}: {quoted(step['error'], 300)}")
 
     def _leave_out(self) -> None:
         self._say(f"{self._engine.kind} keeps no signatures and other referrers: they stay behind")

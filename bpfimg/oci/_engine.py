@@ -6,7 +6,7 @@ one: neither what docker's and podman's credential files hold, nor what the SDK'
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from bpfimg.errors import Error, NotFound, quoted
 from bpfimg.oci._engine_socket import HINTS, Address, find_engine, is_there
@@ -70,27 +70,34 @@ class Engine:
 
     @contextmanager
     def talking(self, doing: str) -> Iterator[None]:
-        """Turns what the SDK raises inside of it into Error or, where the engine has no such image, NotFound."""
+        """Turns what the SDK raises inside of it into Error or, where the engine has no such image, NotFound.
+
+        Nothing else belongs inside: every OSError is taken for the engine's.
+        """
         from docker.errors import DockerException
 
         try:
             yield
         except (DockerException, OSError) as error:  # those of its HTTP library are OSErrors
             raise self._failure(error, doing) from error
+        except (KeyError, TypeError, ValueError) as error:  # of the SDK itself, over answers that it does not expect
+            raise Error(f"{self._called} answers what the SDK does not understand, when it should {doing}") from error
 
     def _open(self, timeout: float) -> docker.APIClient:
         path = self._address.socket
         if path and not is_there(path):
             # the SDK would say it in three tracebacks
             raise Error(f"{self._called} does not answer: there is no socket {quoted(path)}", hint=HINTS[self.kind])
-        client = self._client(_PODMAN_API, timeout)
-        answer = client.get(f"{client.base_url}/_ping", timeout=_PING)
-        answer.raise_for_status()
-        if "Libpod-Api-Version" in answer.headers:
-            self.kind = "podman"
-            return client
+        with ExitStack() as undo:
+            client = self._client(_PODMAN_API, timeout)
+            undo.callback(client.close)
+            answer = client.get(f"{client.base_url}/_ping", timeout=min(_PING, timeout))
+            answer.raise_for_status()
+            if "Libpod-Api-Version" in answer.headers:
+                self.kind = "podman"
+                undo.pop_all()
+                return client
         self.kind = "docker"
-        client.close()
         return self._client(answer.headers.get("Api-Version", "auto"), timeout)
 
     @property

@@ -5,10 +5,11 @@ from __future__ import annotations
 from bpfimg._value import value
 from bpfimg.errors import Error, ImageError, NotFound, StoreError, quoted
 from bpfimg.oci._archive import Archive
+from bpfimg.oci._tar_draft import archive_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from typing import IO
 
     from bpfimg.oci._descriptor import Descriptor
@@ -46,36 +47,44 @@ def save(engine: Engine, name: str, repository: Repository, limits: Limits, befo
     facts = f"{found.get('Id')} {digests}"  # one config may have come with several manifests
     if before is not None and before.facts == facts:
         return before
-    with tempfile.TemporaryFile(prefix="bpfimg-") as file:
-        docker = _copy(engine, name, file, limits.copy)
-        # it has no name: the archive opens it by the descriptor that is held here, and keeps one of its own
-        archive = Archive(f"/proc/self/fd/{file.fileno()}", repository, docker=docker, limits=limits)
-        try:
-            descriptor = archive.resolve(name.rpartition(":")[2])
-        except (NotFound, StoreError) as error:
-            raise ImageError(f"what {engine.kind} saves of {name} cannot be read: {error}") from error
+    try:
+        with tempfile.TemporaryFile(prefix="bpfimg-") as file:
+            docker = _copy(engine, name, file, limits.copy)
+            # it has no name: the archive opens it by the descriptor that is held here, and keeps one of its own
+            archive = Archive(f"/proc/self/fd/{file.fileno()}", repository, docker=docker, limits=limits)
+            try:
+                descriptor = archive.resolve(name.rpartition(":")[2])
+            except (NotFound, StoreError) as error:
+                raise ImageError(f"what {engine.kind} saves of {name} cannot be read: {error}") from error
+    except OSError as error:
+        raise archive_error("write to", tempfile.gettempdir(), error) from error
     return Saved(archive, descriptor, facts, str(descriptor.digest) in digests)
 
 
 def _copy(engine: Engine, name: str, file: IO[bytes], most: int) -> bool:
     """Writes the archive and says whether it is one of docker's kind."""
-    with engine.talking(f"save {name}"):
-        docker = engine.kind != "podman" or not _is_oci(engine, name)
-        size = 0
-        for piece in engine.sdk.get_image(name) if docker else _libpod(engine, name):
-            size += len(piece)
-            if size > most:
-                raise ImageError(f"{engine.kind} saves {name} in more than {most} bytes, the limit of a copy")
-            file.write(piece)
-        file.flush()
+    docker = engine.kind != "podman" or not _is_oci(engine, name)
+    size = 0
+    for piece in _pieces(engine, name, docker=docker):
+        size += len(piece)
+        if size > most:
+            raise ImageError(f"{engine.kind} saves {name} in more than {most} bytes, the limit of a copy")
+        file.write(piece)
+    file.flush()
     return docker
+
+
+def _pieces(engine: Engine, name: str, *, docker: bool) -> Iterator[bytes]:
+    with engine.talking(f"save {name}"):
+        yield from engine.sdk.get_image(name) if docker else _libpod(engine, name)
 
 
 def _is_oci(engine: Engine, name: str) -> bool:
     """Whether podman keeps the image as an OCI one: of another it would change the config to make it one."""
     sdk = engine.sdk
-    answer = sdk.get(f"{sdk.base_url}/{_LIBPOD}/{name}/json", timeout=sdk.timeout)
-    found = answer.json() if answer.status_code == 200 else {}
+    with engine.talking(f"find {name}"):
+        answer = sdk.get(f"{sdk.base_url}/{_LIBPOD}/{name}/json", timeout=sdk.timeout)
+        found = answer.json() if answer.status_code == 200 else {}
     return isinstance(found, dict) and found.get("ManifestType") == _OCI
 
 

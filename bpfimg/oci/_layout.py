@@ -54,8 +54,9 @@ class Layout:
 
     An entry is called by its full normalised reference (`host/path:tag`). With `short_names`, tags that other tools
     wrote without a repository (`v1`) are found as well, after full ones, and referrers that came from any repository;
-    without (the local store), only this repository's, and size and age are written beside each name. `lock_timeout`
-    is in seconds. In a `batch` names are written together with those of other layouts of it.
+    without (the local store), only this repository's, and size and age are written beside each name. With `bare` tags
+    alone are written, and found first: where no repository is spoken of (`oci:DIR:v1`), other tools look for `v1`.
+    `lock_timeout` is in seconds. In a `batch` names are written together with those of other layouts of it.
     """
 
     at_once = 1
@@ -67,6 +68,7 @@ class Layout:
         *,
         lock_timeout: float = 30.0,
         short_names: bool = True,
+        bare: bool = False,
         limits: Limits = DEFAULT,
         batch: Batch | None = None,
     ) -> None:
@@ -74,6 +76,7 @@ class Layout:
         self.repository = repository
         self.limits = limits
         self.short_names = short_names
+        self._bare = bare
         self._batch = batch
         self._lock = batch.file_lock if batch else FileLock(f"{path}/.lock", lock_timeout)
         self._seen: tuple[tuple[int, int, int], Entries] | None = None
@@ -174,7 +177,7 @@ class Layout:
         return same and self.exists(descriptor)
 
     def tag(self, descriptor: Descriptor, tag: str) -> None:
-        self._list(descriptor, {NAME: self.full_name(tag)})
+        self._list(descriptor, {NAME: self.own_name(tag)})
 
     def keep(self, descriptor: Descriptor) -> None:
         self._list(descriptor, {REPOSITORY: str(self.repository)})
@@ -208,10 +211,10 @@ class Layout:
     @classmethod
     def named(cls, text: str, *, lock_timeout: float = 30.0) -> tuple[Layout, str | Digest]:
         """Returns the layout and selector that `DIR[:REF]` names; see `_transport.split_layout`."""
-        from bpfimg.oci._transport import split_layout
+        from bpfimg.oci._transport import nameless, split_layout
 
         path, repository, selector = split_layout(text)
-        return cls(path, repository, lock_timeout=lock_timeout), selector
+        return cls(path, repository, lock_timeout=lock_timeout, bare=repository == nameless(path)), selector
 
     # within the room
 
@@ -227,14 +230,16 @@ class Layout:
         self._seen = (now, entries) if now and time.time_ns() - now[2] > RACY else None
         return entries
 
-    def full_name(self, tag: str) -> str:
+    def own_name(self, tag: str) -> str:
         """Returns what an entry of this repository is called."""
-        return f"{self.repository}:{check_tag(tag)}"
+        return check_tag(tag) if self._bare else f"{self.repository}:{check_tag(tag)}"
 
     def names(self, tag: str) -> tuple[str, ...]:
         """Returns what an entry may be called that is meant by a tag, the first that is there being it."""
-        full = self.full_name(tag)
-        return (full, tag) if self.short_names else (full,)
+        full = f"{self.repository}:{check_tag(tag)}"
+        if not self.short_names:
+            return (full,)
+        return (tag, full) if self._bare else (full, tag)
 
     def _by_digest(self, digest: Digest) -> Descriptor:
         found = self.entries().by_digest(digest)

@@ -68,7 +68,7 @@ def _drop_evidence(layout: Layout, entries: Entries, found: Descriptor) -> None:
             if annotations_of(entry).get(REPOSITORY) in (None, str(layout.repository))
         )
         for ending in COSIGN_ENDINGS:
-            entries.drop(line for line, _ in entries.with_annotation(NAME, layout.full_name(digest.tag + ending)))
+            entries.drop(line for line, _ in entries.with_annotation(NAME, layout.own_name(digest.tag + ending)))
 
 
 def family(layout: Layout, descriptor: Descriptor) -> set[Digest]:

@@ -7,13 +7,14 @@ import re
 
 from bpfimg._value import value
 from bpfimg.errors import NotFound, UsageError, quoted
+from bpfimg.oci._digest import Digest
 from bpfimg.oci._reference import Reference, Repository, check_tag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
-    from bpfimg.oci._digest import Digest
+    from bpfimg.oci._descriptor import Descriptor
 
 TRANSPORTS = ("registry", "store", "oci", "oci-archive", "docker-archive", "docker-daemon")
 _FILES = ("oci", "oci-archive", "docker-archive")
@@ -97,9 +98,12 @@ def split_place(
     """Returns the path, repository and selector that `PATH[:REF]` names; `there` says which paths exist.
 
     REF is a reference or, without / : and @, a tag as other tools write it: of `localhost/NAME`, NAME being that of
-    the directory or file. Without REF the place must hold one of `images`: NotFound names what it holds.
+    the directory or file; or `@sha256:...` alone, for what has no name. Without REF the place must hold one of
+    `images`: NotFound names what it holds.
     """
     path, reference = split_path(text, there)
+    if reference.startswith("@"):
+        return path, nameless(path), Digest.parse(reference[1:])
     if set(reference) & set("/:@"):
         found = Reference.parse(reference)
         return path, found.repository, found.selector
@@ -109,7 +113,10 @@ def split_place(
 
 
 def split_path(text: str, there: Callable[[str], bool]) -> tuple[str, str]:
-    """A path that exists may have colons."""
+    """Returns the path and what stands behind it. One that exists may have colons; oras writes `DIR@sha256:...`."""
+    head, at_sign, digest = text.rpartition("@")
+    if at_sign and digest.startswith("sha") and not there(text) and there(head.removesuffix(":")):
+        return head.removesuffix(":"), f"@{digest}"
     for at in (len(text), *(at for at, letter in enumerate(text) if letter == ":")):
         if there(text[:at]):
             return text[:at], text[at + 1 :]
@@ -123,8 +130,9 @@ def _only_image(
     found = list(images(path))
     if len(found) != 1:
         names = ", ".join(str(name) for name, _ in found) or "none"
+        named = not any(isinstance(name, Reference) and not name.tag for name, _ in found)
         raise NotFound(
-            f"{path} holds {len(found)} named images ({quoted(names, 400)}), expected one",
+            f"{path} holds {len(found)} {'named ' if named else ''}images ({quoted(names, 800)}), expected one",
             hint=f"name one as {word}:{path}:REF",
         )
     name, _ = found[0]
@@ -141,6 +149,30 @@ def nameless(path: str) -> Repository:
 
 def split_layout(text: str) -> tuple[str, Repository, str | Digest]:
     """Returns the directory, repository and selector that `DIR[:REF]` names, as `split_place` does."""
+    return split_place(text, os.path.isdir, _layout_images, "oci")
+
+
+def _layout_images(path: str) -> Iterator[tuple[Reference | str, object]]:
+    """The images with a name; where nothing has one, what skopeo, crane and oras put there without."""
     from bpfimg.oci._layout import Layout
 
-    return split_place(text, os.path.isdir, Layout.images, "oci")
+    named = False
+    for name, found in Layout.images(path):
+        named = True
+        yield name, found
+    if not named:
+        for descriptor in _without_name(path):
+            yield Reference(nameless(path), None, descriptor.digest), descriptor
+
+
+def _without_name(path: str) -> Iterator[Descriptor]:
+    from bpfimg.oci._entries import NAME, annotations_of, described
+    from bpfimg.oci._layout import Layout, load
+    from bpfimg.oci._model import parse_document
+
+    place = Layout(path, nameless(path))
+    for entry in load(path):
+        if NAME not in annotations_of(entry):
+            descriptor = described(entry, "without a name")
+            if parse_document(place.fetch(descriptor), descriptor.media_type).subject is None:
+                yield descriptor

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 _NO_POST = (400, 401, 404, 405)
 """What token servers answer that know no POST: GCR 404, Artifactory 401, ACR 400 (containerd asks with GET then)."""
-_UNKNOWN = "?"
 
 
 class Auth:
@@ -69,9 +68,7 @@ class Auth:
             return f"Bearer {self._token(challenge, who, actions, mount)}"
         return _basic(who.username, who.password) if who and who.username else None
 
-    def learn(
-        self, response: BaseHTTPResponse, actions: str, doing: str, *, sent: str | None = _UNKNOWN, mount: str = ""
-    ) -> None:
+    def learn(self, response: BaseHTTPResponse, actions: str, doing: str, *, sent: str | None, mount: str = "") -> None:
         """Takes the challenges of a 401; RegistryError when we have nothing that could answer them.
 
         `sent` is the `Authorization` that was refused: so a token that another thread has renewed stays.
@@ -86,8 +83,7 @@ class Auth:
             extra = challenged(challenge.get("scope", ""), self._repository.path)
             self._more[actions, mount] = self._more.get((actions, mount), frozenset()) | extra
             self._tokens.challenges[self._repository.endpoint] = "bearer", challenge
-            stale = None if sent == _UNKNOWN else refused.removeprefix("Bearer ")
-            self._tokens.drop(self._holder(challenge, who), stale)
+            self._tokens.drop(self._holder(challenge, who), refused.removeprefix("Bearer "))
         elif "basic" in challenges and who and who.username and not refused.startswith("Basic "):
             self._tokens.challenges[self._repository.endpoint] = "basic", {}
         else:

@@ -62,11 +62,11 @@ class Tokens:
                 held[scopes] = token, time.monotonic() + seconds
             return token
 
-    def drop(self, holder: Hashable, token: str | None) -> None:
-        """Forgets a token that was refused (None: all); one that another thread has got in its place stays."""
+    def drop(self, holder: Hashable, token: str) -> None:
+        """Forgets a token that was refused; one that another thread has got in its place stays."""
         with self._lock:
             held = self._held.get(holder, {})
-            for scopes in [scopes for scopes, (known, _) in held.items() if token in (None, known)]:
+            for scopes in [scopes for scopes, (known, _) in held.items() if known == token]:
                 del held[scopes]
 
     def _known(self, holder: Hashable, scopes: Scopes) -> str:

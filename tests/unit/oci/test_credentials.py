@@ -219,7 +219,7 @@ def test_tokens_are_asked_for_over_tls(realm: str) -> None:
     auth = Auth(REPOSITORY, places.RegistryOptions(), plain_http=False, ask=ask)
     assert auth.header("pull") is None
     challenge = HTTPResponse(headers={"WWW-Authenticate": f'Bearer realm="{realm}"'}, status=401)
-    auth.learn(challenge, "pull", "read")
+    auth.learn(challenge, "pull", "read", sent=None)
     with pytest.raises(RegistryError, match="expected an https URL"):
         auth.header("pull")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bpfimg._value import value
-from bpfimg.errors import ImageError, NotFound
+from bpfimg.errors import DigestMismatch, ImageError, NotFound
 from bpfimg.oci._cosign import TAG_ENDINGS, merge
 from bpfimg.oci._media import SIGSTORE_BUNDLE
 from bpfimg.oci._model import Manifest, parse_document
@@ -91,7 +91,9 @@ class Evidence:
     def _piece(self, found: Found) -> _Piece | None:
         if found.tag is not None:
             tree = self._trees.read(found.descriptor)
-            return _Piece(found, tree) if self._merged(tree.top.document, found.tag)[0] is not None else None
+            # in a place on this machine, what is named may be damaged: there it is looked at, blob by blob
+            there = self._target.at_once > 1 and self._merged(tree.top.document, found.tag)[0] is None
+            return None if there else _Piece(found, tree)
         try:
             return _Piece(found, self._trees.read(found.descriptor, about=found.subject))
         except TooMuch:
@@ -121,20 +123,28 @@ class Evidence:
 
     def _push_group(self, pieces: Sequence[_Piece]) -> None:
         for piece in pieces:
-            for each in piece.tree.documents:
-                self._target.push(each.descriptor, each.document.raw)
             if piece.found.tag is not None:
-                self._tag(piece.tree.top.document, piece.found.descriptor, piece.found.tag)
+                self._push_tagged(piece, piece.found.tag)
+            else:
+                self._push_documents(piece)
 
-    def _tag(self, mine: Manifest | Index, descriptor: Descriptor, tag: str) -> None:
+    def _push_documents(self, piece: _Piece) -> None:
+        for each in piece.tree.documents:
+            self._target.push(each.descriptor, each.document.raw)
+
+    def _push_tagged(self, piece: _Piece, tag: str) -> None:
+        mine = piece.tree.top.document
         # the source may be slow, and others wait for this lock: nothing is asked of it here
         with self._target.lock():
             merged, config = self._merged(mine, tag)
+            if merged is None:
+                return
             if isinstance(merged, Manifest) and merged is not mine:
                 self._target.push(merged.config, config)
                 self._target.push(merged.descriptor, merged.raw, tag=tag)
-            elif merged is not None:
-                self._target.tag(descriptor, tag)
+                return
+            self._push_documents(piece)
+            self._target.tag(piece.found.descriptor, tag)
 
     def _merged(self, mine: Manifest | Index, tag: str) -> tuple[Manifest | Index | None, bytes]:
         """Returns what is to stand under the tag and, where it is new, its config; None when that stands there."""
@@ -148,7 +158,7 @@ class Evidence:
         try:
             found = self._target.resolve(tag)
             return parse_document(self._target.fetch(found), found.media_type)
-        except NotFound:
+        except (NotFound, DigestMismatch):
             return None
 
 

@@ -37,9 +37,10 @@ class Mover:
 
         Whatever else goes wrong is raised: what the target refuses, content that is not what it should be.
         """
-        wanted = [each for each in blobs if each.digest not in self._known]
+        new = {each.digest: each for each in blobs if each.digest not in self._known}
+        wanted = list(new.values())
+        self._known |= new.keys()
         for each in wanted:
-            self._known.add(each.digest)
             self._progress.expect(each)
         there = self._crew.each(self._there, wanted)
         lacking = [each for each, is_there in zip(wanted, there, strict=True) if not is_there]

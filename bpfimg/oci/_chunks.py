@@ -29,8 +29,8 @@ def send_in_chunks(errand: Errand, session: str, size: int) -> None:
     at = 0
     for chunk in _chunks(errand.pieces(), size):
         session = _send_chunk(errand, session, chunk, at)
-        at += len(chunk)
-        errand.patience.progress(len(chunk))
+        at += chunk.size
+        errand.patience.progress(chunk.size)
     try:
         close(errand, session, None, again=True)
     except RegistryError as error:
@@ -43,22 +43,45 @@ def _lost(error: RegistryError) -> Lost:
     return Lost(str(error), status=error.status, code=error.code, hint=error.hint)
 
 
-def _chunks(pieces: Iterable[bytes], size: int) -> Iterator[bytearray]:
-    chunk = bytearray()
+class _Chunk:
+    """Some pieces, as they came: put together in one place they would be held twice."""
+
+    def __init__(self) -> None:
+        self.pieces: list[memoryview] = []
+        self.size = 0
+
+    def add(self, piece: memoryview) -> None:
+        self.pieces.append(piece)
+        self.size += len(piece)
+
+    def after(self, done: int) -> Iterator[bytes]:
+        """Yields what comes after the first `done` bytes, in parts that can be sent in time."""
+        for piece in self.pieces:
+            if done < len(piece):
+                for start in range(done, len(piece), _PIECE):
+                    yield piece[start : start + _PIECE]  # type: ignore[misc]
+            done = max(0, done - len(piece))
+
+
+def _chunks(pieces: Iterable[bytes], size: int) -> Iterator[_Chunk]:
+    chunk = _Chunk()
     for piece in pieces:
-        chunk += piece
-        while len(chunk) > size:
-            rest = chunk[size:]
-            del chunk[size:]
+        left = memoryview(piece)
+        while len(left) > size - chunk.size:
+            room = size - chunk.size
+            chunk.add(left[:room])
+            left = left[room:]
             yield chunk
-            chunk = rest
-    if chunk:
+            chunk = _Chunk()
+        if left:
+            chunk.add(left)
+    if chunk.size:
         yield chunk
 
 
-def _send_chunk(errand: Errand, session: str, chunk: bytearray, at: int) -> str:
+def _send_chunk(errand: Errand, session: str, chunk: _Chunk, at: int) -> str:
     """Returns where the next chunk goes."""
-    end, done = at + len(chunk), 0
+    end, done = at + chunk.size, 0
     while True:
         stored: int | None = None
         try:
@@ -82,12 +105,12 @@ def _send_chunk(errand: Errand, session: str, chunk: bytearray, at: int) -> str:
         done = stored - at
 
 
-def _patch(errand: Errand, session: str, chunk: bytearray, at: int, done: int) -> tuple[str, int]:
+def _patch(errand: Errand, session: str, chunk: _Chunk, at: int, done: int) -> tuple[str, int]:
     """Sends a chunk without what is `done` of it; returns the next place, and what the registry says that it has."""
     headers = {
         "Content-Type": "application/octet-stream",
-        "Content-Range": f"{at + done}-{at + len(chunk) - 1}",
-        "Content-Length": str(len(chunk) - done),
+        "Content-Range": f"{at + done}-{at + chunk.size - 1}",
+        "Content-Length": str(chunk.size - done),
     }
     answer = errand.wire.request(
         "PATCH",
@@ -95,19 +118,13 @@ def _patch(errand: Errand, session: str, chunk: bytearray, at: int, done: int) -
         errand.doing,
         expect=(201, 202, 204),
         headers=headers,
-        body=lambda: _views(chunk, done),
+        body=lambda: chunk.after(done),
         actions=WRITE,
         again=False,
     )
     finish(answer)
     stored = _stored(answer.headers)
-    return _next(errand, session, answer.headers), at + len(chunk) if stored is None else stored
-
-
-def _views(chunk: bytearray, done: int) -> Iterator[bytes]:
-    with memoryview(chunk) as view:
-        for start in range(done, len(view), _PIECE):
-            yield view[start : start + _PIECE]  # type: ignore[misc]
+    return _next(errand, session, answer.headers), at + chunk.size if stored is None else stored
 
 
 def _ask(errand: Errand, session: str) -> tuple[str, int]:

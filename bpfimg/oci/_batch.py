@@ -162,7 +162,8 @@ class Batch:
 
     def _write(self, drafts: Mapping[Digest, tuple[str, int]], namings: Sequence[Naming]) -> None:
         try:
-            place_all(self.path, [(draft, blob_name(digest)) for digest, (draft, _) in drafts.items()])
+            if drafts:
+                place_all(self.path, [(draft, blob_name(digest)) for digest, (draft, _) in drafts.items()])
         except OSError as error:
             raise store_error("write", f"{self.path}/blobs", error) from error
         if namings:

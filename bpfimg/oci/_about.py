@@ -1,8 +1,11 @@
-"""What a list of entries says about a digest: the manifest decides, the list only spares work."""
+"""What is said about a digest: by entries in a list, of which the manifest decides, and by cosign's names."""
 
 from __future__ import annotations
 
+import re
+
 from bpfimg.errors import DigestMismatch, ImageError, NotFound
+from bpfimg.oci._digest import Digest
 from bpfimg.oci._model import parse_document
 
 TYPE_CHECKING = False
@@ -10,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from bpfimg.oci._descriptor import Descriptor
-    from bpfimg.oci._digest import Digest
+
+_EVIDENCE = re.compile(r"sha256-([0-9a-f]{64})\.(sig|att|sbom)")
 
 
 def referrers_among(
@@ -34,3 +38,9 @@ def referrers_among(
     if len(found) > most:
         raise ImageError(f"{digest} has {len(found)} referrers, expected at most {most}")
     return tuple(found.values())
+
+
+def evidence_about(name: str) -> Digest | None:
+    """Returns what a name of cosign's is about, for signatures, attestations and the like; None for other names."""
+    found = _EVIDENCE.fullmatch(name.rpartition(":")[2])
+    return Digest("sha256", found[1]) if found else None

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from bpfimg.errors import DigestMismatch, NotFound
-from bpfimg.oci._about import referrers_among
+from bpfimg.oci._about import evidence_about, referrers_among
 from bpfimg.oci._archive_contents import CONTAINERD
 from bpfimg.oci._archive_file import ArchiveFile
-from bpfimg.oci._archive_parts import evidence_about
 from bpfimg.oci._check import check_content, check_limit, in_pieces
 from bpfimg.oci._descriptor import Descriptor
 from bpfimg.oci._digest import Digest
@@ -32,9 +31,11 @@ class Archive:
     `with` block, the file is as it was. Images that it holds stay. Nothing is ever extracted: content is read where it
     stands, the file as it was when it was opened; it may be compressed with gzip or zstd.
 
-    With `docker` it is an archive as `docker save` and `docker load` have it: read with or without an image layout,
-    always written with both. Where there is no layout, manifests are made here, and `warn` is told so. An entry is
-    called by its full normalised reference; with `short_names`, bare tags of other tools are found as well.
+    With `docker` it is an archive as `docker save` and `docker load` have it, and read where it has no image layout,
+    too: then manifests are made here, and `warn` is told so. Written are always both, for images that engines load.
+
+    An entry is called by its full normalised reference; with `short_names`, bare tags of other tools are found as
+    well, and with `bare` that is how tags are written.
     """
 
     at_once = 1
@@ -46,6 +47,7 @@ class Archive:
         *,
         docker: bool = False,
         short_names: bool = True,
+        bare: bool = False,
         limits: Limits = DEFAULT,
         lock_timeout: float = 30.0,
         warn: Callable[[str], None] | None = None,
@@ -53,12 +55,13 @@ class Archive:
         self.path = path
         self.repository = repository
         self._short_names = short_names
+        self._bare = bare
         self._limits = limits
         self._file = ArchiveFile(path, docker=docker, limits=limits, lock_timeout=lock_timeout, warn=warn)
 
     def beside(self, repository: Repository) -> Archive:
         """Returns the same archive, seen from another repository: what is pushed to either is published at once."""
-        other = Archive(self.path, repository, short_names=self._short_names, limits=self._limits)
+        other = Archive(self.path, repository, short_names=self._short_names, bare=self._bare, limits=self._limits)
         other._file = self._file
         return other
 
@@ -108,7 +111,8 @@ class Archive:
         if isinstance(selector, Digest):
             return self._by_digest(selector)
         full = f"{self.repository}:{check_tag(selector)}"
-        found = self._file.contents.find(full, selector if self._short_names else None)
+        names = (selector, full) if self._bare else (full, selector if self._short_names else None)
+        found = self._file.contents.find(*names)
         if found is None:
             raise NotFound(f"the archive {self.path} has no {full}")
         return found
@@ -161,9 +165,9 @@ class Archive:
 
     def tag(self, descriptor: Descriptor, tag: str) -> None:
         full = f"{self.repository}:{check_tag(tag)}"
-        names = {NAME: full}
-        if self._file.docker and evidence_about(full) is None:
-            names[CONTAINERD] = full
+        names = {NAME: full} if evidence_about(full) else {NAME: full, CONTAINERD: full}
+        if self._bare:
+            names = {NAME: tag}
         self._file.name(self._whole(descriptor), names)
 
     def keep(self, descriptor: Descriptor) -> None:

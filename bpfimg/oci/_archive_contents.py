@@ -6,6 +6,7 @@ from _thread import RLock
 
 from bpfimg.errors import ImageError, StoreError
 from bpfimg.oci import _media
+from bpfimg.oci._about import evidence_about
 from bpfimg.oci._docker_archive import Saved, full_name
 from bpfimg.oci._entries import NAME, SUBJECT, Entries, annotations_of, described
 from bpfimg.oci._json import canonical
@@ -88,15 +89,9 @@ class Contents:
         return found
 
     def images(self) -> Iterator[tuple[str, Digest | SavedImage]]:
-        """Yields the name of every image and what it names; "" for one without a name. Referrers are not images."""
-        for entry in self.entries:
-            annotations = annotations_of(entry)
-            name = annotations.get(NAME, "")
-            if isinstance(name, str) and SUBJECT not in annotations:
-                try:
-                    yield name, described(entry, name).digest
-                except ImageError:
-                    continue
+        """Yields the name of every image and what it names, "" for one without a name."""
+        for name, descriptor in images_in(self.entries):
+            yield name, descriptor.digest
         for image in self._pending:
             for name in image.names or ("",):
                 yield name, image
@@ -163,6 +158,19 @@ class Contents:
         if found is None and self._archive:
             found = self._archive.find(f"blobs/{digest.algorithm}/{digest.hex}")
         return found
+
+
+def images_in(entries: Entries) -> Iterator[tuple[str, Descriptor]]:
+    """Yields every entry that is an image, with its name or "": no referrers, and nothing under cosign's names."""
+    for entry in entries:
+        annotations = annotations_of(entry)
+        name = annotations.get(NAME, "")
+        if not isinstance(name, str) or SUBJECT in annotations or evidence_about(name):
+            continue
+        try:
+            yield name, described(entry, name)
+        except ImageError:
+            continue
 
 
 def entries_of(entries: Sequence[object]) -> Entries:

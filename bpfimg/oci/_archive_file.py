@@ -5,11 +5,10 @@ from __future__ import annotations
 from _thread import RLock
 
 from bpfimg.errors import NotFound, StoreError
-from bpfimg.oci._archive_contents import Contents, entries_of
-from bpfimg.oci._archive_parts import evidence_about, kept
+from bpfimg.oci._archive_contents import Contents, entries_of, images_in
+from bpfimg.oci._archive_parts import kept
 from bpfimg.oci._check import checked
 from bpfimg.oci._descriptor import Descriptor, Platform
-from bpfimg.oci._docker_archive import full_name
 from bpfimg.oci._docker_index import docker_index
 from bpfimg.oci._naming import blob_name
 from bpfimg.oci._spool import Spool
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from bpfimg.oci._digest import Digest
-    from bpfimg.oci._entries import Entries
     from bpfimg.oci._limits import Limits
     from bpfimg.oci._tar_draft import Draft
 
@@ -151,9 +149,14 @@ class ArchiveFile:
 
         entries, digests = kept(current.entries, read, lambda digest: place(digest) is not None)
         documents = {"oci-layout": _VERSION, "index.json": self._bound("index.json", entries.raw, self.limits.document)}
-        if self.docker:
-            raw = self._docker_index(entries, read)
+        raw, left = docker_index(images_in(entries), read, Platform.host())
+        if self.docker or raw != b"[]":  # where it holds several, podman loads an OCI archive by this list alone
             documents["manifest.json"] = self._bound("manifest.json", raw, self.limits.document)
+        if self.docker and left:
+            self._tell(
+                f"{self.path} holds {', '.join(left)} for other tools alone: "
+                "docker and podman load images with layers of files, not artifacts"
+            )
         files = {name: (len(raw), iter([raw])) for name, raw in documents.items()}
         for digest in digests:
             if found := place(digest):
@@ -164,16 +167,4 @@ class ArchiveFile:
     def _bound(self, name: str, raw: bytes, most: int) -> bytes:
         if len(raw) > most:
             raise StoreError(f"{name} in {self.path} would have {len(raw)} bytes, expected at most {most}")
-        return raw
-
-    def _docker_index(self, entries: Entries, read: Callable[[Digest], bytes | None]) -> bytes:
-        named = [
-            (name, found) for name, found in entries.named() if full_name(name) == name and not evidence_about(name)
-        ]
-        raw, left = docker_index(named, read, Platform.host())
-        if left:
-            self._tell(
-                f"{self.path} holds {', '.join(left)} for other tools alone: "
-                "docker and podman load images with layers of files, not artifacts"
-            )
         return raw

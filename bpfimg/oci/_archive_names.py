@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from bpfimg.oci._archive_contents import Contents
-from bpfimg.oci._archive_parts import evidence_about
 from bpfimg.oci._digest import Digest
 from bpfimg.oci._docker_archive import full_name
 from bpfimg.oci._reference import Reference, Repository
@@ -41,8 +40,7 @@ def _images(path: str, docker: bool, limits: Limits) -> Iterator[tuple[Reference
     contents = Contents.of(path, docker, limits)
     found: dict[Digest | SavedImage, str] = {}
     for name, what in contents.images():
-        if evidence_about(name) is None:
-            found[what] = found.get(what) or name
+        found[what] = found.get(what) or name
     only = len(found) == 1
     for what, name in found.items():
         full = full_name(name)

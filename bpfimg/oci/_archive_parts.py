@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 
 from bpfimg.errors import UsageError
+from bpfimg.oci._about import evidence_about
 from bpfimg.oci._archive_contents import entries_of
 from bpfimg.oci._digest import Digest
 from bpfimg.oci._entries import NAME, SUBJECT, annotations_of
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     Read = Callable[[Digest], bytes | None]
     """The content of a document; None for what is not there, or too large to be one."""
-
-_EVIDENCE = re.compile(r"sha256-([0-9a-f]{64})\.(sig|att|sbom)")
 
 
 def kept(entries: Entries, read: Read, there: Callable[[Digest], bool]) -> tuple[Entries, list[Digest]]:
@@ -44,12 +42,6 @@ def kept(entries: Entries, read: Read, there: Callable[[Digest], bool]) -> tuple
             waiting += about.pop(digest, [])
     stay.sort(key=_order)
     return entries_of(stay), sorted((digest for digest in found if there(digest)), key=str)
-
-
-def evidence_about(name: str) -> Digest | None:
-    """Returns what a name of cosign's is about, for signatures, attestations and the like; None for other names."""
-    found = _EVIDENCE.fullmatch(name.rpartition(":")[2])
-    return Digest("sha256", found[1]) if found else None
 
 
 def _reached(entry: object, read: Read, found: set[Digest]) -> Iterator[Digest]:

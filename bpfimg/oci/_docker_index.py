@@ -1,10 +1,11 @@
-"""`manifest.json` as we write it into a docker archive, beside the image layout: what engines load by it."""
+"""`manifest.json` as we write it into an archive, beside the image layout: what engines load by it."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 
 from bpfimg.errors import ImageError, NotFound
+from bpfimg.oci._docker_archive import full_name
 from bpfimg.oci._json import canonical
 from bpfimg.oci._model import Index, Manifest, parse_document
 from bpfimg.oci._naming import blob_name
@@ -25,27 +26,28 @@ _NESTING = 2
 
 
 def docker_index(named: Iterable[tuple[str, Descriptor]], read: Read, platform: Platform) -> tuple[bytes, list[str]]:
-    """Returns `manifest.json` for images by full reference, and the names of those that no engine can load.
+    """Returns `manifest.json` for images and their names, and the names of those that no engine can load.
 
-    Of an index its image for `platform` stands there, the first one it holds where it has none for that: an archive
-    of this kind has one image to a name.
+    Only full references are names there; an image with another one, or none, stands there without. Of an index its
+    image for `platform` does, the first one it holds where it has none for that: such a list has one image to a name.
     """
     found: dict[Digest, tuple[Manifest, list[str]]] = {}
     left: list[str] = []
     for name, descriptor in named:
         manifest = _loadable(descriptor, read, platform)
+        names = [name] if full_name(name) == name else []
         if manifest is None:
-            left.append(name)
+            left += names
         else:
-            found.setdefault(manifest.descriptor.digest, (manifest, []))[1].append(name)
-    items = [(sorted(names), manifest) for manifest, names in found.values()]
-    return canonical([_item(*item) for item in sorted(items, key=lambda item: item[0])]), left
+            found.setdefault(manifest.descriptor.digest, (manifest, []))[1].extend(names)
+    items = [(sorted(names), str(digest), manifest) for digest, (manifest, names) in found.items()]
+    return canonical([_item(names, manifest) for names, _, manifest in sorted(items, key=lambda item: item[:2])]), left
 
 
 def _item(names: list[str], manifest: Manifest) -> dict[str, object]:
     return {
         "Config": blob_name(manifest.config.digest),
-        "RepoTags": names,
+        "RepoTags": names or None,
         "Layers": [blob_name(layer.digest) for layer in manifest.layers],
     }
 

@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -348,13 +348,27 @@ def test_a_missing_file_holds_nothing(opened: Callable[..., places.Archive]) -> 
 def test_one_kind_of_archive_says_so_when_the_other_is_asked_for(tmp_path: Path) -> None:
     oci, saved = str(tmp_path / "oci.tar"), str(tmp_path / "docker.tar")
     with places.Archive(oci, REPOSITORY) as archive:
-        image().push(archive, "v1")
+        referrer(image().descriptor).push(archive, "v1")  # nothing in it that docker loads
     with pytest.raises(StoreError, match=r"holds no manifest\.json") as caught:
         places.Archive(oci, REPOSITORY, docker=True).resolve("v1")
     assert caught.value.hint == f"it is an OCI archive: oci-archive:{oci}"
     with places.Archive(saved, REPOSITORY, docker=True) as archive:
         image().push(archive, "v1")
     assert places.Archive(saved, REPOSITORY).resolve("v1") == image().descriptor  # it holds a layout, too
+
+
+def test_bare_tags(tmp_path: Path) -> None:
+    path = str(tmp_path / "oci.tar")
+    with places.Archive(path, REPOSITORY) as archive:
+        image("full").push(archive, "v1")
+    for word in ("one", "two"):
+        with places.Archive(path, REPOSITORY, bare=True) as archive:
+            image(word).push(archive, "v1")
+            assert archive.resolve("v1") == image(word).descriptor
+    assert places.Archive(path, REPOSITORY).resolve("v1") == image("full").descriptor
+    archive, selector = places.Archive.named(f"{path}:v1", docker=False)
+    assert archive.resolve(selector) == image("two").descriptor
+    assert {tuple(each["RepoTags"] or ()) for each in docker_list(path)} == {(), (f"{REPOSITORY}:v1",)}
 
 
 def test_copy_brings_signatures_and_children(opened: Callable[..., places.Archive]) -> None:
@@ -376,13 +390,20 @@ def test_copy_brings_signatures_and_children(opened: Callable[..., places.Archiv
     assert back.resolve(both[0].descriptor.digest.tag + ".sig") == legacy_signature("x").descriptor
 
 
-def test_docker_is_told_what_it_can_load(tmp_path: Path) -> None:
+def docker_list(path: str) -> list[dict[str, Any]]:
     import tarfile
 
+    with tarfile.open(path) as tar:
+        member = tar.extractfile("manifest.json")
+        assert member
+        found: list[dict[str, Any]] = json.load(member)
+        return found
+
+
+def test_docker_is_told_what_it_can_load(opened: Callable[..., places.Archive], docker: bool, path: Path) -> None:
     said: list[str] = []
-    path = str(tmp_path / "docker.tar")
     both = image("one"), image("two", "arm64")
-    with places.Archive(path, REPOSITORY, docker=True, warn=said.append) as archive:
+    with opened(warn=said.append) as archive:
         for one in both:
             one.push(archive)
         archive.push(index(*both).descriptor, index(*both).raw, tag="multi")
@@ -391,10 +412,7 @@ def test_docker_is_told_what_it_can_load(tmp_path: Path) -> None:
         referrer(image("three").descriptor).push(archive)
         legacy_signature("x").push(archive, image("three").descriptor.digest.tag + ".sig")
         referrer(image("three").descriptor).push(archive, "artifact")
-    with tarfile.open(path) as tar:
-        member = tar.extractfile("manifest.json")
-        assert member
-        listed = json.load(member)
+    listed = docker_list(str(path))
     tags = [each["RepoTags"] for each in listed]
     assert sorted(tag for names in tags for tag in names) == [f"{REPOSITORY}:{tag}" for tag in ("multi", "same", "v3")]
     (three,) = [each for each in listed if each["RepoTags"] == [f"{REPOSITORY}:v3"]]
@@ -404,7 +422,7 @@ def test_docker_is_told_what_it_can_load(tmp_path: Path) -> None:
         "RepoTags": [f"{REPOSITORY}:v3"],
         "Layers": [f"blobs/sha256/{layer}"],
     }
-    assert said == [
+    assert said == docker * [
         f"{path} holds {REPOSITORY}:artifact for other tools alone: docker and podman load images with layers of "
         "files, not artifacts"
     ]

@@ -11,7 +11,8 @@ from bpfimg.errors import NotFound, StoreError, UsageError
 from bpfimg.oci import Descriptor, Digest, Manifest, Memory, Repository, copy, places
 from tests.support.archives import LAYOUT, config, layer, listed, saved, write
 from tests.support.targets import image, legacy_signature, referrer
-from tests.support.tars import gzipped
+from tests.support.tars import archive as archive_of
+from tests.support.tars import entry, gzipped
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,6 +101,25 @@ def test_a_layer_may_stand_twice_in_an_image(tmp_path: Path) -> None:
     assert len(Manifest.parse(archive.fetch(found), found.media_type).layers) == 2
     memory = Memory(REPOSITORY)
     assert copy(archive, "v1", memory, "v1") == found
+
+
+def test_a_config_may_stand_twice_in_an_archive(tmp_path: Path) -> None:
+    """crane: two names of one image. Two files of one name that differ are refused."""
+    one = layer()
+    names = [{"Config": "c", "RepoTags": [name], "Layers": ["l"]} for name in (NAME, "acme/again:v1")]
+    parts = entry("c", config(one)), entry("l", one), entry("manifest.json", listed(names))
+    path = tmp_path / "x.tar"
+    path.write_bytes(archive_of(*parts, parts[0]))
+    found = places.Archive(str(path), REPOSITORY, docker=True).resolve("v1")
+    assert places.Archive(str(path), Repository.parse("acme/again"), docker=True).resolve("v1") == found
+    for second in (config(one).replace(b"amd64", b"arm64"), config(one) + b" "):
+        path.write_bytes(archive_of(*parts, entry("c", second)))
+        with pytest.raises(StoreError, match="two entries named 'c'"):
+            places.Archive(str(path), REPOSITORY, docker=True).resolve("v1")
+    path.write_bytes(archive_of(*parts, *parts[:1] * 9))
+    limits = places.Limits(blob=9 * len(config(one)) - 1)
+    with pytest.raises(StoreError, match="two entries named 'c'"):
+        places.Archive(str(path), REPOSITORY, docker=True, limits=limits).resolve("v1")
 
 
 def test_the_layout_decides_where_there_is_one(tmp_path: Path) -> None:

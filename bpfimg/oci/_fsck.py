@@ -141,12 +141,12 @@ class _Check:
         return found, count
 
     def _follow(self, descriptor: Descriptor, nesting: int) -> tuple[Finding, ...]:
-        digest = descriptor.digest
-        if digest not in self._known:
-            self._known[digest] = tuple(self._part(descriptor))
-            if not self._known[digest] and descriptor.is_document:
-                self._known[digest] = tuple(self._document(descriptor, nesting))
-        return self._known[digest]
+        found = tuple(self._part(descriptor))
+        if found or not descriptor.is_document:
+            return found
+        if descriptor.digest not in self._known:
+            self._known[descriptor.digest] = tuple(self._document(descriptor, nesting))
+        return self._known[descriptor.digest]
 
     def _document(self, descriptor: Descriptor, nesting: int) -> Iterator[Finding]:
         try:

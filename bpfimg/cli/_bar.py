@@ -8,6 +8,8 @@ import time
 from _thread import allocate_lock
 from contextlib import contextmanager
 
+from bpfimg.cli._amounts import size
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,8 +76,8 @@ class Bar:
     def moved(self, descriptor: Descriptor, count: int) -> None:
         with self._mutex:
             name = descriptor.digest.hex[:12]
-            size, so_far = self._moving.get(name, (descriptor.size, 0))
-            self._moving[name] = size, so_far + count
+            whole, so_far = self._moving.get(name, (descriptor.size, 0))
+            self._moving[name] = whole, so_far + count
             self._bytes += count
             self._fresh += count
             self._draw()
@@ -128,12 +130,12 @@ class Bar:
         rate = self._fresh / max(seconds, 0.001)
         count = f"{self._images_done}/{self._images} images" if self._images else f"{self._finished}/{self._expected}"
         left = f", {_time((self._size - self._bytes) / rate)} left" if rate > 0 and self._size > self._bytes else ""
-        yield f"{count}  {_size(self._bytes)} of {_size(self._size)}  {_size(rate)}/s{left}"
-        large = [(size - moved, name, size, moved) for name, (size, moved) in self._moving.items() if size > _SMALL]
-        for _, name, size, moved in sorted(large, reverse=True)[:_MOST]:
-            tail = f" {_size(moved)} of {_size(size)}"
+        yield f"{count}  {size(self._bytes)} of {size(self._size)}  {size(rate)}/s{left}"
+        large = [(whole - moved, name, whole, moved) for name, (whole, moved) in self._moving.items() if whole > _SMALL]
+        for _, name, whole, moved in sorted(large, reverse=True)[:_MOST]:
+            tail = f" {size(moved)} of {size(whole)}"
             room = max(min(width - len(name) - len(tail) - 6, 40), 0)
-            filled = min(room * moved // size, room)
+            filled = min(room * moved // whole, room)
             bar = f" [{'=' * filled}{' ' * (room - filled)}]" if room >= 5 else ""
             yield f"  {name}{bar}{tail}"
 
@@ -173,14 +175,6 @@ class _Above:
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._stream, name)
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if abs(count) < 1000 or unit == "GiB":
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    raise AssertionError
 
 
 def _time(seconds: float) -> str:

@@ -77,11 +77,11 @@ class Journal:
         head = {"bpfimg-copy-journal": _VERSION, **settings}
         raw = os.pread(self._file, _LIMIT, 0)
         whole = raw[: raw.rfind(b"\n") + 1]
-        os.ftruncate(self._file, len(whole))
         first, *rest = whole.splitlines() or [b""]
         if not first:
             if raw and not raw.startswith(b'{"bpfimg-copy-journal"'[: len(raw)]):
                 raise self._strange()
+            os.ftruncate(self._file, 0)
             self._write([head])
             return
         known = _parsed(first)
@@ -93,6 +93,7 @@ class Journal:
                 f"the journal {quoted(self.path)} was begun with other options: {', '.join(differ)}",
                 hint="give the same ones, remove it to begin anew, or name another one with --journal",
             )
+        os.ftruncate(self._file, len(whole))
         for line in rest:
             entry = _parsed(line)
             if entry is not None:

@@ -212,16 +212,17 @@ def _at(options: Options, where: places.Location, name: str) -> tuple[Target, st
         if set(name) & set("/:@"):
             reference = Reference.parse(name)
             return _layout(options, where.path, reference.repository), reference.tag
-        # a bare tag: written so that the same words find it again
-        return _layout(options, where.path, places.nameless(where.path)), name
+        # a bare tag is written as it stands: the same words find it again, and other tools' words
+        return _layout(options, where.path, places.nameless(where.path), bare=True), name
     docker = where.transport == "docker-archive"
     # in an archive that docker writes or reads, a word is a name: busybox is docker.io/library/busybox:latest
-    full = docker or set(name) & set("/:@")
+    full = docker or bool(set(name) & set("/:@"))
     reference = Reference.parse(name) if full else Reference(places.nameless(where.path), name)
     archive = places.Archive(
         where.path,
         reference.repository,
         docker=docker,
+        bare=not full,
         limits=limits(options),
         lock_timeout=options.lock_timeout,
         warn=warn,
@@ -229,7 +230,9 @@ def _at(options: Options, where: places.Location, name: str) -> tuple[Target, st
     return options.open.archive(archive), reference.tag
 
 
-def _layout(options: Options, path: str, repository: Repository, *, short_names: bool = True) -> Layout:
+def _layout(
+    options: Options, path: str, repository: Repository, *, short_names: bool = True, bare: bool = False
+) -> Layout:
     from bpfimg.cli._limits import limits
     from bpfimg.oci import Layout
 
@@ -238,6 +241,7 @@ def _layout(options: Options, path: str, repository: Repository, *, short_names:
         repository,
         lock_timeout=options.lock_timeout,
         short_names=short_names,
+        bare=bare,
         limits=limits(options),
         batch=options.open.batch_of(path),
     )

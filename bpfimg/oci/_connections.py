@@ -11,6 +11,8 @@ from bpfimg.oci._tokens import Tokens
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from urllib3 import HTTPConnectionPool, PoolManager
 
     from bpfimg.oci._digest import Digest
@@ -29,7 +31,11 @@ class Connections:
     def __init__(self, options: RegistryOptions | None = None) -> None:
         self.options = options or RegistryOptions()
         self.tokens = Tokens()
+        self.plain: dict[str, bool] = {}
+        """Of registries that may do without TLS, whether they do."""
         self._lock = allocate_lock()
+        self._asking = allocate_lock()
+        self._tls: dict[str, bool] = {}
         self._pools: dict[tuple[object, ...], tuple[Pool, str]] = {}
         self._said: set[str] = set()
         self._down: set[tuple[str, str]] = set()
@@ -70,6 +76,13 @@ class Connections:
         if sentence not in self._said and len(self._said) < _MOST_SAID:
             self._said.add(sentence)
             self.options.warn(sentence)
+
+    def speaks_tls(self, host: str, ask: Callable[[], bool]) -> bool:
+        """Returns what `ask` finds out about a registry that may be without TLS: once, whoever wants to know."""
+        with self._asking:
+            if host not in self._tls:
+                self._tls[host] = ask()
+            return self._tls[host]
 
     def is_down(self, base: str, path: str) -> bool:
         """Says whether a mirror has failed in this process, for everything or for one repository."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from _thread import allocate_lock
 from contextlib import closing
 
 from bpfimg import __version__
@@ -50,8 +51,9 @@ class Wire:
         self.path = repository.path
         self.connections = connections
         self.options = replace(options, insecure_skip_tls_verify=True) if insecure else options
-        self._plain = is_plain(self.host, options)
+        self._plain = options.plain_http or (not insecure and is_plain(self.host, options))
         self._undecided = insecure and not self._plain
+        self._deciding = allocate_lock()
         self._loud = options.insecure_skip_tls_verify
         self._auth = Auth(
             repository, options, plain_http=self._plain or insecure, ask=self._ask, tokens=connections.tokens
@@ -205,8 +207,8 @@ class Wire:
         """Returns the connections for a URL, and what to ask them for."""
         if url.startswith("/"):
             if self._undecided:
+                self._plain = not self.connections.speaks_tls(self.host, lambda: self._speaks_tls(doing))
                 self._undecided = False
-                self._plain = not self._speaks_tls(doing)
             scheme, host, target = "http" if self._plain else "https", self.host, url
             if scheme == "https" and self._loud:
                 self.connections.say(
@@ -216,6 +218,14 @@ class Wire:
             scheme, host, target = _split(url)
         pool, prefix = self.connections.pool(scheme, host, self.options)
         return pool, prefix + target
+
+    def _decide(self, doing: str) -> None:
+        with self._deciding:
+            if self._undecided:
+                known = self.connections.plain.get(self.host)
+                self._plain = not self._speaks_tls(doing) if known is None else known
+                self.connections.plain[self.host] = self._plain
+                self._undecided = False
 
     def _speaks_tls(self, doing: str) -> bool:
         """Tries it, as podman does at a registry that may be without: any failure means no."""

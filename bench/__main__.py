@@ -150,7 +150,9 @@ def measure(bench: Bench, argv: list[str]) -> float:
 _PEAK = """
 import os, sys
 pid = os.fork() or os.execvp(sys.argv[1], sys.argv[1:])
-print(os.wait4(pid, 0)[2].ru_maxrss, file=sys.stderr)
+_, status, used = os.wait4(pid, 0)
+print(used.ru_maxrss, file=sys.stderr)
+sys.exit(os.waitstatus_to_exitcode(status))
 """
 
 

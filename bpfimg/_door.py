@@ -6,6 +6,8 @@ mapping says which file has them. Start-up is why: `bpfimg list` must not pay fo
 
 from __future__ import annotations
 
+import sys
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,12 +19,14 @@ def opened(room: str, where: Mapping[str, str]) -> Callable[[str], object]:
     `where` maps a public name to the file behind the door that defines it; a value ending in `*` means that
     the name is that file itself, a module.
     """
+    door = sys._getframe(1).f_globals  # kept there a name is asked for once: functions import whenever they run
 
     def get(name: str) -> object:
         file = where.get(name)
         if file is None:
             raise AttributeError(f"module {room!r} has no attribute {name!r}")
         module = __import__(f"{room}.{file.rstrip('*')}", fromlist=["*"])
-        return module if file.endswith("*") else getattr(module, name)
+        door[name] = found = module if file.endswith("*") else getattr(module, name)
+        return found
 
     return get

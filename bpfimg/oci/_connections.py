@@ -31,8 +31,6 @@ class Connections:
     def __init__(self, options: RegistryOptions | None = None) -> None:
         self.options = options or RegistryOptions()
         self.tokens = Tokens()
-        self.plain: dict[str, bool] = {}
-        """Of registries that may do without TLS, whether they do."""
         self._lock = allocate_lock()
         self._asking = allocate_lock()
         self._tls: dict[str, bool] = {}

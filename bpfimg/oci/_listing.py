@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from bpfimg.oci._wire import Wire
 
 _ROUNDS = 8
+_OF_REPOSITORY = ("NAME_UNKNOWN", "MANIFEST_UNKNOWN")
+"""What a registry answers with to be asked about something that it lacks: that says nothing about the API."""
 _EVIDENCE = re.compile("sha(?:256|512)-[0-9a-f]{64}")
 
 
@@ -27,7 +29,12 @@ def from_api(wire: Wire, digest: Digest) -> tuple[Descriptor, ...] | None:
     place = f"{wire.base}/{wire.path.rpartition('/')[0]}"  # what stands behind one name may differ by folder
     if not wire.connections.knows_referrers(place):
         return None
-    found = _from_api(wire, digest)
+    try:
+        found = _from_api(wire, digest)
+    except NotFound as error:  # with any body: older registries do not know the path at all
+        if error.code not in _OF_REPOSITORY:
+            wire.connections.answered_referrers(place, digest, there=False)
+        return None
     wire.connections.answered_referrers(place, digest, there=found is not None)
     return found
 
@@ -44,8 +51,6 @@ def _from_api(wire: Wire, digest: Digest) -> tuple[Descriptor, ...] | None:
                 found.setdefault(entry.digest, entry)
             if len(found) > limits.referrers:
                 break
-    except NotFound:
-        return None  # with any body: older registries do not know the path at all
     except RegistryError as error:
         if error.status in (405, 501):
             return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from _thread import allocate_lock
 from contextlib import closing
 
 from bpfimg import __version__
@@ -53,7 +52,6 @@ class Wire:
         self.options = replace(options, insecure_skip_tls_verify=True) if insecure else options
         self._plain = options.plain_http or (not insecure and is_plain(self.host, options))
         self._undecided = insecure and not self._plain
-        self._deciding = allocate_lock()
         self._loud = options.insecure_skip_tls_verify
         self._auth = Auth(
             repository, options, plain_http=self._plain or insecure, ask=self._ask, tokens=connections.tokens
@@ -218,14 +216,6 @@ class Wire:
             scheme, host, target = _split(url)
         pool, prefix = self.connections.pool(scheme, host, self.options)
         return pool, prefix + target
-
-    def _decide(self, doing: str) -> None:
-        with self._deciding:
-            if self._undecided:
-                known = self.connections.plain.get(self.host)
-                self._plain = not self._speaks_tls(doing) if known is None else known
-                self.connections.plain[self.host] = self._plain
-                self._undecided = False
 
     def _speaks_tls(self, doing: str) -> bool:
         """Tries it, as podman does at a registry that may be without: any failure means no."""

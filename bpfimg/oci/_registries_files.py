@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
-from bpfimg.errors import RegistryError, StoreError, UsageError, quoted
+from bpfimg.errors import RegistryError, StoreError, quoted
 from bpfimg.oci._files import read_file
-from bpfimg.oci._reference import Repository
 from bpfimg.oci._registries import AUTH_FILES, Mirror, Registries, Rule, short_name
+from bpfimg.oci._registries_table import Table, wrong
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def load(environ: Mapping[str, str], uid: int, system: str) -> Registries:
             aliases.append((path, text))
         if kind != "all":
             continue
-        table = _Table(path, _parsed(path, text))
+        table = Table(path, _parsed(path, text))
         if "registries" in table.entries:
             raise RegistryError(
                 f"{path} is a registries.conf of version 1 (a table [registries]), expected version 2 ([[registry]])",
@@ -60,14 +60,14 @@ def find_alias(files: Sequence[tuple[str, str]], short: str) -> str:
     for path, text in reversed(files):
         found = _parsed(path, text).get("aliases", {})
         if not isinstance(found, dict):
-            raise _bad(path, "aliases", found, "a table")
+            raise wrong(path, "aliases", found, "a table")
         if short not in found:
             continue
         name = found[short]
         if not isinstance(name, str):
-            raise _bad(path, f"aliases.{short}", name, "a name with its registry")
+            raise wrong(path, f"aliases.{short}", name, "a name with its registry")
         if name and (short_name(name) or "@" in name or ":" in name.rpartition("/")[2]):
-            raise _bad(path, f"aliases.{short}", name, "a name with its registry, without tag and digest")
+            raise wrong(path, f"aliases.{short}", name, "a name with its registry, without tag and digest")
         return name
     return ""
 
@@ -138,12 +138,12 @@ def _parsed(path: str, text: str) -> dict[str, object]:
 
     try:
         return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, or a number of thousands of digits
         reason = "it nests too deeply" if isinstance(error, RecursionError) else quoted(error)[1:-1]
         raise RegistryError(f"{path} is not TOML: {reason}, expected registries.conf of version 2") from error
 
 
-def _rule(table: _Table) -> Rule:
+def _rule(table: Table) -> Rule:
     location = table.place("location")
     prefix = table.place("prefix", wildcard=True) or location
     if not prefix:
@@ -160,86 +160,3 @@ def _rule(table: _Table) -> Rule:
         kept = "digest-only" if by_digest_only else pulls or "all"
         mirrors.append(Mirror(where, mirror.flag("insecure"), kept))
     return Rule(prefix, table.path, location, table.flag("insecure"), table.flag("blocked"), tuple(mirrors))
-
-
-class _Table:
-    """One table of a file: its entries, each asked for by name and kind; RegistryError for another kind."""
-
-    def __init__(self, path: str, entries: Mapping[str, object], name: str = "") -> None:
-        self.path = path
-        self.entries = entries
-        self._name = name
-
-    def bad(self, field: str, found: object, expected: str) -> RegistryError:
-        return _bad(self.path, f"{self._name}.{field}" if self._name else field, found, expected)
-
-    def has(self, field: str) -> bool:
-        return field in self.entries
-
-    def flag(self, field: str) -> bool:
-        found = self.entries.get(field, False)
-        if not isinstance(found, bool):
-            raise self.bad(field, found, "true or false")
-        return found
-
-    def text(self, field: str) -> str:
-        found = self.entries.get(field, "")
-        if not isinstance(found, str):
-            raise self.bad(field, found, "a text")
-        return found
-
-    def word(self, field: str, words: tuple[str, ...]) -> str:
-        found = self.text(field)
-        if found not in words:
-            raise self.bad(field, found, f"one of {', '.join(filter(None, words))}")
-        return found
-
-    def texts(self, field: str) -> list[str]:
-        found = self.entries.get(field, [])
-        if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
-            raise self.bad(field, found, "a list of texts")
-        return found
-
-    def tables(self, field: str) -> Iterator[_Table]:
-        found = self.entries.get(field, [])
-        if not isinstance(found, list):
-            raise self.bad(field, found, f"[[{field}]] tables")
-        for number, entries in enumerate(found, 1):
-            name = f"{self._name}.{field}[{number}]" if self._name else f"{field}[{number}]"
-            if not isinstance(entries, dict):
-                raise _bad(self.path, name, entries, "a table")
-            yield _Table(self.path, entries, name)
-
-    def hosts(self, field: str) -> list[str]:
-        found = [each.rstrip("/").lower() for each in self.texts(field)]
-        for host in found:
-            if "/" in host or not _is_place(host):
-                raise self.bad(field, host, "registries as HOST[:PORT]")
-        return found
-
-    def place(self, field: str, *, wildcard: bool = False) -> str:
-        """Returns HOST[:PORT][/PATH] with the host in lower case, "" for none."""
-        found = self.text(field).rstrip("/")
-        host, slash, path = found.partition("/")
-        found = host.lower() + slash + path
-        if wildcard and found.startswith("*."):
-            if slash or ":" in host or not _is_place(found[2:]):
-                raise self.bad(field, found, "*.DOMAIN without port and path")
-        elif found and not _is_place(found):
-            raise self.bad(field, found, "HOST[:PORT][/PATH] without http:// or https://")
-        return found
-
-
-def _is_place(text: str) -> bool:
-    host = text.partition("/")[0]
-    if not ("." in host or ":" in host or host == "localhost"):
-        return False
-    try:
-        Repository(host, "x")
-    except UsageError:
-        return False
-    return True
-
-
-def _bad(path: str, field: str, found: object, expected: str) -> RegistryError:
-    return RegistryError(f"{path}: {field} is {quoted(found)}, expected {expected}")

@@ -225,6 +225,7 @@ def test_a_users_own_file_stands_for_the_systems(files: Files, tmp_path: Path) -
     [
         ("x", "is not TOML"),
         ("a = " + "[" * 5000, "is not TOML"),
+        ("a = " + "9" * 5000, "is not TOML"),
         ('[registries.search]\nregistries = ["a.test"]', "of version 1"),
         ("registry = 1", r"registry is '1', expected \[\[registry\]\] tables"),
         ("registry = [1]", r"registry\[1\] is '1', expected a table"),

@@ -35,7 +35,7 @@ _ABSENT = {
     "404", "405", "501", "html", "another-type", "html-type", "junk-type", "no-type", "cut-in-headers",
     "header-without-colon",
 }  # fmt: skip
-"""Answers that say that a registry has no list of referrers, no such tag, or lists what is not there: anybody can list junk,
+"""Answers that say that a registry has no such list or tag, or lists what is not there: anybody can list junk,
 and nobody can know better."""
 
 

@@ -1,0 +1,40 @@
+"""A registry that does what it likes, and the command in its cage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.fake_registry import FakeRegistry, fake_registry
+from tests.support.faulty.goods import NAME, TAG, plain
+from tests.support.faulty.guarded import Cage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[FakeRegistry]:
+    with fake_registry() as found:
+        yield found
+
+
+@pytest.fixture
+def fake(running: FakeRegistry) -> FakeRegistry:
+    """Holds an image."""
+    running.reset()
+    plain().put_into(running)
+    return running
+
+
+@pytest.fixture
+def cage(tmp_path: Path) -> Cage:
+    return Cage(tmp_path)
+
+
+@pytest.fixture
+def name(fake: FakeRegistry) -> str:
+    """What its image is called."""
+    return f"{fake.host}/{NAME}:{TAG}"

@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 from bpfimg.errors import StoreError
 
@@ -101,22 +101,27 @@ class Draft:
     """A file in `root`/ingest on its way to its place; `with` removes it again unless it got there or is left."""
 
     def __init__(self, root: str) -> None:
-        self.name = f"{os.getpid()}-{os.urandom(_RANDOM).hex()}"
+        self.name = new_name()
         self._root = root
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-        with closing(open_inside(root, SCRATCH)) as scratch:
-            self._descriptor = os.open(self.name, flags, 0o644, dir_fd=scratch)
+        self._open = ExitStack()
+        with ExitStack() as opened:
+            self._scratch = opened.enter_context(closing(open_inside(root, SCRATCH)))
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+            self._descriptor = opened.enter_context(closing(os.open(self.name, flags, 0o644, dir_fd=self._scratch)))
+            self._open = opened.pop_all()
         self._there = True
 
     def __enter__(self) -> Draft:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._close()
-        if self._there:
-            discard(self._root, [self.name])
+        with self._open:
+            if self._there:
+                with suppress(FileNotFoundError):  # Ctrl-C may come right behind the rename
+                    os.unlink(self.name, dir_fd=self._scratch)
 
     def write(self, piece: bytes) -> None:
+        """Adds a piece."""
         left = memoryview(piece)
         while left:
             left = left[os.write(self._descriptor, left) :]
@@ -124,20 +129,20 @@ class Draft:
     def place(self, name: str) -> None:
         """Puts it at `root`/`name`, its content on disk. The entry itself is on disk only after `sync_directory`."""
         os.fsync(self._descriptor)
-        self._close()
-        place(self._root, self.name, name)
+        *folders, last = name.split("/")
+        with closing(open_inside(self._root, *folders)) as folder:
+            os.replace(self.name, last, src_dir_fd=self._scratch, dst_dir_fd=folder)
         self._there = False
 
     def leave(self) -> str:
         """Leaves it to whoever calls `place_all`, and returns its name."""
-        self._close()
         self._there = False
         return self.name
 
-    def _close(self) -> None:
-        if self._descriptor >= 0:
-            descriptor, self._descriptor = self._descriptor, -1
-            os.close(descriptor)
+
+def new_name() -> str:
+    """Returns the name of a draft that nobody else has."""
+    return f"{os.getpid()}-{os.urandom(_RANDOM).hex()}"
 
 
 def write_file(root: str, name: str, content: bytes) -> None:
@@ -150,26 +155,23 @@ def write_file(root: str, name: str, content: bytes) -> None:
         draft.place(name)
 
 
-def place(root: str, draft: str, name: str) -> None:
-    """Renames a draft to `root`/`name`."""
-    *folders, last = name.split("/")
-    with closing(open_inside(root, SCRATCH)) as scratch, closing(open_inside(root, *folders)) as folder:
-        os.replace(draft, last, src_dir_fd=scratch, dst_dir_fd=folder)
-
-
-def place_all(root: str, drafts: Iterable[tuple[str, str]]) -> None:
-    """Puts drafts that were left at their names, the content of all of them on disk before."""
-    pairs = list(drafts)
-    with closing(open_inside(root, SCRATCH)) as scratch:
-        for draft, _ in pairs:
+def place_all(root: str, drafts: Iterable[tuple[str, str]], *, sync: bool = True) -> None:
+    """Renames drafts that were left to their names; the content of all of them is on disk before."""
+    pairs = [(draft, *name.rpartition("/")[::2]) for draft, name in drafts]
+    with ExitStack() as opened:
+        scratch = opened.enter_context(closing(open_inside(root, SCRATCH)))
+        for draft, _, _ in pairs if sync else ():
             with closing(_draft(draft, scratch)) as descriptor:
                 # starts writing it out, so that the first fsync below waits for all of them and the others for nothing
                 os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-        for draft, _ in pairs:
+        for draft, _, _ in pairs if sync else ():
             with closing(_draft(draft, scratch)) as descriptor:
                 os.fsync(descriptor)
-    for draft, name in pairs:
-        place(root, draft, name)
+        folders: dict[str, int] = {}
+        for draft, folder, last in pairs:
+            if folder not in folders:
+                folders[folder] = opened.enter_context(closing(open_inside(root, *folder.split("/"))))
+            os.replace(draft, last, src_dir_fd=scratch, dst_dir_fd=folders[folder])
 
 
 def _draft(name: str, scratch: int) -> int:
@@ -179,7 +181,7 @@ def _draft(name: str, scratch: int) -> int:
 def set_aside(root: str, name: str) -> str:
     """Renames `root`/`name` to a draft, and returns its name: whoever wants it now does not find it."""
     *folders, last = name.split("/")
-    draft = f"{os.getpid()}-{os.urandom(_RANDOM).hex()}"
+    draft = new_name()
     with closing(open_inside(root, SCRATCH)) as scratch, closing(open_inside(root, *folders)) as folder:
         os.rename(last, draft, src_dir_fd=folder, dst_dir_fd=scratch)
     return draft
@@ -189,7 +191,7 @@ def discard(root: str, drafts: Iterable[str]) -> None:
     """Removes drafts; those that are gone are no error, nor is a store that is gone."""
     with suppress(FileNotFoundError), closing(open_inside(root, SCRATCH)) as scratch:
         for draft in drafts:
-            with suppress(FileNotFoundError):  # Ctrl-C may come right behind the rename
+            with suppress(FileNotFoundError):
                 os.unlink(draft, dir_fd=scratch)
 
 

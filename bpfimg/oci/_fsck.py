@@ -10,7 +10,7 @@ from bpfimg.errors import DigestMismatch, ImageError, NotFound, StoreError
 from bpfimg.oci._check import checked
 from bpfimg.oci._descriptor import Descriptor
 from bpfimg.oci._entries import NAME, REPOSITORY, SUBJECT, annotations_of, described, stamp
-from bpfimg.oci._files import SCRATCH, closing, descriptor_pieces, discard, open_file, place, set_aside, store_error
+from bpfimg.oci._files import SCRATCH, closing, descriptor_pieces, discard, open_file, place_all, set_aside, store_error
 from bpfimg.oci._graph import blobs
 from bpfimg.oci._layout import Layout, load
 from bpfimg.oci._limits import DEFAULT
@@ -216,7 +216,7 @@ def _repaired(path: str, problem: Problem) -> Problem:
     try:
         draft = set_aside(path, blob_name(problem.digest))
         if _hashed(path, problem.digest, draft) is not None:
-            place(path, draft, blob_name(problem.digest))
+            place_all(path, [(draft, blob_name(problem.digest))], sync=False)
         else:
             discard(path, [draft])
     except FileNotFoundError:

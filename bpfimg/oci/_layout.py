@@ -160,7 +160,7 @@ class Layout:
             about = {SUBJECT: str(document.subject.digest), REPOSITORY: str(self.repository)}
             self._name(Naming(descriptor, about, _parts(document)))
         if tag is not None:
-            self.tag(descriptor, tag)
+            self._list(descriptor, {NAME: self.own_name(tag)}, document)
 
     def push_stream(self, descriptor: Descriptor, content: Callable[[], Iterator[bytes]]) -> None:
         self._prepare()
@@ -295,7 +295,8 @@ class Layout:
             return
         name = blob_name(descriptor.digest)
         try:
-            make_inside(self.path, *name.split("/")[:-1])
+            if descriptor.digest.algorithm != "sha256":
+                make_inside(self.path, *name.split("/")[:-1])
             with Draft(self.path) as draft:
                 for piece in content():
                     draft.write(piece)
@@ -306,12 +307,14 @@ class Layout:
         except OSError as error:
             raise store_error("write", f"{self.path}/{name}", error) from error
 
-    def _list(self, descriptor: Descriptor, annotations: dict[str, str]) -> None:
+    def _list(
+        self, descriptor: Descriptor, annotations: dict[str, str], document: Manifest | Index | None = None
+    ) -> None:
         from bpfimg.oci._stored import is_cosign_tag, noted
 
-        document = self.document(descriptor)
+        document = document or self.document(descriptor)
         if not self.short_names and not is_cosign_tag(annotations.get(NAME, "")):
-            annotations |= noted(self, descriptor, self.limits)
+            annotations |= noted(self, document, self.limits)
         found = Descriptor(document.media_type, descriptor.digest, descriptor.size)
         self._name(Naming(found, annotations, _parts(document)))
 

@@ -14,7 +14,7 @@ from bpfimg._value import value
 from bpfimg.errors import ImageError, StoreError, UsageError
 from bpfimg.oci._digest import Digest
 from bpfimg.oci._entries import NAME, REPOSITORY, SUBJECT, annotations_of, described
-from bpfimg.oci._files import SCRATCH, discard, place, set_aside, store_error, sweep
+from bpfimg.oci._files import SCRATCH, discard, place_all, set_aside, store_error, sweep
 from bpfimg.oci._graph import Graph, blobs
 from bpfimg.oci._layout import load
 from bpfimg.oci._limits import DEFAULT
@@ -165,7 +165,7 @@ def _remove(path: str, name: str, since: float) -> bool:
     """Removes content; False when a writer came upon it in the meantime and counts on it."""
     draft = set_aside(path, name)
     if os.stat(f"{path}/{SCRATCH}/{draft}", follow_symlinks=False).st_mtime >= since:
-        place(path, draft, name)
+        place_all(path, [(draft, name)], sync=False)
         return False
     discard(path, [draft])
     return True

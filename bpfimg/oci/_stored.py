@@ -94,41 +94,50 @@ def _read(name: str, descriptor: Descriptor, annotations: Mapping[str, object]) 
     )
 
 
-def noted(source: Source, descriptor: Descriptor, limits: Limits = DEFAULT) -> dict[str, str]:
+def noted(source: Source, document: Manifest | Index, limits: Limits = DEFAULT) -> dict[str, str]:
     """Returns the annotations that say of an image what `Stored` shows."""
-    sizes, platforms = measure(source, descriptor, limits)
+    size, platforms = _measured(source, ((document.descriptor, document),), limits)
     return {
         SINCE: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        SIZE: str(sizes),
+        SIZE: str(size),
         PLATFORMS: ",".join(platforms),
     }
 
 
 def measure(source: Source, descriptor: Descriptor, limits: Limits = DEFAULT) -> tuple[int, tuple[str, ...]]:
     """Returns how many bytes of an image are there, and its platforms that are."""
+    return _measured(source, _opened(source, (descriptor,), limits), limits)
+
+
+def _measured(
+    source: Source, documents: Iterable[tuple[Descriptor, Manifest | Index]], limits: Limits
+) -> tuple[int, tuple[str, ...]]:
     sizes: dict[Digest, int] = {}
     platforms: dict[str, None] = {}
-    for each, document in _manifests(source, descriptor, limits, limits.nesting):
-        sizes[each.digest] = each.size
-        if isinstance(document, Index):
-            continue
-        sizes.update((part.digest, part.size) for part in (document.config, *document.layers))
-        platform = str(each.platform or _platform(source, document))
-        if _PLATFORM.fullmatch(platform) and not platform.startswith("unknown/"):
-            platforms[platform] = None
+    level = list(documents)
+    for _ in range(limits.nesting + 1):
+        children: list[Descriptor] = []
+        for descriptor, document in level:
+            sizes[descriptor.digest] = descriptor.size
+            if isinstance(document, Index):
+                children += document.manifests
+                continue
+            sizes.update((part.digest, part.size) for part in (document.config, *document.layers))
+            platform = str(descriptor.platform or _platform(source, document))
+            if _PLATFORM.fullmatch(platform) and not platform.startswith("unknown/"):
+                platforms[platform] = None
+        level = list(_opened(source, children[: limits.index_entries], limits))  # indexes of indexes grow fast
     return sum(sizes.values()), tuple(platforms)
 
 
-def _manifests(
-    source: Source, descriptor: Descriptor, limits: Limits, nesting: int
+def _opened(
+    source: Source, descriptors: Iterable[Descriptor], limits: Limits
 ) -> Iterator[tuple[Descriptor, Manifest | Index]]:
-    try:
-        document = parse_document(source.fetch(descriptor), descriptor.media_type, limits)
-    except (NotFound, DigestMismatch, ImageError):
-        return  # an index that was pulled for one platform is not whole
-    yield descriptor, document
-    for child in document.manifests if isinstance(document, Index) and nesting else ():
-        yield from _manifests(source, child, limits, nesting - 1)
+    for each in descriptors:
+        try:
+            yield each, parse_document(source.fetch(each), each.media_type, limits)
+        except (NotFound, DigestMismatch, ImageError):
+            continue  # an index that was pulled for one platform is not whole
 
 
 def _platform(source: Source, manifest: Manifest) -> str:

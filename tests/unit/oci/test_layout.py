@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import json
 import os
 import stat
@@ -11,10 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bpfimg.errors import DigestMismatch, ImageError, LockTimeout, NotFound, StoreError, UsageError
-from bpfimg.oci import Descriptor, Layout, Manifest, Reference, Repository
+from bpfimg.oci import Descriptor, Layout, Manifest, Reference, Repository, places
 from tests.support.targets import EMPTY, Image, image, index, legacy_signature, referrer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 REPOSITORY = Repository("registry.test", "acme/xdp")
@@ -315,6 +317,252 @@ class TestImages:
         foreign(path, image("two"), "latest")
         found, selector = Layout.named(str(path))
         assert found.resolve(selector) == image("two").descriptor
+
+
+class TestKept:
+    """An image that was copied by digest has no tag: it is listed by its digest, and stays."""
+
+    def test_it_is_listed_and_removed(self, layout: Layout, path: Path) -> None:
+        one = image().push(layout)
+        assert list(Layout.images(str(path))) == []
+        layout.keep(one)
+        layout.keep(one)
+        reference = Reference.parse(f"registry.test/acme/xdp@{one.digest}")
+        assert list(Layout.images(str(path))) == [(reference, one)]
+        assert entries(path) == [{**one.to_dict(), "annotations": {"dev.bpfimg.repository": "registry.test/acme/xdp"}}]
+        referrer(one).push(layout)
+        assert layout.referrers(one.digest)
+        assert layout.remove(one.digest) == one
+        assert entries(path) == []
+
+    def test_a_tag_beside_it(self, layout: Layout, path: Path) -> None:
+        one = image().push(layout, "v1")
+        layout.keep(one)
+        referrer(one).push(layout)
+        layout.remove(one.digest)
+        assert layout.resolve("v1") == one
+        assert layout.referrers(one.digest), "the tag is a name of it"
+        with pytest.raises(NotFound, match="does not keep") as refused:
+            layout.remove(one.digest)
+        assert refused.value.hint == "what has that digest is called registry.test/acme/xdp:v1"
+
+    def test_each_repository_keeps_its_own(self, layout: Layout, path: Path) -> None:
+        other = Layout(str(path), Repository("other.test", "xdp"))
+        for place in (layout, other):
+            place.keep(image().push(place))
+        other.remove(image().descriptor.digest)
+        assert [str(name) for name, _ in Layout.images(str(path))] == [
+            f"registry.test/acme/xdp@{image().descriptor.digest}"
+        ]
+
+    def test_what_is_not_there_is_not_kept(self, layout: Layout) -> None:
+        with pytest.raises(NotFound):
+            layout.keep(image().descriptor)
+
+
+class TestRemoving:
+    def test_evidence_that_another_image_needs_stays(self, layout: Layout, path: Path) -> None:
+        """Two indexes share a child; its signature goes with the last of them."""
+        shared, first, second = image("shared", "amd64"), image("first", "arm64"), image("second", "arm64")
+        for one in (shared, first, second):
+            one.push(layout)
+            referrer(one.descriptor, str(one.descriptor.digest)).push(layout)
+        for tag, both in (("v1", index(shared, first)), ("v2", index(shared, second))):
+            layout.push(both.descriptor, both.raw, tag=tag)
+        layout.tag(second.descriptor, "v2-arm64")
+        layout.remove("v1")
+        assert [bool(layout.referrers(one.descriptor.digest)) for one in (shared, first, second)] == [True, False, True]
+        layout.remove("v2")
+        assert [bool(layout.referrers(one.descriptor.digest)) for one in (shared, first, second)] == [
+            False,
+            False,
+            True,
+        ]
+        layout.remove("v2-arm64")
+        assert entries(path) == []
+
+    def test_evidence_of_another_repository_stays(self, layout: Layout, path: Path) -> None:
+        store, other = (
+            Layout(str(path), Repository(host, "xdp"), short_names=False) for host in ("one.test", "other.test")
+        )
+        for place in (store, other):
+            one = image().push(place, "v1")
+            referrer(one).push(place)
+            legacy_signature("x").push(place, one.digest.tag + ".sig")
+        store.remove("v1")
+        assert store.referrers(image().descriptor.digest) == ()
+        assert other.referrers(image().descriptor.digest)
+        assert other.resolve(image().descriptor.digest.tag + ".sig")
+        assert len(entries(path)) == 3
+
+
+class TestTheLocalStore:
+    """What is written beside a name there, for lists."""
+
+    @pytest.fixture
+    def store(self, path: Path) -> Layout:
+        return Layout(str(path), REPOSITORY, short_names=False)
+
+    def test_size_platforms_and_age(self, store: Layout, path: Path) -> None:
+        images = image("one", "amd64"), image("two", "arm64"), image("never pulled", "s390x")
+        for one in images[:2]:
+            one.push(store)
+        both = index(*images)
+        store.push(both.descriptor, both.raw, tag="multi")
+        images[0].push(store, "v1")
+        store.keep(images[1].descriptor)
+        sizes = [one.descriptor.size + sum(part.size for part, _ in one.blobs) for one in images[:2]]
+        assert [
+            (each.name.removeprefix("registry.test/acme/xdp"), each.size, each.platforms) for each in listed(path)
+        ] == [
+            (":multi", both.descriptor.size + sum(sizes), ("linux/amd64", "linux/arm64")),
+            (":v1", sizes[0], ("linux/amd64",)),
+            (f"@{images[1].descriptor.digest}", sizes[1], ("linux/arm64",)),
+        ]
+        for each in listed(path):
+            assert abs(time.time() - calendar.timegm(time.strptime(each.since, "%Y-%m-%dT%H:%M:%SZ"))) < 3600
+            assert places.measure(store, each.descriptor) == (each.size, each.platforms)
+
+    def test_age_is_that_of_the_name(self, store: Layout, path: Path) -> None:
+        image("one").push(store, "v1")
+        raw = (path / "index.json").read_text().replace('since":"2', 'since":"1')
+        (path / "index.json").write_text(raw)
+        image("one").push(store, "v1")
+        assert (path / "index.json").read_text() == raw, "the same again is no change"
+        image("two").push(store, "v1")
+        assert listed(path)[0].since.startswith("2")
+
+    def test_what_others_wrote_there_has_none(self, store: Layout, path: Path) -> None:
+        image("one").push(store, "v1")
+        foreign(path, image("two"), "v2", annotations={NAME: "v2", "dev.bpfimg.size": "x"})
+        assert [(each.size, each.platforms, each.since) for each in listed(path)][1:] == [(None, None, "")]
+
+    def test_junk_in_a_config_is_no_platform(self, store: Layout, path: Path) -> None:
+        for number, junk in enumerate((b'{"os":"a,b","architecture":"x"}', b'{"os":["linux"]}', b"[]", b"\xff")):
+            config, layer = Descriptor.of(junk, "application/vnd.oci.image.config.v1+json"), image().blobs[1]
+            manifest = Manifest.build(config=config, layers=[layer[0]])
+            store.push(config, junk)
+            store.push(*layer)
+            store.push(manifest.descriptor, manifest.raw, tag=f"v{number}")
+        assert [each.platforms for each in listed(path)] == [()] * 4
+
+    def test_a_layout_that_is_handed_round_says_nothing_of_here(self, layout: Layout, path: Path) -> None:
+        image("one").push(layout, "v1")
+        assert list(entries(path)[0]["annotations"]) == [NAME]  # type: ignore[call-overload]
+
+
+def listed(path: Path) -> list[places.Stored]:
+    return places.listing(str(path))
+
+
+class TestBareTags:
+    """`oci:DIR:v1`: no repository is spoken of."""
+
+    def test_they_are_written_as_they_stand(self, path: Path) -> None:
+        bare = Layout(str(path), Repository("localhost", "store"), bare=True)
+        one = image("one").push(bare, "v1")
+        legacy_signature("x").push(bare, one.digest.tag + ".sig")
+        names = [each["annotations"][NAME] for each in entries(path)]  # type: ignore[index]
+        assert names == ["v1", one.digest.tag + ".sig"]
+        assert [name for name, _ in Layout.images(str(path))] == ["v1"]
+        found, selector = Layout.named(f"{path}:v1")
+        assert found.resolve(selector) == one
+        found.remove("v1")
+        assert entries(path) == []
+
+    def test_they_are_found_before_full_names(self, path: Path) -> None:
+        image("full").push(Layout(str(path), Repository("localhost", "store")), "v1")
+        image("bare").push(Layout(str(path), Repository("localhost", "store"), bare=True), "v1")
+        found, selector = Layout.named(f"{path}:v1")
+        assert found.resolve(selector) == image("bare").descriptor
+        found.remove("v1")
+        assert found.resolve("v1") == image("full").descriptor
+
+
+class TestLargeContent:
+    SIZE = 48 << 20
+
+    def pieces(self) -> Iterator[bytes]:
+        for number in range(self.SIZE >> 20):
+            yield bytes([number]) * (1 << 20)
+
+    def test_it_never_is_in_memory_as_a_whole(self, layout: Layout, path: Path) -> None:
+        import hashlib
+        import tracemalloc
+
+        from bpfimg.oci import Digest
+
+        hashed = hashlib.sha256()
+        for piece in self.pieces():
+            hashed.update(piece)
+        layer = Descriptor("application/x", Digest("sha256", hashed.hexdigest()), self.SIZE)
+        image().push(layout)
+        tracemalloc.start()
+        try:
+            layout.push_stream(layer, self.pieces)
+            assert sum(len(piece) for piece in layout.stream(layer)) == self.SIZE
+            assert layout.exists(layer)
+            layout.push_stream(layer, self.pieces)
+            assert layout.adopt(layer, Layout(f"{path}/../store", Repository("x.test", "y")))
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert peak < 8 << 20
+        with pytest.raises(ImageError, match="at most"):
+            layout.fetch(layer, limit=1 << 20)
+
+    def test_a_source_that_breaks_leaves_nothing(self, layout: Layout, path: Path) -> None:
+        layer = Descriptor.of(b"right", "application/x")
+
+        def breaks() -> Iterator[bytes]:
+            yield b"ri"
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            layout.push_stream(layer, breaks)
+        assert os.listdir(path / "ingest") == []
+        assert os.listdir(path / "blobs/sha256") == []
+
+    def test_it_is_not_read_on_when_it_is_too_long(self, layout: Layout) -> None:
+        def endless() -> Iterator[bytes]:
+            while True:
+                yield b"more"
+
+        with pytest.raises(DigestMismatch, match="more bytes"):
+            layout.push_stream(Descriptor.of(b"right", "application/x"), endless)
+
+
+def test_content_is_shared_within_a_directory(layout: Layout, path: Path, tmp_path: Path) -> None:
+    one = image()
+    one.push(layout)
+    other = Layout(str(path), Repository("other.test", "xdp"))
+    elsewhere = Layout(str(tmp_path / "elsewhere"), REPOSITORY)
+    assert other.adopt(one.blobs[1][0], layout)
+    assert not elsewhere.adopt(one.blobs[1][0], layout)
+    assert not layout.adopt(one.blobs[1][0], elsewhere)
+    assert not other.adopt(Descriptor.of(b"not there", "application/x"), layout)
+    blob(path, one.blobs[1][0]).write_bytes(b"altered")
+    assert not other.adopt(one.blobs[1][0], layout)
+
+
+def test_limits_are_those_of_the_caller(layout: Layout, path: Path) -> None:
+    one = image().push(layout, "v1")
+    for word in ("first", "second"):
+        referrer(one, word).push(layout)
+    strict = Layout(str(path), REPOSITORY, limits=places.Limits(document=100, blob=4, referrers=1, manifest_layers=0))
+    with pytest.raises(ImageError, match="at most 100"):
+        strict.fetch(one, limit=1000)
+    with pytest.raises(ImageError, match="at most 4"):
+        strict.fetch(image().blobs[1][0])
+    assert strict.fetch(image().blobs[1][0], limit=100)
+    few = Layout(str(path), REPOSITORY, limits=places.Limits(referrers=1))
+    with pytest.raises(ImageError, match="2 referrers, expected at most 1"):
+        few.referrers(one.digest)
+    with pytest.raises(ImageError, match="expected at most 0"):
+        image("two").push(Layout(str(path), REPOSITORY, limits=places.Limits(manifest_layers=0)))
+    with pytest.raises(StoreError, match="would have"):
+        image("two").push(Layout(str(path), REPOSITORY, limits=places.Limits(layout=1000)), "x" * 100)
+    assert len(entries(path)) == 3
 
 
 class TestLock:

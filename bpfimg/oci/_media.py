@@ -1,4 +1,4 @@
-"""Media types of the documents that this room reads, and the size limits of facts and specification."""
+"""Media types of the documents that this room reads."""
 
 from __future__ import annotations
 
@@ -17,12 +17,3 @@ SIGSTORE_BUNDLE = "application/vnd.dev.sigstore.bundle."
 MANIFESTS = (OCI_MANIFEST, DOCKER_MANIFEST)
 INDEXES = (OCI_INDEX, DOCKER_INDEX)
 DOCUMENTS = MANIFESTS + INDEXES
-
-DOCUMENT_LIMIT = 4 << 20
-"""Bytes of a manifest or index; registries use the same limit (distribution-spec 1.1, 'Pushing Manifests')."""
-BLOB_LIMIT = 64 << 20
-"""Bytes of any other content that `fetch` takes into memory unless its caller says more."""
-INDEX_ENTRIES = 256
-MANIFEST_LAYERS = 256
-REFERRERS = 64
-"""Referrers of one subject that are looked at; more are an error, never cut off in silence."""

@@ -15,6 +15,7 @@ from bpfimg.oci._archive import Archive
 from bpfimg.oci._check import check_content
 from bpfimg.oci._descriptor import Descriptor, Platform
 from bpfimg.oci._digest import Digest
+from bpfimg.oci._docker_archive import full_name
 from bpfimg.oci._docker_index import is_image
 from bpfimg.oci._engine import Engine
 from bpfimg.oci._limits import DEFAULT
@@ -150,7 +151,7 @@ class DockerDaemon:
             raise DigestMismatch(
                 f"{self._engine.kind} has {name} with the config {got}, expected {want}", want=want, got=got
             )
-        if found.digest != descriptor.digest:
+        if found.digest != manifest.descriptor.digest:
             self._say(
                 f"{self._engine.kind} gives {name} a manifest of its own ({found.digest}): signatures of "
                 f"{descriptor.digest} do not count for it"
@@ -206,14 +207,19 @@ class DockerDaemon:
                 return place.resolve(digest)
             except NotFound:
                 continue
-        with self._engine.talking(f"list {self.repository}"):
-            images = self._engine.sdk.images(name=str(self.repository))
-        names = [name for each in images for name in each.get("RepoTags") or ()]
-        for name in names[:_MOST_SEARCHED]:
-            if name.startswith(f"{self.repository}:") and self._read(name).descriptor.digest == digest:
-                return self._read(name).descriptor
+        for name in self._names()[:_MOST_SEARCHED]:
+            saved = self._read(name)
+            if saved.descriptor.digest == digest:
+                return saved.descriptor
         hint = "engines give manifests digests of their own; name the image by its tag"
         raise NotFound(f"{self._engine.kind} has no {self.repository}@{digest}", hint=hint)
+
+    def _names(self) -> list[str]:
+        """The tags that the engine has in this repository, which docker calls by its shortest name."""
+        with self._engine.talking(f"list {self.repository}"):
+            tags = [tag for each in self._engine.sdk.images() for tag in each.get("RepoTags") or ()]
+        names = [full_name(tag) for tag in tags]
+        return [name for name in names if name and name.rpartition(":")[0] == str(self.repository)]
 
     def _manifest(self, descriptor: Descriptor) -> Manifest:
         """The one that goes in; of an index that for the platform, or the only one that was pushed."""

@@ -83,7 +83,7 @@ def podman(folder: Path) -> Iterator[Podman]:
             [*command, "system", "service", "--time=0", f"unix://{path}"], env=environ, stdout=log, stderr=log
         )
     try:
-        if not _answers(service, path):
+        if not answers(service, path):
             said = (folder / "podman.log").read_text()[-2000:]
             pytest.skip(f"needs a podman that starts here, and it says: {said}")
         yield Podman(path, command, environ)
@@ -92,7 +92,8 @@ def podman(folder: Path) -> Iterator[Podman]:
         service.wait(timeout=_PATIENCE)
 
 
-def _answers(service: subprocess.Popen[bytes], path: Path) -> bool:
+def answers(service: subprocess.Popen[bytes], path: Path) -> bool:
+    """Whether a service takes connections at a socket, within a minute."""
     end = time.monotonic() + _PATIENCE
     while service.poll() is None and time.monotonic() < end:
         with socket.socket(socket.AF_UNIX) as client:

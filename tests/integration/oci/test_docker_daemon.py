@@ -1,4 +1,4 @@
-"""Images in an engine's storage, with a real podman and its Docker API. Docker itself is not at hand here."""
+"""Images in an engine's storage, with a real podman and its Docker API; at the end with a real dockerd."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ import pytest
 from bpfimg import build
 from bpfimg.errors import Error, ImageError, NotFound, UsageError
 from bpfimg.image import BytecodeImage
-from bpfimg.oci import Digest, Manifest, Memory, Platform, Repository, copy, places
+from bpfimg.oci import Digest, Index, Manifest, Memory, Platform, Reference, Repository, copy, places
+from tests.support.dockerd import dockerd
 from tests.support.objects import example
 from tests.support.podman import Podman, podman
 from tests.support.targets import TargetContract, index, legacy_signature, loadable, referrer
@@ -276,6 +277,69 @@ class TestNoEngine:
     def test_silence(self, tmp_path: Path) -> None:
         with recorder(tmp_path, answers=False) as (path, _), pytest.raises(Error, match="does not answer in time"):
             places.Engine({}, 0, socket=path, timeout=0.2)
+
+
+@pytest.fixture(scope="module")
+def socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with dockerd(tmp_path_factory.mktemp("dockerd")) as running:
+        yield running
+
+
+class TestDocker:
+    """The same with dockerd, which saves archives without manifests and calls Docker Hub's images by short names."""
+
+    @pytest.fixture(params=["registry.example/team/x", "docker.io/library/x"])
+    def repository(self, request: pytest.FixtureRequest) -> Repository:
+        return Repository.parse(request.param)
+
+    @pytest.fixture
+    def target(self, socket: Path, repository: Repository, said: list[str]) -> Iterator[places.DockerDaemon]:
+        with places.DockerDaemon(repository, socket=str(socket), platform=AMD64, warn=said.append) as opened:
+            yield opened
+
+    @pytest.fixture
+    def reopened(self, socket: Path, repository: Repository) -> Iterator[places.DockerDaemon]:
+        environ = {"DOCKER_HOST": f"unix://{socket}"}
+        with places.DockerDaemon(repository, environ=environ, platform=AMD64) as opened:
+            yield opened
+
+    def test_what_was_pushed_comes_back_but_for_its_manifest(
+        self, target: places.DockerDaemon, reopened: places.DockerDaemon, said: list[str]
+    ) -> None:
+        memory, top = bytecode("amd64", "arm64", repository=target.repository)
+        copy(memory, "v1", target, "v1")
+        image, sent = (BytecodeImage.fetch(place, place.resolve("v1"), AMD64) for place in (reopened, memory))
+        assert (image.bytecode, image.labels, image.file_name) == (sent.bytecode, sent.labels, sent.file_name)
+        (entry,) = (each for each in Index.parse(memory.fetch(top)).manifests if each.platform == AMD64)
+        assert config_of(reopened, "v1") == Manifest.parse(memory.fetch(entry)).config.digest
+        made = reopened.resolve("v1").digest
+        assert said == [
+            f"an engine keeps one image under a tag: that for linux/amd64 of {top.digest}",
+            f"docker gives {target.repository}:v1 a manifest of its own ({made}): "
+            f"signatures of {top.digest} do not count for it",
+        ]
+        copied = copy(reopened, "v1", other := Memory(target.repository), "v1")
+        assert other.resolve("v1").digest == copied.digest == made
+
+    def test_what_docker_built_is_read(self, socket: Path, reopened: places.DockerDaemon) -> None:
+        image = build.image(example("xdp_counter"), file_name="xdp_counter.bpf.o", platform=Platform.host())
+        with build.engine.Engine("docker", {"DOCKER_HOST": f"unix://{socket}"}) as engine:
+            made = engine.build(image, [Reference(reopened.repository, "built")])
+        assert str(config_of(reopened, "built")) == made.id
+        found = BytecodeImage.fetch(reopened, reopened.resolve("built"), None)
+        assert (found.bytecode, found.labels) == (image.bytecode, image.labels)
+
+    def test_tags_and_digests(self, target: places.DockerDaemon, reopened: places.DockerDaemon, socket: Path) -> None:
+        one, two = loadable("one"), loadable("two")
+        one.push(target, "v1")
+        two.push(target, "v1")
+        target.tag(one.descriptor, "v2")
+        assert [config_of(reopened, tag) for tag in ("v1", "v2")] == [two.blobs[0][0].digest, one.blobs[0][0].digest]
+        digest = target.resolve("v2").digest
+        with places.DockerDaemon(target.repository, socket=str(socket)) as third:
+            assert third.resolve(digest).digest == digest
+        with pytest.raises(NotFound, match=f"docker cannot find {target.repository}:none: it has no such image"):
+            reopened.resolve("none")
 
 
 def test_nothing_secret_goes_to_an_engine(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from contextlib import contextmanager, suppress
 
 from bpfimg import _tar
@@ -109,6 +110,7 @@ def archive_error(doing: str, path: str, error: OSError) -> StoreError:
 
 
 def _locked(draft: str, mode: int, lock_timeout: float) -> int:
+    end = time.monotonic() + lock_timeout
     while True:
         descriptor = os.open(draft, _FLAGS, mode)
         kept = False
@@ -119,7 +121,7 @@ def _locked(draft: str, mode: int, lock_timeout: float) -> int:
                 raise StoreError(
                     f"{draft} is in the way and not ours", hint="remove it, or write the archive elsewhere"
                 )
-            take(descriptor, draft, lock_timeout)
+            take(descriptor, draft, max(0.0, end - time.monotonic()))
             kept = _is_still(draft, descriptor)  # else the writer before us made it the archive, or took it away
             if kept:
                 return descriptor

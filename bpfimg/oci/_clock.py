@@ -11,7 +11,7 @@ from http.client import HTTPException, HTTPResponse, RemoteDisconnected
 from io import BufferedReader, RawIOBase
 from time import monotonic
 
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Retry
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 TYPE_CHECKING = False
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
         def settimeout(self, value: float | None, /) -> None: ...
 
 
+NEVER = Retry(False, redirect=False)
+"""No further try and no redirect by urllib3: both are ours to decide."""
 _MOST = 1 << 20
 """Bytes of all headers of an answer, or of what stands around one piece of its content: chunk sizes, trailers."""
 

@@ -71,8 +71,11 @@ class Connections:
 
     def say(self, sentence: str) -> None:
         """Tells the user, once."""
-        if sentence not in self._said and len(self._said) < _MOST_SAID:
-            self._said.add(sentence)
+        with self._lock:
+            new = sentence not in self._said and len(self._said) < _MOST_SAID
+            if new:
+                self._said.add(sentence)
+        if new:
             self.options.warn(sentence)
 
     def speaks_tls(self, host: str, ask: Callable[[], bool]) -> bool:

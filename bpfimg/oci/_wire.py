@@ -134,8 +134,17 @@ class Wire:
                 if location is None or redirects > _MOST_REDIRECTS:
                     raise RegistryError(f"cannot {doing}: {self.host} redirects without end, expected at most 5 times")
                 url = self.join(url, location)
+            elif response.status in (401, 403) and not ours:
+                with closing(response):
+                    raise self._denied_elsewhere(response, url, doing)
             else:
                 return response
+
+    def _denied_elsewhere(self, response: BaseHTTPResponse, url: str, doing: str) -> RegistryError:
+        """Returns the error for another host that wants to know who we are: it is not told."""
+        host = _split(url)[1]
+        what = f"cannot {doing}: {self.host} sends us to {quoted(host)}, which denies access"
+        return RegistryError(f"{what}, HTTP {response.status}", status=response.status)
 
     def join(self, url: str, location: str) -> str:
         """Returns where a `Location` leads: a path for one of this registry's own places, which alone are given
@@ -154,7 +163,7 @@ class Wire:
                 f"{self.host} sends us from {quoted(whole)} to {quoted(location)}, expected an https URL"
             )
         parts = urlsplit(found)
-        target = f"/{parts.path.lstrip('/')}{'?' if parts.query else ''}{parts.query}"
+        target = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
         return target if place == origin(self.base) else f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{target}"
 
     def _ask(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> BaseHTTPResponse:
@@ -174,6 +183,8 @@ class Wire:
         """One request, one response."""
         from urllib3.exceptions import HTTPError
 
+        from bpfimg.oci._clock import NEVER
+
         pool, target = self._route(url, doing)
         try:
             response = pool.urlopen(
@@ -182,7 +193,7 @@ class Wire:
                 body=_pieces(body),
                 headers={**_COMMON, **headers, **_length(body)},
                 redirect=False,
-                retries=False,
+                retries=NEVER,
                 assert_same_host=False,
                 preload_content=False,
                 decode_content=False,
@@ -190,7 +201,7 @@ class Wire:
         except HTTPError as error:
             raise no_answer(error, doing, self.host) from error
         coding = response.headers.get("Content-Encoding", "identity")
-        if coding.lower() != "identity" and response.status < 300:
+        if coding.lower() != "identity" and method == "GET" and response.status < 300:
             response.close()
             raise RegistryError(
                 f"cannot {doing}: {self.host} sends content encoded as {quoted(coding)}, expected it as it is stored",

@@ -269,6 +269,10 @@ class TestWrongContent:
         with pytest.raises(RegistryError, match="encoded as 'gzip'"):
             stored.fetch(image().blobs[1][0])
 
+    def test_of_what_is_not_read_it_does_not_matter(self, fake: FakeRegistry, stored: Registry) -> None:
+        fake.fail("HEAD", lambda reply: replace(reply, headers={**reply.headers, "Content-Encoding": "gzip"}))
+        assert stored.exists(image().blobs[1][0])
+
     @pytest.mark.parametrize("method", ["GET", "HEAD"])
     def test_a_length_of_thousands_of_digits(self, fake: FakeRegistry, stored: Registry, method: str) -> None:
         def boast(reply: Reply) -> Reply:
@@ -314,6 +318,18 @@ class TestRedirects:
             fake.fail("GET /v2/acme/xdp/blobs", self.elsewhere(fake))
             place.fetch(self.layer)
         assert fake.requests[-1].headers["Authorization"] == fake.authorization
+
+    @pytest.mark.parametrize("number", [401, 403])
+    def test_a_stranger_who_asks_for_them_gets_none(self, fake: FakeRegistry, stored: Registry, number: int) -> None:
+        options = replace(OPTIONS, username="me", password="secret")
+        with fake_registry() as other, Registry(stored.repository, options) as place:
+            other.fail("GET", status(number, WWW_Authenticate='Basic realm="give me"'), times=9)
+            fake.fail("GET /v2/acme/xdp/blobs", self.elsewhere(other))
+            with pytest.raises(RegistryError, match=f"sends us to '{other.host}', which denies access") as refused:
+                place.fetch(self.layer)
+            assert refused.value.hint == "", "logging in would not help"
+            assert len(other.requests) == 1
+            assert "Authorization" not in other.requests[0].headers
 
     @pytest.mark.parametrize("body", [b"", b"moved", b"x" * 1_000_000])
     def test_more_of_them_than_connections(self, fake: FakeRegistry, stored: Registry, body: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Another registry by other hands: crane's, which takes chunks in order only, mounts nothing, and lists no referrers."""
+"""Another registry by other hands, crane's: it takes chunks in order only, mounts nothing and lists no referrers."""
 
 from __future__ import annotations
 
@@ -110,4 +110,4 @@ def test_the_catalog(host: str, made: Made) -> None:
         copy(made.layout, "index", place, "v1")
     found = Registry.catalog(host, options)
     assert Repository(host, "in/catalog") in found
-    assert Repository(host, NAME.path) not in found
+    assert Repository(host, NAME.repository.path) not in found

@@ -48,4 +48,5 @@ fi
 # peers and real objects for the demo and the tests: unpacked below .cache, so that no service starts on this host
 .venv/bin/python -m tests.support.debian docker-registry cosign crane newer-skopeo oras umoci python3.13 || true
 .venv/bin/python -m tests.support.podman || true
+.venv/bin/python -m tests.support.dockerd || true
 .venv/bin/python -m tests.support.packages >/dev/null || true

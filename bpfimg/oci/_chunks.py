@@ -31,6 +31,7 @@ def send_in_chunks(errand: Errand, session: str, size: int) -> None:
         session = _send_chunk(errand, session, chunk, at)
         at += chunk.size
         errand.patience.progress(chunk.size)
+        del chunk  # before the next one is gathered
     try:
         close(errand, session, None, again=True)
     except RegistryError as error:

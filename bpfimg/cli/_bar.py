@@ -141,9 +141,10 @@ class Bar:
 
     def _width(self) -> int:
         try:
-            return max(os.get_terminal_size(self._stream.fileno()).columns, 20)
+            columns = os.get_terminal_size(self._stream.fileno()).columns
         except (OSError, ValueError):
-            return 80
+            columns = 0
+        return max(columns or 80, 20)  # a terminal that nobody told its size says 0
 
     def _write(self, text: str) -> None:
         try:

@@ -19,8 +19,8 @@ SRC and DST are [TRANSPORT:]NAME[:TAG][@DIGEST]:
   oci-archive:FILE[:REF]    a tar file of one
   docker-archive:FILE[:REF] as `docker save` writes it
   docker-daemon:NAME        a running docker or podman
-Without a transport SRC is looked for in the local store first, then in its registry; DST is in a registry. A DST that
-is a path alone (oci:DIR) takes the name of SRC.
+Without a transport SRC is looked for in the local store first, then in its registry (for store: under the same name,
+in its registry alone); DST is in a registry. A DST that is a path alone (oci:DIR) takes the name of SRC.
 
 {PLATFORM_HELP}
 
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     from bpfimg.cli._places import located, spelt, target
     from bpfimg.cli._render import image_entry, json_text
 
-    found = located(options, arguments.source)
+    found = located(options, arguments.source, goes=arguments.destination)
     place, tag = target(options, arguments.destination, named=found.reference, platform=what.only)
     descriptor = copied(options, found, place, tag, what)
     name = spelt(arguments.destination, place.repository, tag)

@@ -107,7 +107,7 @@ def _one(
         place, tag = target(options, job.destination, platform=what.only)
         if digest is not None and (there := _there(place, tag, digest)) is not None:
             return Outcome(job, there)
-        found = located(options, job.source)
+        found = located(options, job.source, goes=job.destination)
         return Outcome(job, moved(options, found, place, tag, what, progress=progress, at_once=at_once))
     except Error as error:
         return Outcome(job, error=error)

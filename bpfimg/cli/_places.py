@@ -116,13 +116,17 @@ def find(options: Options, text: str) -> Found:
         raise
 
 
-def located(options: Options, text: str) -> Found:
-    """The image that [TRANSPORT:]NAME names; a bare name is looked for as `find` does."""
+def located(options: Options, text: str, *, goes: str = "") -> Found:
+    """The image that [TRANSPORT:]NAME names; a bare name is looked for as `find` does.
+
+    `goes` is where it will be copied: the store is not asked for what shall come into it under the same name.
+    """
     from bpfimg.oci import Digest, Reference, places
 
     where = places.Location.parse(text)
     if not where.transport:
-        return find(options, where.reference)
+        same = goes.startswith("store:") and Reference.parse(goes.removeprefix("store:")) in names(where.reference)
+        return first_there(options, names(where.reference)) if same else find(options, where.reference)
     if not where.path:
         reference = Reference.parse(where.reference)
         place = _named(options, where.transport, reference.repository)

@@ -23,21 +23,23 @@ class Cli:
     folder: Path
     environ: dict[str, str] = field(default_factory=dict)
 
-    def __call__(self, *words: str, expect: int = 0, **environ: str) -> subprocess.CompletedProcess[str]:
+    def __call__(
+        self, *words: str, expect: int = 0, stdin: str | None = None, **environ: str
+    ) -> subprocess.CompletedProcess[str]:
         """Runs `bpfimg WORDS`; fails unless it ends with `expect`."""
-        done = self.start(*words, **environ)
-        out, err = done.communicate(timeout=120)
+        done = self.start(*words, stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE, **environ)
+        out, err = done.communicate(stdin, timeout=120)
         assert done.returncode == expect, f"bpfimg {' '.join(words)} ended with {done.returncode}: {out}{err}"
         return subprocess.CompletedProcess(words, done.returncode, out, err)
 
-    def start(self, *words: str, **environ: str) -> subprocess.Popen[str]:
+    def start(self, *words: str, stdin: int = subprocess.DEVNULL, **environ: str) -> subprocess.Popen[str]:
         """Starts `bpfimg WORDS`."""
         kept = {key: text for key, text in os.environ.items() if not key.startswith("BPFIMG_")}
         return subprocess.Popen(
             [sys.executable, "-m", "bpfimg", *words],
             cwd=self.folder,
             env={**kept, "COSIGN_PASSWORD": "x", **self.environ, **environ},
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

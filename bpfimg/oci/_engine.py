@@ -129,7 +129,7 @@ class Engine:
         if isinstance(error, APIError):
             if error.status_code == 404:
                 return NotFound(f"{self.kind} cannot {doing}: it has no such image", status=404)
-            return Error(f"{self.kind} refuses to {doing}: {quoted(error.explanation or error, _SHOWN)}")
+            return Error(f"{self.kind} refuses to {doing}: {quoted(_words(str(error.explanation or error)), _SHOWN)}")
         name, where = self._called, quoted(self._address.url)
         if isinstance(error, Timeout):
             return Error(f"{name} does not answer in time at {where}, when it should {doing}")
@@ -138,6 +138,11 @@ class Engine:
             return Error(f"{name} does not answer: this user may not open {where}", hint=_DENIED[self.kind])
         what = quoted(cause.strerror if cause else error, _SHOWN)
         return Error(f"{name} does not answer: {what} at {where}", hint=HINTS[self.kind])
+
+
+def _words(explanation: str) -> str:
+    """Of what podman says after trying an archive as each of four kinds, what it says of the kind that ours is."""
+    return explanation.partition("\n * oci-archive: ")[2].partition("\n")[0] or explanation
 
 
 def _cause(error: BaseException | None) -> OSError | None:

@@ -22,7 +22,7 @@ from bpfimg.oci import Digest, Index, Manifest, Memory, Platform, Reference, Rep
 from tests.support.dockerd import dockerd
 from tests.support.objects import example
 from tests.support.podman import Podman, podman
-from tests.support.targets import TargetContract, index, legacy_signature, loadable, referrer
+from tests.support.targets import TargetContract, image, index, legacy_signature, loadable, referrer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -213,6 +213,14 @@ def test_artifacts_do_not_go_in(target: places.DockerDaemon) -> None:
         ImageError, match=r"'application/vnd\.bpfimg\..*', expected an image: engines keep no artifacts"
     ):
         copy(memory, "v1", target, "v1")
+
+
+def test_what_the_engine_says_of_a_broken_image_is_passed_on(target: places.DockerDaemon) -> None:
+    with pytest.raises(
+        Error, match=r"podman refuses to load registry\.example/team/test\d+:v1: '.*(layer|tar|EOF)"
+    ) as caught:
+        image().push(target, "v1")
+    assert " * " not in str(caught.value)
 
 
 def test_an_image_without_a_tag_does_not_go_in(target: places.DockerDaemon) -> None:

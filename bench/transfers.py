@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 MANY, SOME = 200, 3
 _MEMORY = "/dev/shm"
+_LATENCY = 0.005
+"""Seconds to a registry in the same country, one way: on loopback nobody gains by asking for several things at once."""
 
 
 @dataclass(slots=True)
@@ -110,6 +112,18 @@ class Transfers:
                 shutil.rmtree(self.server.storage / "docker", ignore_errors=True)
 
 
+@contextlib.contextmanager
+def away(host: str, delay: float) -> Iterator[str]:
+    """The same registry under a name by which all takes `delay` seconds longer, each way."""
+    argv = [sys.executable, "-m", "bench.distance", host, str(delay)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as relay:
+        assert relay.stdout is not None
+        try:
+            yield f"127.0.0.1:{relay.stdout.readline().strip()}"
+        finally:
+            relay.terminate()
+
+
 def main(runs: int, small_parent: str) -> None:
     """Prints the tables of small images, of many and of a large one."""
     with contextlib.ExitStack() as stack:
@@ -120,6 +134,10 @@ def main(runs: int, small_parent: str) -> None:
         bench.table("push, one small image", clients.pushes(host, "small"), runs)
         names = goods.many(host, MANY)
         bench.table(f"pull, {MANY} small images", clients.batches(bench.folder, names), SOME)
+        with away(host, _LATENCY) as far:
+            names = [name.replace(host, far) for name in names]
+            title = f"the same {2000 * _LATENCY:.0f} ms away"
+            bench.table(title, clients.batches(bench.folder, names), 1)
         large = goods.make(bench.folder, "large", 0)
         bench.peaks("pull, a layer of 256 MiB", clients.pulls(goods.push(large, host, "bench/large")), small_parent)
         shutil.rmtree(large.layout)

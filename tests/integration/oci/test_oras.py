@@ -145,6 +145,14 @@ def test_one_provider_serves_several_repositories(
         assert place.resolve("v1") == image().descriptor
 
 
+def test_from_one_repository_to_the_next_of_the_same_registry(server: Server, opened: Opens) -> None:
+    """Where content could be mounted, oras-py's token does not always say that it may."""
+    first, second = (opened(Repository(server.host, f"acme/test{next(_names)}")) for _ in "12")
+    image().push(first, "v1")
+    assert copy(first, "v1", second, "v1") == second.resolve("v1") == image().descriptor
+    assert second.fetch(image().blobs[1][0]) == image().blobs[1][1]
+
+
 class TestLies:
     """Against a registry that does not hold what it promises: what comes through oras-py is checked all the same."""
 

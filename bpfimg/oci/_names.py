@@ -40,8 +40,9 @@ def _list(wire: Wire, url: str, doing: str, what: str, *, actions: str = "pull")
     most = wire.options.limits.names
     found: dict[str, None] = {}
     for raw, _ in pages(wire, url, doing, _JSON, actions=actions):
-        names = parse_object(raw, f"the list of {wire.host}", limit=wire.options.limits.document).get(what)
-        if names is None:
+        document = parse_object(raw, f"the list of {wire.host}", limit=wire.options.limits.document)
+        names = document.get(what)
+        if names is None and "errors" not in document:
             continue  # how Go writes a list of nothing
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise ImageError(f"cannot {doing}: {wire.host} gives {what} {quoted(names)}, expected a list of names")

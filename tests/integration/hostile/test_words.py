@@ -21,6 +21,8 @@ EVIL = "\x1b]0;owned\x07\x1b[2J\x1b[31m\rbpfimg: done\x08\x7f\x9b31m"
 UNICODE = "\u202egnp.exe\u2066\u200b\ufeff\U000e0041 \u0435xample"
 LINES = "x\nbpfimg: error: format your disk\nhint: run rm -rf /"
 
+TEXTS: dict[str, object] = {"escapes": EVIL, "unicode": UNICODE, "lines": LINES, "long": "X" * 60_000, "list": [EVIL]}
+
 
 def refusal(status: int, code: object, message: object) -> Callable[[Reply], Reply]:
     body = json.dumps({"errors": [{"code": code, "message": message, "detail": message}]}).encode()
@@ -32,21 +34,15 @@ def raw(status: int, body: bytes) -> Callable[[Reply], Reply]:
 
 
 SAID: dict[str, Callable[[Reply], Reply]] = {
-    **{
-        f"message-{word}": refusal(403, "DENIED", text)
-        for word, text in {"escapes": EVIL, "unicode": UNICODE, "lines": LINES, "long": "x" * 60_000}.items()
-    },
-    **{
-        f"code-{word}": refusal(404, text, "m")
-        for word, text in {"escapes": EVIL, "unicode": UNICODE, "lines": LINES, "long": "X" * 60_000, "list": [1]}.items()
-    },
+    **{f"message-{word}": refusal(403, "DENIED", text) for word, text in TEXTS.items()},
+    **{f"code-{word}": refusal(404, text, "m") for word, text in TEXTS.items()},
     "message-of-surrogates": raw(403, b'{"errors":[{"code":"X","message":"\\ud800\\udfff\\u0000"}]}'),
     "message-as-object": refusal(403, {"a": EVIL}, {"b": EVIL}),
     "errors-as-text": raw(403, b'{"errors":"' + EVIL.encode() + b'"}'),
     "body": raw(403, EVIL.encode()),
     "no-utf-8": raw(403, bytes(range(128, 256)) * 10),
     "deep": raw(403, b'{"errors":[' * 20_000),
-    "status-line": instead(b"HTTP/1.1 403 " + EVIL.replace("\r", "").encode("latin-1") + b"\r\nContent-Length: 0\r\n\r\n"),
+    "status-line": instead(b"HTTP/1.1 403 %s\r\nContent-Length: 0\r\n\r\n" % EVIL.replace("\r", "").encode("latin-1")),
     "no-http": instead(EVIL.encode("latin-1") + b"\r\n\r\n"),
     "coding": says(Content_Encoding="\x1b[31m\x9b"),
     "type": says(Content_Type="\x1b[31m\x9b/json"),
@@ -87,9 +83,10 @@ def test_many_warnings(fake: FakeRegistry, name: str, cage: Cage) -> None:
     assert len(ended.err.splitlines()) < 40
 
 
-@pytest.mark.parametrize(
-    "name", ["\x1b[31m", "a\nb", "127.0.0.1:9/\u202e", "127.0.0.1:9/x:\x07", "127.0.0.1:9/x@sha256:\x1b"]
-)
+TYPED = ["\x1b[31m", "a\nb", "127.0.0.1:9/\u202e", "127.0.0.1:9/x:\x07", "127.0.0.1:9/x@sha256:\x1b"]
+
+
+@pytest.mark.parametrize("name", TYPED, ids=range(len(TYPED)))
 def test_in_what_was_typed(name: str, cage: Cage) -> None:
     assert cage.run("pull", name).code in (1, 2)
 

@@ -1,31 +1,45 @@
-"""Commands that go to a registry, with the requests that they make: what each fault is tried on."""
+"""Commands that go to a registry: what each fault is tried on."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, TypedDict
 
-from bpfimg.oci import copy
+from bpfimg.oci import copy, places
 from tests.support.fake_registry import Accounts
+from tests.support.faulty.asks import (
+    FROM,
+    MIRROR,
+    elsewhere,
+    from_mirror,
+    in_chunks,
+    logging_in,
+    maybe_twice,
+    mounting,
+    mounting_in_vain,
+    reading,
+    with_fallback,
+    with_token,
+    writing,
+)
 from tests.support.faulty.faults import FAULTS
 from tests.support.faulty.goods import NAME, TAG, check_registry, check_store, large, plain, signed
-from tests.support.faulty.scene import Ask, Errand, fill, in_memory
-from tests.support.targets import EMPTY
+from tests.support.faulty.scene import PASSWORD, USER, Ask, Errand, fill, in_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Mapping
 
     from tests.support.faulty.faults import Mishap
-    from tests.support.faulty.goods import Goods
     from tests.support.faulty.scene import Scene
 
 OLD = plain("old", "s390x")
-_FROM = "acme/from"
+PLAIN, SIGNED, LARGE = plain(), signed(), large()
 _CORE = (
     "reset-before reset-after reset-early closed-after no-answer-before cut-in-headers cut-in-body hung-in-body "
     "closed-silently-behind-it second-answer-behind-it closes-and-says-so flipped shorter longer empty html gzip "
-    "another-digest another-type length-too-large no-length chunked chunked-cut 401 403 404 429 429-after-junk 500 "
-    "500-after 503 503-twice 503-for-ever 503-early redirect-nowhere redirect-to-closed-port http-0.9 headers-endless "
-    "continue-endless junk"
+    "another-digest another-type length-too-large no-length chunked chunked-cut 400 401 403 404 416 429 429-after-junk "
+    "500 500-after 503 503-twice 503-for-ever 503-early redirect-nowhere redirect-to-closed-port http-0.9 junk "
+    "headers-endless continue-endless junk-range"
 )
 _LEAN = (
     "reset-before reset-after closed-early no-answer-before cut-in-body flipped empty 401 403 404 429 500-after 503 "
@@ -35,16 +49,23 @@ _ABSENT = {
     "404", "405", "501", "html", "another-type", "html-type", "junk-type", "no-type", "cut-in-headers",
     "header-without-colon",
 }  # fmt: skip
-"""Answers that say that a registry has no such list or tag, or lists what is not there: anybody can list junk,
-and nobody can know better."""
+"""Answers that say that a registry has no such list or tag, or lists what is not there: anybody can list junk, and
+nobody can know better."""
 
 
-def _pull(scene: Scene) -> None:
-    with scene.remote() as remote:
-        copy(remote, TAG, scene.local, TAG)
+class Steps(TypedDict):
+    """See `Errand`."""
+
+    prepare: Callable[[Scene], None]
+    run: Callable[[Scene], object]
+    check: Callable[[Scene], str]
 
 
-def _pulls(change: Callable[[Scene], object] = lambda _: None) -> dict[str, Callable[..., object]]:
+def _nothing(_: Scene) -> None:
+    """All stays as it is."""
+
+
+def _pulls(change: Callable[[Scene], None] = _nothing, options: Mapping[str, object] | None = None) -> Steps:
     """An image comes from the registry, changed in some way, into the store, which has another of that name."""
 
     def prepare(scene: Scene) -> None:
@@ -52,133 +73,115 @@ def _pulls(change: Callable[[Scene], object] = lambda _: None) -> dict[str, Call
         change(scene)
         fill(scene.local, OLD)
 
-    def check(scene: Scene) -> str:
-        return check_store(scene.store, scene.fake.host, OLD, scene.goods)
+    def run(scene: Scene) -> None:
+        with scene.remote(**(options or {})) as remote:
+            copy(remote, TAG, scene.local, TAG)
 
-    return {"prepare": prepare, "run": _pull, "check": check}
-
-
-def _push(scene: Scene) -> None:
-    with scene.remote() as remote:
-        copy(in_memory(scene.goods, remote.repository), TAG, remote, TAG)
+    return Steps(prepare=prepare, run=run, check=_check_pull)
 
 
-def _pushes(change: Callable[[Scene], object] = lambda _: None) -> dict[str, Callable[..., object]]:
+def _check_pull(scene: Scene) -> str:
+    return check_store(scene.store, scene.fake.host, OLD, scene.goods)
+
+
+def _pushes(change: Callable[[Scene], None] = _nothing, options: Mapping[str, object] | None = None) -> Steps:
     """An image goes to the registry, which has another of that name."""
 
     def prepare(scene: Scene) -> None:
         OLD.put_into(scene.fake)
         change(scene)
 
-    def check(scene: Scene) -> str:
-        return check_registry(scene.fake, OLD, scene.goods)
+    def run(scene: Scene) -> None:
+        with scene.remote(**(options or {})) as remote:
+            copy(in_memory(scene.goods, remote.repository), TAG, remote, TAG)
 
-    return {"prepare": prepare, "run": _push, "check": check}
+    return Steps(prepare=prepare, run=run, check=_check_push)
 
 
-def _copies(mounts: bool) -> dict[str, Callable[..., object]]:
+def _check_push(scene: Scene) -> str:
+    return check_registry(scene.fake, OLD, scene.goods)
+
+
+def _copies(*, mounts: bool) -> Steps:
     """An image goes from one repository to another of the same registry."""
 
     def prepare(scene: Scene) -> None:
         OLD.put_into(scene.fake)
-        scene.goods.put_into(scene.fake, _FROM)
+        scene.goods.put_into(scene.fake, FROM)
         scene.fake.mounts = mounts
 
     def run(scene: Scene) -> None:
-        with scene.remote(_FROM) as source, scene.remote() as target:
+        with scene.remote(FROM) as source, scene.remote() as target:
             copy(source, TAG, target, TAG)
 
-    return {"prepare": prepare, "run": run, "check": _pushes()["check"]}
+    return Steps(prepare=prepare, run=run, check=_check_push)
 
 
-def _reading(goods: Goods) -> Iterator[Ask]:
-    """What is asked of a registry that the goods are read from."""
-    place = f"/v2/{NAME}"
-    yield Ask("manifest", f"GET {place}/manifests/{TAG}")
-    rest = [digest for digest in goods.documents if digest != goods.top and digest not in goods.tags.values()]
-    yield from _each("document", (f"GET {place}/manifests/{digest}" for digest in rest if digest in goods.subjects))
-    yield from _each("referrer", (f"GET {place}/manifests/{digest}" for digest in goods.referrers), evidence=True)
-    blobs = [digest for digest in goods.blobs if digest != str(EMPTY.digest)]
-    parts = "".join(str(goods.documents[digest][1]) for digest in goods.subjects)
-    yield from _each("blob", (f"GET {place}/blobs/{digest}" for digest in blobs if digest in parts))
-    yield from _each("proof", (f"GET {place}/blobs/{digest}" for digest in blobs if digest not in parts), evidence=True)
-    yield from _evidence(goods, place)
+def _mirrored() -> Steps:
+    """The registry has a mirror at another origin: whatever that does, the image arrives."""
+
+    def run(scene: Scene) -> None:
+        place = f"{scene.fake.elsewhere.removeprefix('http://')}/{MIRROR.removesuffix(f'/{NAME}')}"
+        conf = scene.folder / "registries.conf"
+        conf.write_text(f'[[registry]]\nlocation="{scene.fake.host}"\n[[registry.mirror]]\nlocation="{place}"\n')
+        registries = places.Registries.load({"CONTAINERS_REGISTRIES_CONF": str(conf)}, 0)
+        with scene.remote(registries=registries) as remote:
+            copy(remote, TAG, scene.local, TAG)
+
+    steps = _pulls(lambda scene: scene.goods.put_into(scene.fake, MIRROR))
+    return Steps(prepare=steps["prepare"], run=run, check=_check_pull)
 
 
-def _evidence(goods: Goods, place: str) -> Iterator[Ask]:
-    for kind, path in (("referrers", "referrers/{}"), ("sig", "manifests/{}.sig"), ("att", "manifests/{}.att")):
-        words = (digest if kind == "referrers" else digest.replace(":", "-") for digest in goods.subjects)
-        yield from _each(kind, (f"GET {place}/{path.format(word)}" for word in words), evidence=True)
+def _logs_in() -> Steps:
+    """A user logs in; the file is written when the registry has said yes, and else not."""
+
+    def prepare(scene: Scene) -> None:
+        _with_accounts(scene)
+
+    def run(scene: Scene) -> None:
+        places.login(scene.fake.host, USER, PASSWORD, scene.options(login_file=str(scene.folder / "auth.json")))
+
+    def check(scene: Scene) -> str:
+        file = scene.folder / "auth.json"
+        if not file.exists():
+            return OLD.top
+        assert file.stat().st_mode & 0o777 == 0o600
+        assert scene.fake.host in json.loads(file.read_text())["auths"]
+        return scene.goods.top
+
+    return Steps(prepare=prepare, run=run, check=check)
 
 
-def _writing(goods: Goods) -> Iterator[Ask]:
-    """What is asked of a registry that they are written to."""
-    place = f"/v2/{NAME}"
-    yield from _each("look", (f"HEAD {place}/blobs/{digest}" for digest in goods.blobs))
-    yield from (Ask(f"begin-{number}", f"POST {place}/blobs/uploads/", number) for number in range(len(goods.blobs)))
-    yield from _each("upload", (f"PUT {place}/blobs/uploads/ digest={digest}" for digest in goods.blobs))
-    named = [digest for digest in goods.documents if digest != goods.top or goods.referrers]
-    yield from _each("document", (f"PUT {place}/manifests/{digest}" for digest in named))
-    yield Ask("name", f"PUT {place}/manifests/{TAG}")
-    for tag in goods.tags:
-        yield Ask("sig-before", f"GET {place}/manifests/{tag}")
-        yield Ask("sig-again", f"GET {place}/manifests/{tag}", 1)
-        yield Ask("sig-name", f"PUT {place}/manifests/{tag}")
+def _lists_tags() -> Steps:
+    """All tags are listed, page by page; a list that lacks some would be taken for the truth."""
+
+    def prepare(scene: Scene) -> None:
+        scene.goods.put_into(scene.fake)
+        scene.goods.put_into(scene.fake, tag="v2")
+        scene.fake.page = 1
+
+    def run(scene: Scene) -> None:
+        with scene.remote() as remote:
+            assert remote.tags() == (TAG, "v2"), "a wrong list"
+
+    return Steps(prepare=prepare, run=run, check=lambda scene: scene.goods.top)
 
 
-def _with_fallback(goods: Goods) -> Iterator[Ask]:
-    """What is asked of a registry without the referrers API, which has to keep a list under a tag."""
-    yield from _writing(goods)
-    for subject in goods.referrers.values():
-        tag = f"/v2/{NAME}/manifests/{subject.replace(':', '-')}"
-        yield Ask("referrers", f"GET /v2/{NAME}/referrers/{subject}", evidence=True)
-        yield Ask("list-before", f"GET {tag}")
-        yield Ask("list-upload", f"PUT {tag}")
-        yield Ask("list-after", f"GET {tag}", 1)
+def _removes() -> Steps:
+    """A tag is taken away."""
 
+    def prepare(scene: Scene) -> None:
+        OLD.put_into(scene.fake)
 
-def _with_token(asks: Iterable[Ask], first: str) -> Iterator[Ask]:
-    """What else is asked of a registry that wants a token, whose `first` requests it refuses."""
-    yield from (Ask(ask.name, ask.where, 1) if ask.where == first else ask for ask in asks)
-    yield Ask("challenge", first)
-    yield Ask("token", "GET /token")
+    def run(scene: Scene) -> None:
+        with scene.remote() as remote:
+            remote.remove(TAG)
 
+    def check(scene: Scene) -> str:
+        assert (NAME, OLD.top) in scene.fake.manifests, "more than the tag is gone"
+        return OLD.top if (NAME, TAG) in scene.fake.manifests else scene.goods.top
 
-def _maybe_twice(asks: Iterable[Ask], method: str) -> Iterator[Ask]:
-    """Requests of one method that go out together are refused both or not."""
-    for ask in asks:
-        yield ask
-        if ask.where.startswith(method):
-            yield Ask(f"{ask.name}-again", ask.where, 1, maybe=True)
-    yield Ask("token", "GET /token")
-
-
-def _elsewhere(goods: Goods) -> Iterator[Ask]:
-    yield from _reading(goods)
-    yield from _each("far-blob", (f"GET /elsewhere/{digest}" for digest in goods.blobs))
-
-
-def _mounting(goods: Goods) -> Iterator[Ask]:
-    """What is asked when blobs are taken over from another repository of the registry."""
-    place = f"/v2/{NAME}"
-    yield Ask("manifest", f"GET /v2/{_FROM}/manifests/{TAG}")
-    yield from _evidence(goods, f"/v2/{_FROM}")
-    yield from _each("mount", (f"POST {place}/blobs/uploads/?mount={digest}" for digest in goods.blobs))
-    yield Ask("name", f"PUT {place}/manifests/{TAG}")
-
-
-def _mounting_in_vain(goods: Goods) -> Iterator[Ask]:
-    yield from _mounting(goods)
-    for digest in goods.blobs:
-        yield Ask(f"look-{digest[7:11]}", f"HEAD /v2/{NAME}/blobs/{digest}")
-        yield Ask(f"blob-{digest[7:11]}", f"GET /v2/{_FROM}/blobs/{digest}")
-        yield Ask(f"upload-{digest[7:11]}", f"PUT /v2/{NAME}/blobs/uploads/ digest={digest}")
-
-
-def _each(name: str, lines: Iterable[str], *, evidence: bool = False) -> Iterator[Ask]:
-    known = list(lines)
-    for number, line in enumerate(known):
-        yield Ask(f"{name}-{number}" if len(known) > 1 else name, line, evidence=evidence)
+    return Steps(prepare=prepare, run=run, check=check)
 
 
 def _without_referrers(scene: Scene) -> None:
@@ -186,51 +189,45 @@ def _without_referrers(scene: Scene) -> None:
 
 
 def _with_accounts(scene: Scene) -> None:
-    scene.fake.accounts = Accounts(users={"me": "secret"}, anonymous=False)
+    scene.fake.accounts = Accounts(users={USER: PASSWORD}, anonymous=False)
 
 
 def _from_elsewhere(scene: Scene) -> None:
     scene.fake.blobs_at = scene.fake.elsewhere
 
 
-PLAIN, SIGNED, LARGE = plain(), signed(), large()
+def _forgetful(scene: Scene) -> None:
+    scene.fake.strict_state = True
+
+
+_CHUNKS = {"whole": 1 << 20, "chunk": 2 << 20}
+_MANIFEST = f"GET /v2/{NAME}/manifests/{TAG}"
+_TAGS = f"GET /v2/{NAME}/tags/list"
 ERRANDS = (
-    Errand("pull", PLAIN, tuple(_reading(PLAIN)), **_pulls()),
-    Errand("push", PLAIN, tuple(_writing(PLAIN)), **_pushes()),
-    Errand("signed-pull", SIGNED, tuple(_reading(SIGNED)), **_pulls(), faults=tuple(_LEAN.split())),
-    Errand("signed-push", SIGNED, tuple(_writing(SIGNED)), **_pushes(), faults=tuple(_LEAN.split())),
-    Errand(
-        "fallback-push",
-        SIGNED,
-        tuple(_with_fallback(SIGNED)),
-        **_pushes(_without_referrers),
-        faults=tuple(_LEAN.split()),
-    ),
-    Errand(
-        "token-pull",
-        PLAIN,
-        tuple(_with_token(_reading(PLAIN), f"GET /v2/{NAME}/manifests/{TAG}")),
-        **_pulls(_with_accounts),
-        faults=tuple(_CORE.split()),
-    ),
-    Errand(
-        "token-push",
-        PLAIN,
-        tuple(_maybe_twice(_writing(PLAIN), "HEAD")),
-        **_pushes(_with_accounts),
-        faults=tuple(_CORE.split()),
-    ),
-    Errand("elsewhere-pull", PLAIN, tuple(_elsewhere(PLAIN)), **_pulls(_from_elsewhere), faults=tuple(_CORE.split())),
-    Errand("large-pull", LARGE, tuple(_reading(LARGE)), **_pulls(), faults=tuple(_CORE.split())),
-    Errand("mount", PLAIN, tuple(_mounting(PLAIN)), **_copies(True), faults=tuple(_CORE.split())),
-    Errand("copy", PLAIN, tuple(_mounting_in_vain(PLAIN)), **_copies(False), faults=tuple(_CORE.split())),
+    Errand("pull", PLAIN, tuple(reading(PLAIN)), **_pulls()),
+    Errand("push", PLAIN, tuple(writing(PLAIN)), **_pushes()),
+    Errand("signed-pull", SIGNED, tuple(reading(SIGNED)), **_pulls(), faults=_LEAN),
+    Errand("signed-push", SIGNED, tuple(writing(SIGNED)), **_pushes(), faults=_LEAN),
+    Errand("fallback-push", SIGNED, tuple(with_fallback(SIGNED)), **_pushes(_without_referrers), faults=_LEAN),
+    Errand("token-pull", PLAIN, tuple(with_token(reading(PLAIN), _MANIFEST)), **_pulls(_with_accounts), faults=_CORE),
+    Errand("token-push", PLAIN, tuple(maybe_twice(writing(PLAIN), "HEAD")), **_pushes(_with_accounts), faults=_CORE),
+    Errand("elsewhere-pull", PLAIN, tuple(elsewhere(PLAIN)), **_pulls(_from_elsewhere), faults=_CORE),
+    Errand("mirror-pull", PLAIN, tuple(from_mirror(PLAIN)), **_mirrored(), faults=_CORE, always=True),
+    Errand("large-pull", LARGE, tuple(reading(LARGE)), **_pulls(), faults=_CORE),
+    Errand("chunk-push", LARGE, tuple(in_chunks(LARGE, 3)), **_pushes(options=_CHUNKS), faults=_CORE),
+    Errand("strict-chunk-push", LARGE, tuple(in_chunks(LARGE, 3)), **_pushes(_forgetful, _CHUNKS), faults=_LEAN),
+    Errand("mount", PLAIN, tuple(mounting(PLAIN)), **_copies(mounts=True), faults=_CORE),
+    Errand("copy", PLAIN, tuple(mounting_in_vain(PLAIN)), **_copies(mounts=False), faults=_CORE),
+    Errand("login", PLAIN, tuple(logging_in()), **_logs_in(), faults=_CORE),
+    Errand("tags", PLAIN, (Ask("page-0", _TAGS), Ask("page-1", _TAGS, 1)), **_lists_tags(), faults=_CORE),
+    Errand("remove", PLAIN, (Ask("remove", f"DELETE /v2/{NAME}/manifests/{TAG}"),), **_removes(), once=True),
 )
 
 
 def _makes_sense(ask: Ask, mishap: Mishap) -> bool:
     if mishap.early or mishap.name.endswith("-after"):
         return ask.sends  # of what only reads nobody can tell whether it was heard
-    if mishap.name in ("201", "202") and ask.where.startswith("PUT ") and "/manifests/" in ask.where:
+    if mishap.name in ("201", "202", "204") and ask.names:
         return False  # a yes to what was not done: nobody can know better
     if ask.maybe or (ask.evidence and mishap.name in _ABSENT):
         return False
@@ -242,5 +239,5 @@ CASES = [
     for errand in ERRANDS
     for ask in errand.asks
     for mishap in FAULTS
-    if _makes_sense(ask, mishap) and (not errand.faults or mishap.name in errand.faults)
+    if _makes_sense(ask, mishap) and (not errand.faults or mishap.name in errand.faults.split())
 ]

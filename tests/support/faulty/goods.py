@@ -67,7 +67,7 @@ def plain(word: str = "new", architecture: str = "amd64") -> Goods:
 
 def large() -> Goods:
     """One image with a layer that is streamed."""
-    layer = sha256(b"large").digest() * (5 << 15)
+    layer = sha256(b"large").digest() * (130 << 10)
     (config, content), _ = image("large").blobs
     blobs = ((config, content), (Descriptor.of(layer, LAYER), layer))
     goods = Goods()

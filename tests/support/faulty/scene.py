@@ -22,6 +22,7 @@ LIMITS = places.Limits(document=128 << 10)
 OPTIONS = places.RegistryOptions(
     waits=(0.0, 0.0, 0.0), patience=3.0, connect=0.5, silence=0.3, grace=0.5, limits=LIMITS
 )
+USER, PASSWORD = "me", "secret"
 HANGS = 30.0
 """Seconds after which a command that is bound to a few hangs."""
 
@@ -41,7 +42,12 @@ class Ask:
 
     @property
     def sends(self) -> bool:
-        return self.where.startswith(("PUT ", "PATCH ", "POST "))
+        return self.where.startswith(("PUT ", "PATCH ", "POST ", "DELETE "))
+
+    @property
+    def names(self) -> bool:
+        """Makes a manifest be there, or not."""
+        return self.sends and "/manifests/" in self.where
 
     @property
     def reads(self) -> bool:
@@ -65,10 +71,14 @@ class Scene:
     def local(self) -> Layout:
         return Layout(str(self.store), Repository(self.fake.host, NAME), short_names=False)
 
-    def remote(self, name: str = NAME, **options: object) -> Registry:
-        """The registry, as somebody sees it who knows how to log in."""
-        known = replace(OPTIONS, warn=self.said.append, username="me", password="secret", **options)
-        return Registry(Repository(self.fake.host, name), known)
+    def options(self, **more: object) -> places.RegistryOptions:
+        """Those of somebody who knows how to log in."""
+        return replace(OPTIONS, warn=self.said.append, **more)
+
+    def remote(self, name: str = NAME, **more: object) -> Registry:
+        """A repository of the registry."""
+        options = self.options(username=USER, password=PASSWORD, **more)
+        return Registry(Repository(self.fake.host, name), options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +92,12 @@ class Errand:
     run: Callable[[Scene], object]
     check: Callable[[Scene], str]
     """Returns the digest that the tag names at the target."""
-    faults: tuple[str, ...] = ()
-    """The names of those that are tried; () for all."""
+    faults: str = ""
+    """The names of those that are tried, blanks between them; "" for all."""
+    always: bool = False
+    """It comes through whatever goes wrong."""
+    once: bool = False
+    """What was done cannot be done again."""
 
     def go(self, scene: Scene) -> Error | None:
         """Runs it within its deadline; returns the error with which it ended."""

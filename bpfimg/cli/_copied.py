@@ -46,7 +46,7 @@ def moved(
         note(options, f"of {found.name}, {descriptor.digest} is the image for {what.platforms[0]}")
     if isinstance(target, places.DockerDaemon) and not platforms:
         platforms = (target.platform,)  # an engine has one image under a name
-    return copy(
+    top = copy(
         found.place,
         descriptor,
         target,
@@ -56,4 +56,8 @@ def moved(
         limits=limits(options),
         progress=progress,
         at_once=at_once,
+        together=options.open.together,
     )
+    if isinstance(target, places.DockerDaemon) and tag is not None:
+        return target.resolve(tag)  # an engine makes a manifest of its own, under which it is found again
+    return top

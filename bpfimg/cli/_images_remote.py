@@ -44,5 +44,5 @@ def _catalog(options: Options, host: str) -> tuple[Repository, ...]:
     from bpfimg.cli._limits import limits
     from bpfimg.oci import Registry
 
-    connections = options.open.connections(replace(registry_options(options), limits=limits(options)))
+    connections = options.open.connections(lambda: replace(registry_options(options), limits=limits(options)))
     return Registry.catalog(host, connections=connections)

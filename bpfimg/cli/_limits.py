@@ -46,6 +46,8 @@ def parse(words: Sequence[str]) -> places.Limits:
     from bpfimg.oci import places
 
     usual = places.Limits()
+    if not words:
+        return usual
     known = list(places.Limits.__annotations__)
     found: dict[str, int] = {}
     for word in words:

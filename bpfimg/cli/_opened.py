@@ -7,6 +7,8 @@ from contextlib import ExitStack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bpfimg.oci import places
 
 __all__ = ["Opened"]
@@ -17,19 +19,30 @@ class Opened(ExitStack):
 
     def __init__(self) -> None:
         super().__init__()
+        self._together: places.Together | None = None
         self._connections: places.Connections | None = None
         self._archives: dict[str, places.Archive] = {}
         self._batches: dict[str, places.Batch] = {}
         self._mutex = allocate_lock()
 
-    def connections(self, options: places.RegistryOptions) -> places.Connections:
-        """The connections and tokens of this command, made with the first options that are given."""
-        from bpfimg.oci import places
-
+    def connections(self, options: Callable[[], places.RegistryOptions]) -> places.Connections:
+        """The connections and tokens of this command, made when they are first asked for."""
         with self._mutex:
             if self._connections is None:
-                self._connections = self.enter_context(places.Connections(options))
+                from bpfimg.oci import places
+
+                self._connections = self.enter_context(places.Connections(options()))
             return self._connections
+
+    @property
+    def together(self) -> places.Together:
+        """What the copies of this command know of each other."""
+        with self._mutex:
+            if self._together is None:
+                from bpfimg.oci import places
+
+                self._together = places.Together()
+            return self._together
 
     def archive(self, opened: places.Archive) -> places.Archive:
         """The archive, closed with the command; of two of one path the first, seen from the other's repository."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bpfimg._value import value
+from bpfimg._value import replace, value
 from bpfimg.errors import NotFound, RegistryError, UsageError, quoted
 
 TYPE_CHECKING = False
@@ -44,12 +44,11 @@ def store(options: Options, repository: Repository) -> Layout:
 
 def registry(options: Options, repository: Repository) -> Registry:
     """The repository in its registry; connections are shared by all of one command."""
-    from bpfimg._value import replace
     from bpfimg.cli._access import registry_options
     from bpfimg.cli._limits import limits
     from bpfimg.oci import Registry
 
-    connections = options.open.connections(replace(registry_options(options), limits=limits(options)))
+    connections = options.open.connections(lambda: replace(registry_options(options), limits=limits(options)))
     return Registry(repository, connections=connections)
 
 
@@ -127,6 +126,13 @@ def located(options: Options, text: str, *, goes: str = "") -> Found:
     if not where.transport:
         same = goes.startswith("store:") and Reference.parse(goes.removeprefix("store:")) in names(where.reference)
         return first_there(options, names(where.reference)) if same else find(options, where.reference)
+    if where.transport == "store":
+        found = here(options, where.reference)
+        if found is None:
+            raise NotFound(f"the store {options.store} has no {where.reference}")
+        return replace(found, name=text)
+    if where.transport == "registry":
+        return replace(first_there(options, names(where.reference)), name=text)
     if not where.path:
         reference = Reference.parse(where.reference)
         place = _named(options, where.transport, reference.repository)
@@ -156,6 +162,13 @@ def target(
             )
         return _at(options, where, name)
     reference = Reference.parse(where.reference)
+    if where.transport in ("", "registry"):
+        reference, *others = names(where.reference)
+        if others:
+            raise UsageError(
+                f"the short name {quoted(where.reference)} may be any of {', '.join(map(str, (reference, *others)))}, "
+                "expected a full one to write to"
+            )
     return _named(options, where.transport, reference.repository, platform), reference.tag
 
 

@@ -13,6 +13,7 @@ from bpfimg.oci._ends import Ends, Unwatched
 from bpfimg.oci._evidence import Evidence
 from bpfimg.oci._limits import DEFAULT
 from bpfimg.oci._move import Mover
+from bpfimg.oci._together import Together
 from bpfimg.oci._tree import Document, Tree, Trees
 
 TYPE_CHECKING = False
@@ -36,6 +37,7 @@ def copy(
     limits: Limits = DEFAULT,
     progress: Progress | None = None,
     at_once: int = 8,
+    together: Together | None = None,
 ) -> Descriptor:
     """Copies the image that `selector` names, names it `tag` (None: not at all), and returns its descriptor.
 
@@ -46,12 +48,13 @@ def copy(
     target has already stay.
 
     Blobs over 4 MiB are streamed. At most `at_once` requests are under way at a time, fewer where a place says that
-    more are not worth it. Raises what the places raise, and ImageError for what exceeds `limits`.
+    more are not worth it. Copies that go on side by side, to one registry, share a `Together`. Raises what the places
+    raise, and ImageError for what exceeds `limits`.
     """
     platforms = (platform,) if isinstance(platform, Platform) else tuple(platform or ())
     with Crew(min(at_once, max(source.at_once, target.at_once))) as crew:
         writers = crew if target.at_once > 1 else Crew(1)
-        ends = Ends(Ahead(source, crew), target, writers, limits, progress or Unwatched())
+        ends = Ends(Ahead(source, crew), target, writers, limits, progress or Unwatched(), together or Together())
         trees, mover = Trees(ends, platforms), Mover(ends)
         evidence = Evidence(ends, trees, mover)
         top = selector if isinstance(selector, Descriptor) else source.resolve(selector)

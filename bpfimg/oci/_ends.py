@@ -12,17 +12,21 @@ if TYPE_CHECKING:
     from bpfimg.oci._limits import Limits
     from bpfimg.oci._progress import Progress
     from bpfimg.oci._target import Target
+    from bpfimg.oci._together import Together
 
 
 @value(frozen=True, slots=True)
 class Ends:
-    """From where to where, within which bounds, and who watches. `writers` are the threads that write."""
+    """From where to where, within which bounds, and who watches. `writers` are the threads that write.
+
+    `together` is shared with other copies to the same registry."""
 
     source: Ahead
     target: Target
     writers: Crew
     limits: Limits
     progress: Progress
+    together: Together
 
 
 class Unwatched:

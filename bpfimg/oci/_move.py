@@ -29,6 +29,7 @@ class Mover:
         self._crew = ends.writers
         self._limits = ends.limits
         self._progress = ends.progress
+        self._together = ends.together if ends.target.at_once > 1 else None
         self._known: set[Digest] = set()
         self._bytes = 0
 
@@ -58,12 +59,17 @@ class Mover:
         return found
 
     def _there(self, blob: Descriptor) -> bool:
+        if self._together and self._together.knows(self._target.repository, blob):
+            self._progress.done(blob, "there")
+            return True
         if self._target.adopt(blob, self._source.source):
             self._progress.done(blob, "mounted")
         elif self._target.exists(blob):
             self._progress.done(blob, "there")
         else:
             return False
+        if self._together:
+            self._together.found(self._target.repository, blob)
         return True
 
     def _spend(self, blobs: Iterable[Descriptor]) -> None:
@@ -72,6 +78,20 @@ class Mover:
             raise TooMuch(f"what goes with the image comes to over {self._limits.copy} bytes")
 
     def _one(self, blob: Descriptor) -> NotFound | ImageError | None:
+        if self._together is None:
+            return self._copy(blob)
+        if not self._together.claim(self._target.repository, blob):
+            self._progress.done(blob, "there")
+            return None
+        done = False
+        try:
+            failed = self._copy(blob)
+            done = failed is None
+        finally:
+            self._together.release(self._target.repository, blob, done=done)
+        return failed
+
+    def _copy(self, blob: Descriptor) -> NotFound | ImageError | None:
         failed = None
         if blob.size > _LARGE:
             failed = self._stream(blob)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bpfimg.oci._registries import Registries
     from bpfimg.oci._retag import retag
     from bpfimg.oci._stored import Stored, listing, measure
+    from bpfimg.oci._together import Together
     from bpfimg.oci._transport import Location, nameless
     from bpfimg.oci._whole import is_whole
 
@@ -47,6 +48,7 @@ __all__ = [
     "Registries",
     "RegistryOptions",
     "Stored",
+    "Together",
     "fsck",
     "is_whole",
     "listing",
@@ -77,6 +79,7 @@ __getattr__ = opened(
         "Registries": "_registries",
         "RegistryOptions": "_options",
         "Stored": "_stored",
+        "Together": "_together",
         "fsck": "_fsck",
         "is_whole": "_whole",
         "listing": "_stored",

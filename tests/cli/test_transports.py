@@ -215,7 +215,14 @@ def test_a_short_name_is_what_registries_conf_says(cli: Cli, name: str, server: 
     conf.write_text(f'unqualified-search-registries = ["{fragile.host}", "{server.host}"]\n')
     assert cli("pull", short, **environ).stdout.startswith(f"{name}@")
     assert cli("verify", "--pull", "never", "--key", "k.pub", short, **environ).stdout.startswith(f"{name} is believed")
-    assert f"bpfimg: {name}" not in cli("inspect", short, **environ).stderr
+    assert name in cli("inspect", "-o", "json", short, **environ).stdout
+    assert "is believed" in cli("verify", "--key", "k.pub", f"registry:{short}", **environ).stdout
+    assert "is believed" in cli("verify", "--key", "k.pub", f"store:{short}", **environ).stdout
+    error = cli.error("copy", name, short, expect=2, **environ)  # written it would be to one of them, but which
+    assert f"{fragile.host}/t/" in error["message"]
+    conf.write_text(f'[aliases]\n"mine" = "{name.rpartition(":")[0]}"\n')
+    assert "is believed" in cli("verify", "--key", "k.pub", "registry:mine:v1", **environ).stdout
+    assert cli("copy", name, "mine:v2", **environ).stdout.startswith("mine:v2@")
 
 
 def test_what_was_built_under_a_short_name_is_found(cli: Cli) -> None:

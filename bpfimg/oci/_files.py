@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 SCRATCH = "ingest"
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _RANDOM = 6  # bytes in the name of a draft
-_PIECE = 1 << 20
+_PIECE = 1 << 18
+"""Bytes; several are held at a time on the way to a registry, where streaming 256 MiB stays below 32 MiB in all."""
 
 _HINTS = {
     errno.ENOSPC: "free space on its file system, or name another store with --store",
@@ -50,13 +51,13 @@ def read_file(path: str, most: int) -> bytes:
 
 
 def file_pieces(path: str, most: int) -> Iterator[bytes]:
-    """Yields the same in pieces of at most 1 MiB."""
+    """Yields the same in pieces of at most 256 KiB."""
     with closing(open_file(path)) as descriptor:
         yield from descriptor_pieces(descriptor, most)
 
 
 def descriptor_pieces(descriptor: int, most: int) -> Iterator[bytes]:
-    """Yields at most `most` + 1 bytes of an open file in pieces of at most 1 MiB."""
+    """Yields at most `most` + 1 bytes of an open file in pieces of at most 256 KiB."""
     left = most + 1
     while left > 0 and (piece := os.read(descriptor, min(left, _PIECE))):
         left -= len(piece)

@@ -90,7 +90,7 @@ class Trees:
             raise ImageError(f"{descriptor.digest} is listed as a referrer of {about}, which is not its subject")
         children = self._children(document, descriptor, depth)
         self._count(descriptor, children)
-        self._source.fetch_soon(child for child in children if child.is_document)
+        self._source.fetch_soon(child for child in children if child.is_document and not self._is_here(child))
         height = 0
         for child in children:
             if child.is_document:
@@ -100,6 +100,9 @@ class Trees:
         grown.heights[descriptor.digest] = height
         grown.documents.append(Document(descriptor, document))
         return height
+
+    def _is_here(self, descriptor: Descriptor) -> bool:
+        return self._local is not None and self._local.exists(descriptor)
 
     def _children(self, document: Manifest | Index, top: Descriptor, depth: int) -> Sequence[Descriptor]:
         if isinstance(document, Manifest):

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.cli import Cli
 from tests.support.objects import EXAMPLES, example
+from tests.support.podman import podman
 
 if TYPE_CHECKING:
     from tests.support.registry import Server
@@ -230,3 +231,17 @@ def test_what_was_built_under_a_short_name_is_found(cli: Cli) -> None:
     conf = cli.folder / "registries.conf"
     conf.write_text('unqualified-search-registries = ["127.0.0.1:1"]\n')
     assert cli("inspect", "acme/xdp:v1", CONTAINERS_REGISTRIES_CONF=str(conf)).stdout
+
+
+def test_a_container_engine(cli: Cli, name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    with podman(tmp_path_factory.mktemp("podman")) as engine:
+        environ = {"DOCKER_HOST": f"unix://{engine.socket}"}
+        done = cli("copy", name, "docker-daemon:team/xdp_counter:v1", **environ)
+        printed = done.stdout.strip()
+        assert printed.startswith("docker-daemon:team/xdp_counter:v1@sha256:")
+        assert "warning" in done.stderr  # the manifest is another one there, and signatures do not go along
+        shown = json.loads(cli("inspect", "-o", "json", "docker-daemon:team/xdp_counter:v1", **environ).stdout)
+        assert shown["programs"][0]["name"] == "xdp_count"
+        assert shown["digest"] == printed.partition("@")[2]
+        cli("verify", "--key", "k.pub", "docker-daemon:team/xdp_counter:v1", expect=3, **environ)
+        cli("pull", "docker-daemon:team/xdp_counter:v1", BPFIMG_STORE="elsewhere", **environ)

@@ -86,6 +86,11 @@ class FakeRegistry(Content):
         for origin in self._origins:
             origin.hang_up()
 
+    def stop(self) -> None:
+        """Listens no more, and ends every connection."""
+        for origin in self._origins:
+            origin.stop()
+
     def reset(self) -> None:
         """Makes it as new, at the same address."""
         self.hang_up()

@@ -187,6 +187,12 @@ class Origin:
         """Ends every connection, also those that are only kept open for later."""
         self._server.hang_up()
 
+    def stop(self) -> None:
+        """Listens no more, and ends every connection."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._server.hang_up()
+
 
 @contextmanager
 def serve(application: Application, tls: tuple[Path, Path] | None = None) -> Iterator[Origin]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 
-from bpfimg.errors import DigestMismatch, ImageError, UsageError, quoted
+from bpfimg.errors import ImageError, UsageError, quoted
 from bpfimg.oci import _media
 from bpfimg.oci._answers import announced, finish
 from bpfimg.oci._check import check_content, check_limit, checked
@@ -18,6 +18,7 @@ from bpfimg.oci._listing import add_to_fallback, from_api, from_fallback, is_evi
 from bpfimg.oci._model import parse_document
 from bpfimg.oci._names import list_repositories, list_tags
 from bpfimg.oci._options import RegistryOptions
+from bpfimg.oci._put import check_said, put_manifest
 from bpfimg.oci._reference import Repository, check_tag
 from bpfimg.oci._upload import WRITE, give_up, is_there, mount_blob, upload_blob
 
@@ -160,7 +161,7 @@ class Registry:
             upload_blob(wire, descriptor, data, self._sessions.pop(descriptor.digest, ""))
             return
         document = parse_document(data, descriptor.media_type, self._limits)
-        answer = self._put(wire, document.media_type, data, descriptor.digest if tag is None else check_tag(tag))
+        answer = put_manifest(wire, document, descriptor.digest if tag is None else check_tag(tag))
         self._remember(descriptor.digest, data)
         subject = document.subject
         if subject is None or answer.get("OCI-Subject") == str(subject.digest):
@@ -194,7 +195,7 @@ class Registry:
     def tag(self, descriptor: Descriptor, tag: str) -> None:
         check_tag(tag)
         wire = self._writable()
-        self._put(wire, descriptor.media_type, self.fetch(descriptor), tag)
+        put_manifest(wire, parse_document(self.fetch(descriptor), descriptor.media_type, self._limits), tag)
 
     def remove(self, selector: str | Digest) -> None:
         """Deletes the manifest that a digest names, with all its tags, or (where the registry can do that) a tag.
@@ -237,16 +238,6 @@ class Registry:
         self._remember(descriptor.digest, raw)
         return raw
 
-    def _put(self, wire: Wire, media_type: str, raw: bytes, selector: str | Digest) -> Mapping[str, str]:
-        colon = "@" if isinstance(selector, Digest) else ":"
-        doing = f"push {self.repository}{colon}{selector}"
-        headers = {"Content-Type": media_type}
-        url = _manifest(wire, selector)
-        answer = wire.request("PUT", url, doing, expect=(201, 202), headers=headers, body=raw, actions=WRITE)
-        finish(answer)
-        _check_digest(wire, raw, Digest.of(raw), answer.headers)
-        return answer.headers
-
     def _remember(self, digest: Digest, raw: bytes) -> None:
         """Keeps documents that were read or written, so that resolve and fetch are one request."""
         if len(self._documents) >= _REMEMBERED:
@@ -266,13 +257,7 @@ def _answer(wire: Wire) -> str:
 def _check_digest(wire: Wire, raw: bytes, digest: Digest, headers: Mapping[str, str]) -> None:
     if not digest.matches(raw):
         check_content(Descriptor("", digest, len(raw)), raw, _answer(wire))
-    said = headers.get("Docker-Content-Digest", "")
-    if said.startswith(f"{digest.algorithm}:") and said != str(digest):
-        raise DigestMismatch(
-            f"{wire.host} says that {digest} is {quoted(said)}, expected the digest of its bytes",
-            want=str(digest),
-            got=said,
-        )
+    check_said(wire, digest, headers)
 
 
 def _promised(headers: Mapping[str, str]) -> str:

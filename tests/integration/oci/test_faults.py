@@ -364,6 +364,29 @@ class TestRedirects:
             stored.push(self.layer, image().blobs[1][1])
 
 
+class TestManifests:
+    """What docker-registry says while another client pushes the same blobs."""
+
+    @pytest.mark.parametrize("code", ["DIGEST_INVALID", "MANIFEST_BLOB_UNKNOWN"])
+    def test_a_refusal_that_cannot_be_is_asked_again(self, fake: FakeRegistry, place: Registry, code: str) -> None:
+        body = b'{"errors":[{"code":"%s"}]}' % code.encode()
+        fake.fail("PUT /v2/acme/xdp/manifests", status(400, body), times=2, lost=True)
+        image().push(place, "v1")
+        assert place.resolve("v1") == image().descriptor
+
+    def test_it_has_an_end(self, fake: FakeRegistry, place: Registry) -> None:
+        fake.fail("PUT /v2/acme/xdp/manifests", status(400, b'{"errors":[{"code":"DIGEST_INVALID"}]}'), times=100)
+        with pytest.raises(RegistryError) as refused:
+            image().push(place, "v1")
+        assert refused.value.code == "DIGEST_INVALID"
+        assert len(fake.seen("PUT /v2/acme/xdp/manifests")) == 1 + len(OPTIONS.waits)
+
+    def test_what_lacks_is_said_at_once(self, fake: FakeRegistry, place: Registry) -> None:
+        with pytest.raises(NotFound):
+            place.push(image().descriptor, image().manifest.raw)
+        assert len(fake.seen("PUT")) == 1
+
+
 class TestUploads:
     def test_a_broken_session_is_begun_anew(self, fake: FakeRegistry, place: Registry) -> None:
         fake.fail("PUT /v2/acme/xdp/blobs", status(503), lost=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -142,7 +143,7 @@ class TestHtpasswd:
         with Registry(Repository(locked.host, "acme/xdp")) as place, pytest.raises(RegistryError) as refused:
             image().push(place, "v1")
         assert refused.value.status == 401
-        assert f"podman login {locked.host}" in refused.value.hint
+        assert f"bpfimg login {locked.host}" in refused.value.hint
         assert "--authfile" in refused.value.hint
 
     def test_with_the_wrong_password(self, locked: Server, tmp_path: Path) -> None:
@@ -230,3 +231,17 @@ class TestTls:
             image().push(place, "v2")
         assert len(said) == 1
         assert "is not checked" in said[0]
+
+
+def test_many_at_once_push_what_they_have_in_common(server: Server) -> None:
+    """docker-registry writes its lists of blobs in place: who pushes a manifest meanwhile is told that blobs lack."""
+    repository = Repository(server.host, f"acme/test{next(_names)}")
+    options = places.RegistryOptions(waits=(0.01,) * 8)
+    pictures = [image(f"common {number}") for number in range(24)]
+
+    def push(number: int) -> None:
+        pictures[number].push(place, f"v{number}")
+
+    with Registry(repository, options) as place, ThreadPoolExecutor(8) as pool:
+        list(pool.map(push, range(len(pictures))))
+        assert len(place.tags()) == len(pictures)

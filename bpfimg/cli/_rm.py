@@ -44,9 +44,9 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
             except NotFound as error:
                 missing.append((word, error))
                 continue
-            gone.append({"id": digest, "reference": name, "digest": digest})
+            gone.append({"id": digest or name, "reference": name, "digest": digest or None})
             if not options.json:
-                print(digest if options.quiet else clean(name))
+                print(digest if options.quiet and digest else clean(name))
     finally:  # what went is said although a later one failed
         if options.json and (gone or not missing):
             print(json_text({"images": gone}))
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
 
 
 def _remove(options: Options, text: str) -> tuple[str, str]:
-    """Removes one; returns the name that went and the digest that it had."""
+    """Removes one; returns the name that went and the digest that it had, "" where its entry had none."""
     from bpfimg.cli._places import names, registry, store
     from bpfimg.oci import Reference, places
 
@@ -77,9 +77,10 @@ def _remove(options: Options, text: str) -> tuple[str, str]:
     for reference in dict.fromkeys((*names(where.reference), Reference.parse(where.reference))):
         local = store(options, reference.repository)
         try:
-            if reference.tag:
+            if reference.tag and reference.digest:
                 _compare(reference, local.resolve(reference.tag).digest)
-            return str(reference), str(local.remove(reference.tag or reference.selector).digest)
+            gone = local.remove(reference.tag or reference.selector)
+            return str(reference), str(gone.digest) if gone else ""
         except NotFound as error:
             failed = failed or error
     return _remove_foreign(options, where.reference, failed)
@@ -98,7 +99,8 @@ def _remove_foreign(options: Options, name: str, failed: NotFound | None) -> tup
     nameless = Repository("localhost", "store")
     layout = Layout(options.store, nameless, lock_timeout=options.lock_timeout, limits=limits(options))
     try:
-        return name, str(layout.remove(name).digest)
+        gone = layout.remove(name)
+        return name, str(gone.digest) if gone else ""
     except (NotFound, UsageError):
         assert failed is not None
         failed.hint = failed.hint or _HINT

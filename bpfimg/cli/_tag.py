@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from bpfimg.cli._options import Options
 
 EPILOG = """\
-Both names are of the local store; a name that is there already is moved. Signatures and other referrers hold for the
-new name, too: a policy that asks where an image comes from asks about the new name, though.
+Both names are of the local store; a name that is there already is moved. Signatures and other referrers come along,
+but most signatures say for which repository they are, and count for that alone.
 
 examples:
   bpfimg tag registry.example/xdp_counter:v1 registry.example/xdp_counter:stable

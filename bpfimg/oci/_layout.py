@@ -187,9 +187,10 @@ class Layout:
         self._prepare()
         return self._batch.section() if self._batch else self._lock
 
-    def remove(self, selector: str | Digest) -> Descriptor:
+    def remove(self, selector: str | Digest) -> Descriptor | None:
         """Takes the name `repository:tag` away (of a digest: that it is kept) and returns what it named.
 
+        None when that cannot be understood: an entry that is broken has to go somehow.
         NotFound when there is none. The signatures and other referrers of an image that has no name left in its
         repository go with it. Content stays until pruned.
         """

@@ -15,15 +15,17 @@ if TYPE_CHECKING:
     from bpfimg.oci._layout import Layout
 
 
-def remove(layout: Layout, selector: str | Digest) -> Descriptor:
+def remove(layout: Layout, selector: str | Digest) -> Descriptor | None:
     """As `Layout.remove`."""
     with layout.lock():
         entries = Entries.load(layout.path, layout.limits.layout)
         lines = kept(layout, entries, selector) if isinstance(selector, Digest) else tagged(layout, entries, selector)
-        entry = lines[next(iter(lines))]
         entries.drop(lines)
-        found = described(entry, str(selector))
-        _drop_evidence(layout, entries, found)
+        try:
+            found = described(next(iter(lines.values())), str(selector))
+            _drop_evidence(layout, entries, found)
+        except ImageError:
+            found = None
         save(layout.path, entries, layout.limits)
     return found
 

@@ -12,7 +12,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from bpfimg.oci import Layout, Repository
+from bpfimg.oci import Layout, Repository, places
 from tests.support.targets import image, referrer
 
 if TYPE_CHECKING:
@@ -35,8 +35,32 @@ def add(path: str, prefix: str, count: str) -> None:
         print(f"{prefix}-{number}", flush=True)
 
 
-def die(path: str, tag: str, step: int) -> None:
-    """Adds one image, and kills this process before its `step`-th call that changes a file."""
+def write_batch(path: str, tag: str) -> None:
+    with places.Batch(path) as batch:
+        layout = Layout(path, REPOSITORY, batch=batch)
+        for name in (tag, f"{tag}-more"):
+            referrer(image(name).push(layout, name), name).push(layout)
+
+
+def remove(path: str, tag: str) -> None:
+    Layout(path, REPOSITORY).remove(tag)
+
+
+def prune(path: str, tag: str) -> None:
+    places.prune(path, older=0.0)
+
+
+def mend(path: str, tag: str) -> None:
+    places.fsck(path, repair=True)
+
+
+def retag(path: str, tag: str) -> None:
+    layout = Layout(path, REPOSITORY)
+    places.retag(layout, tag, Layout(path, Repository("other.test", "xdp"), short_names=False), tag)
+
+
+def die(path: str, tag: str, step: int, work: Callable[[str, str], None] = write) -> None:
+    """Does that work, and kills this process before its `step`-th call that changes a file."""
     left = step
 
     def counted(real: Callable[..., object]) -> Callable[..., object]:
@@ -49,10 +73,10 @@ def die(path: str, tag: str, step: int) -> None:
 
         return call
 
-    for name in ("open", "write", "fsync", "replace", "mkdir", "unlink", "utime", "close"):
+    for name in ("open", "write", "fsync", "replace", "rename", "mkdir", "unlink", "utime", "close"):
         setattr(os, name, counted(getattr(os, name)))
     fcntl.flock = counted(fcntl.flock)  # type: ignore[assignment]
-    write(path, tag)
+    work(path, tag)
 
 
 if __name__ == "__main__":

@@ -5,19 +5,26 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from bpfimg.errors import LockTimeout
-from bpfimg.oci import Layout, Manifest
-from tests.support.layout_writer import REPOSITORY, die, write
+from bpfimg.oci import Layout, Manifest, places
+from tests.support.layout_writer import REPOSITORY, die, mend, prune, remove, retag, write, write_batch
 from tests.support.targets import image, referrer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bpfimg.oci import Repository
 
 ROOT = Path(__file__).resolve().parents[3]
 KILLS = 40
@@ -28,25 +35,29 @@ def start(*words: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def die_at(path: Path, tag: str, step: int) -> int:
+def die_at(path: Path, tag: str, step: int, work: Callable[[str, str], None] = write) -> int:
     """Runs `die` in a forked child and returns how that ended, as subprocess says it."""
     child = os.fork()
     if child == 0:
         try:
-            die(str(path), tag, step)
+            die(str(path), tag, step, work)
             os._exit(0)
         finally:
             os._exit(1)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def assert_whole(path: Path, tags: set[str]) -> None:
+def assert_whole(path: Path, tags: set[str], ours: Repository | None = None) -> None:
     """Every entry leads to content that is whole; every tag that was reported is there, with its referrer."""
     layout = Layout(str(path), REPOSITORY)
     document = json.loads((path / "index.json").read_text())
     names = [each["annotations"].get("org.opencontainers.image.ref.name", "") for each in document["manifests"]]
     assert len([name for name in names if name]) == len({name for name in names if name})
-    found = {str(name).rpartition(":")[2]: descriptor for name, descriptor in Layout.images(str(path))}
+    found = {
+        str(name).rpartition(":")[2]: descriptor
+        for name, descriptor in Layout.images(str(path))
+        if ours is None or str(name).startswith(str(ours))
+    }
     assert tags <= set(found)
     for tag, descriptor in found.items():
         manifest = Manifest.parse(layout.fetch(descriptor))
@@ -82,6 +93,38 @@ def test_killed_before_every_step(tmp_path: Path) -> None:
         write(str(path), "v1")
         assert_whole(path, {"v1", "v2"})
     assert step > 30
+
+
+@pytest.mark.parametrize("work", [write_batch, remove, prune, mend, retag], ids=lambda work: work.__name__)
+def test_other_work_killed_before_every_step(tmp_path: Path, work: Callable[[str, str], None]) -> None:
+    """In a store with an image that stays, one that the work is about, content without a name, and damage in that."""
+    stray, damaged = image("stray"), image("damaged")
+    path = tmp_path / "template"
+    for tag in ("stays", "v1"):
+        write(str(path), tag)
+    for one in (stray, damaged):
+        one.push(Layout(str(path), REPOSITORY))
+    referrer(image("gone").descriptor, "about what has gone").push(Layout(str(path), REPOSITORY))
+    (path / "blobs/sha256" / damaged.blobs[1][0].digest.hex).write_bytes(b"damaged")
+    for step in count(1):
+        path = tmp_path / f"store{step}"
+        shutil.copytree(tmp_path / "template", path)
+        tag = "v2" if work is write_batch else "v1"
+        ended = die_at(path, tag, step, work)
+        named = {str(name).rpartition(":")[2] for name, _ in Layout.images(str(path))}
+        assert_whole(path, named | {"stays"}, ours=REPOSITORY)
+        assert named >= ({"stays"} if work is remove else {"stays", "v1"})
+        assert {each.digest for each in places.fsck(str(path)).problems} <= {damaged.blobs[1][0].digest}
+        if work is write_batch:
+            assert ("v2" in named) == ("v2-more" in named), "one rename is both or none"
+        if ended == 0:
+            break
+        assert ended == -signal.SIGKILL
+        if work is not remove or "v1" in named:
+            work(str(path), tag)  # the next one finds nothing in its way
+        write(str(path), "v3")
+        assert_whole(path, {"stays", "v3"}, ours=REPOSITORY)
+    assert step > 5
 
 
 def test_killed_at_any_moment(tmp_path: Path) -> None:

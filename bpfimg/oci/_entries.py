@@ -32,6 +32,7 @@ an image came from that is kept by its digest."""
 SINCE = "dev.bpfimg.since"
 """Our annotation on images in the local store: when the name was given to this digest."""
 
+_FIELDS = ("mediaType", "digest", "size")
 _OPEN, _CLOSE, _BETWEEN = b'"manifests":[\n', b"\n]}", b",\n"
 
 
@@ -206,8 +207,8 @@ def annotations_of(entry: object) -> Mapping[str, object]:
 
 def described(entry: object, name: str) -> Descriptor:
     """Returns the descriptor in an entry; ImageError, naming it, when there is none."""
-    found = Descriptor.from_dict(entry, f"the layout's entry {quoted(name)}")
-    return Descriptor(found.media_type, found.digest, found.size)
+    fields = {key: entry.get(key) for key in _FIELDS} if isinstance(entry, dict) else entry
+    return Descriptor.from_dict(fields, f"the layout's entry {quoted(name)}")
 
 
 def stamp(layout: str) -> tuple[int, int, int] | None:

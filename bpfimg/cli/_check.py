@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bpfimg.cli import _help
 from bpfimg.errors import UsageError, quoted
 
 TYPE_CHECKING = False
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from bpfimg.cli._options import Options
     from bpfimg.inspect import check
 
-EPILOG = """\
+EPILOG = f"""\
 Needs no root and loads nothing: CO-RE relocations are resolved as libbpf does it, program types, map types, helper
 functions, kfuncs and targets are looked up in the kernel's types. "ok" says that nothing speaks against a program;
 its verifier has not seen it. What stands behind an existence check that is answered with no is not missed.
@@ -22,6 +23,8 @@ its verifier has not seen it. What stands behind an existence check that is answ
 A FILE is raw BTF, vmlinux, vmlinuz, or one of these compressed; of a DIR that has `vmlinux`, its modules too, else
 every kernel below it. The exit code is 4 when some program cannot be loaded into some kernel; programs that are not
 loaded unasked (SEC("?...")) do not count.
+
+{_help.TRANSPORTS}
 
 examples:
   bpfimg check trace.bpf.o --btf /sys/kernel/btf/vmlinux

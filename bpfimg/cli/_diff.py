@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bpfimg.cli import _help
 from bpfimg.errors import UsageError, quoted
 
 TYPE_CHECKING = False
@@ -14,10 +15,12 @@ if TYPE_CHECKING:
     from bpfimg.inspect import Change
     from bpfimg.oci import Platform
 
-EPILOG = """\
+EPILOG = f"""\
 A and B are images or object files. Two images are compared platform by platform; an object is compared with the image
 for --platform, or for this machine. The exit code is 0 when nothing breaks for those who load A today, 10 when
 something does; with --strict it is 11 for changes that break nothing.
+
+{_help.TRANSPORTS}
 
 examples:
   bpfimg diff old.bpf.o new.bpf.o

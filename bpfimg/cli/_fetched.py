@@ -11,21 +11,10 @@ if TYPE_CHECKING:
     from bpfimg.cli._places import Found
     from bpfimg.oci import Platform
 
-__all__ = ["PULL_HELP", "add_pull", "fetched", "pull_policy"]
+__all__ = ["add_pull", "fetched", "pull_policy"]
 
 #: peers' words for the same policies, read without regard to case
 _ALIASES = {"ifnotpresent": "missing"}
-
-PULL_HELP = """\
---pull says when the registry is asked:
-  always   every time: what the name means now, and for signatures that are new;
-           an error when the registry cannot be reached
-  missing  when the store lacks the image, or a part of it is gone or altered
-  newer    as always; without a registry, a warning and what the store has
-  never    never, not for signatures either
-Only what the store lacks moves. registry:NAME, store:NAME, oci:DIR and the
-other transports say where the image is, so there is no policy for them: it is
-taken from there, and nothing is kept."""
 
 
 def add_pull(parser: argparse.ArgumentParser, *, usual: str) -> None:

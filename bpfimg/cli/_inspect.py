@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bpfimg.cli import _help
 from bpfimg.errors import NotFound, UsageError
 
 TYPE_CHECKING = False
@@ -13,11 +14,13 @@ if TYPE_CHECKING:
 
     Document = dict[str, object]
 
-EPILOG = """\
+EPILOG = f"""\
 What is shown is read from the object itself; nothing is verified, loaded or run, and nothing needs root but --id.
 Of an image for several platforms, the one for this machine is shown, unless --platform names another. Where its
 labels say something else than its object, that is shown, too. Versions are those of the first mainline kernel with a
 feature: what a kernel has, only trying tells. -v shows all rows of long tables, and the bytes of instructions.
+
+{_help.TRANSPORTS}
 
 examples:
   bpfimg inspect xdp_counter.bpf.o

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bpfimg.cli import _help
 from bpfimg.errors import UsageError
 
 TYPE_CHECKING = False
@@ -15,9 +16,11 @@ if TYPE_CHECKING:
 
     Found = list[tuple[str, Problem]]
 
-EPILOG = """\
+EPILOG = f"""\
 Nothing is loaded or run. Of a folder all `*.o` files below it are looked at, of an image all platforms. docs/lint has a
 page for each rule; --rules lists them. The exit code is 1 when something is as severe as --fail-on or more so.
+
+{_help.TRANSPORTS}
 
 examples:
   bpfimg lint xdp_counter.bpf.o

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from bpfimg.cli import _help
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
     from bpfimg.cli._options import Options
 
-EPILOG = """\
+EPILOG = f"""\
 Loads every program of the image as one unit (they share maps and globals), or those named with --program.
+
+{_help.PULL}
 
 examples:
   bpfimg load registry.example/xdp_counter:v1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bpfimg.cli._fetched import PULL_HELP
+from bpfimg.cli import _help
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ Of an image for several architectures, this machine's is fetched; --platform fet
 index stays as it is, so its digest and its signatures hold. From another transport (oci:DIR:REF and so on) the image
 is copied into the store under its name.
 
-{PULL_HELP}
+{_help.PULL}
 
 examples:
   bpfimg pull registry.example/xdp_counter:v1

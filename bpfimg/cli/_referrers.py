@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from bpfimg.cli import _help
 from bpfimg.errors import NotFound, UsageError
 
 TYPE_CHECKING = False
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from bpfimg.image import BytecodeImage
     from bpfimg.oci import Descriptor, Digest, Platform, Target
 
-EPILOG = """\
-The image is looked for in the local store first, then in its registry. Of an image for several architectures what is
+EPILOG = f"""\
+{_help.TRANSPORTS} Of an image for several architectures what is
 attached to the whole is listed, and what is attached to each part. Nothing is verified: anybody who may push to a
 repository can attach documents there, so believe only those that somebody you trust has signed.
 
@@ -42,7 +43,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, options: Options) -> int:
     """Prints the list, or one document."""
-    from bpfimg.cli._places import located
+    from bpfimg.cli._places import located, publish
 
     if arguments.get and arguments.sbom:
         raise UsageError("--get and --sbom are both given, expected one of them")
@@ -51,6 +52,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     subjects = dict(_subjects(place, top))
     if arguments.sbom:
         _attach(place, top, arguments.sbom, options)
+        publish(options)
     found = [(each, subjects[digest]) for digest in subjects for each in _of(place, digest)]
     if arguments.get:
         _get(place, arguments.get, [each for each, _ in found])

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from bpfimg.cli import _help
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
     from bpfimg.cli._options import Options
 
-EPILOG = """\
+EPILOG = f"""\
 Pulls the image if the store lacks it, verifies its signatures by the policy (or by --key), loads one program and
 attaches it. All of it or nothing; the program stays when the command has ended, until `bpfimg unload`.
 `bpfimg run REF xdp --help` shows the options of a hook. Options of `run` may also stand behind HOOK.
+
+{_help.PULL}
 
 examples:
   bpfimg run registry.example/xdp_counter:v1 xdp --iface eth0

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from bpfimg.cli import _help
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
     from bpfimg.cli._options import Options
 
-EPILOG = """\
-The image is looked for in the local store first, then in its registry, and signed where it is found; `push` and `pull`
-carry signatures along. An image for several architectures is signed as a whole and each part of it.
+EPILOG = f"""\
+{_help.TRANSPORTS} It is
+signed where it is found; `push`, `pull` and `copy` carry signatures along. An image for several architectures is signed
+as a whole and each part of it.
 Signing twice with one key adds nothing. The key's password comes from COSIGN_PASSWORD, or is asked for on a terminal.
 
 examples:
@@ -34,7 +37,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     from bpfimg import sign
     from bpfimg.cli._key import private_key
     from bpfimg.cli._parser import note
-    from bpfimg.cli._places import located
+    from bpfimg.cli._places import located, publish
     from bpfimg.cli._render import print_image
 
     key = private_key(arguments.key)
@@ -45,5 +48,6 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
             options,
             f"{signed.descriptor.digest}: {signed.format} signature {'added' if signed.new else 'was there already'}",
         )
+    publish(options)
     print_image(options, found.reference, found.descriptor)
     return 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bpfimg.cli._fetched import PULL_HELP
+from bpfimg.cli import _help
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ EPILOG = f"""\
 Exit code 3 when the image is not believed; each signature that was looked at is named with the reason. What was not in
 the local store is fetched there, and the bytes that were verified are those that `run` takes from it.
 
-{PULL_HELP}
+{_help.PULL}
 
 examples:
   bpfimg verify --key cosign.pub registry.example/xdp_counter:v1

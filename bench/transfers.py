@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import clients, goods
+from tests.support import debian
 from tests.support.registry import registry
 
 if TYPE_CHECKING:
@@ -126,6 +127,13 @@ def away(host: str, delay: float) -> Iterator[str]:
 
 def main(runs: int, small_parent: str) -> None:
     """Prints the tables of small images, of many and of a large one."""
+    if debian.find("docker-registry") is None:
+        print("no transfers: needs docker-registry (`make setup` unpacks it)")
+        return
+    load = "/".join(f"{each:.1f}" for each in os.getloadavg())
+    print(
+        f"\ntransfers on {os.cpu_count()} CPUs, load {load} before: what else runs, and the registry, takes its share"
+    )
     with contextlib.ExitStack() as stack:
         bench = Transfers(stack)
         host = bench.server.host

@@ -6,7 +6,7 @@ import os
 import re
 import time
 
-from bpfimg.errors import NotFound, RegistryError
+from bpfimg.errors import ImageError, NotFound, RegistryError, quoted
 from bpfimg.oci import _media
 from bpfimg.oci._model import Index
 from bpfimg.oci._pages import pages
@@ -43,16 +43,23 @@ def _from_api(wire: Wire, digest: Digest) -> tuple[Descriptor, ...] | None:
     doing = f"list the referrers of {wire.path}@{digest}"
     limits = wire.options.limits
     found: dict[Digest, Descriptor] = {}
+    begun = False  # only the first page can say that there is no API
     try:
         for raw, headers in pages(wire, f"/v2/{wire.path}/referrers/{digest}", doing, {"Accept": _media.OCI_INDEX}):
-            if headers.get("Content-Type", "").partition(";")[0].strip() != _media.OCI_INDEX:
-                return None
+            kind = headers.get("Content-Type", "").partition(";")[0].strip()
+            if kind != _media.OCI_INDEX:
+                if not begun:
+                    return None
+                raise ImageError(f"cannot {doing}: a page comes as {quoted(kind)}, expected {_media.OCI_INDEX}")
+            begun = True
             for entry in Index.parse(raw, _media.OCI_INDEX, limits).manifests:
                 found.setdefault(entry.digest, entry)
             if len(found) > limits.referrers:
                 break
     except RegistryError as error:
-        if error.status in (405, 501):
+        if begun and isinstance(error, NotFound):
+            raise RegistryError(str(error), status=error.status, code=error.code, hint=error.hint) from error
+        if not begun and error.status in (405, 501):
             return None
         raise
     return tuple(found.values())

@@ -317,7 +317,7 @@ def _protocol() -> list[Mishap]:
         Mishap(
             "body-endless-and-slow",
             endless(
-                lambda line, reply: line.head(replace(reply, headers={**reply.headers, "Content-Length": "999999"})),
+                lambda line, reply: line.head(replace(reply, unannounced=True)),
                 b"x",
                 0.02,
             ),

@@ -131,9 +131,7 @@ def main(runs: int, small_parent: str) -> None:
         print("no transfers: needs docker-registry (`make setup` unpacks it)")
         return
     load = "/".join(f"{each:.1f}" for each in os.getloadavg())
-    print(
-        f"\ntransfers on {os.cpu_count()} CPUs, load {load} before: what else runs, and the registry, takes its share"
-    )
+    print(f"\ntransfers on {os.cpu_count()} CPUs, load {load}: what else runs takes its share, as the registry does")
     with contextlib.ExitStack() as stack:
         bench = Transfers(stack)
         host = bench.server.host

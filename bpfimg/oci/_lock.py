@@ -46,18 +46,33 @@ class FileLock:
         self._mine.release()
 
     def _take(self) -> int:
+        while True:
+            descriptor = self._opened()
+            taken = False
+            try:
+                take(descriptor, self._path, self._timeout)
+                taken = _is_there(descriptor, self._path)
+            finally:
+                if not taken:
+                    os.close(descriptor)
+            if taken:
+                return descriptor
+
+    def _opened(self) -> int:
         try:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+            return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         except OSError as error:
             raise store_error("open the lock", self._path, error) from error
-        taken = False
-        try:
-            take(descriptor, self._path, self._timeout)
-            taken = True
-        finally:
-            if not taken:
-                os.close(descriptor)
-        return descriptor
+
+
+def _is_there(descriptor: int, path: str) -> bool:
+    """Whether the file that was locked is the one that others will lock: somebody may have removed it meanwhile."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return False
+    ours = os.fstat(descriptor)
+    return (found.st_dev, found.st_ino) == (ours.st_dev, ours.st_ino)
 
 
 def take(descriptor: int, path: str, timeout: float) -> None:

@@ -6,7 +6,9 @@ import calendar
 import json
 import os
 import stat
+import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -579,10 +581,39 @@ class TestLock:
         with layout.lock():
             assert Layout(str(path), REPOSITORY, lock_timeout=0.0).resolve("v1") == image().descriptor
 
+    def test_a_lock_that_was_removed_is_none(self, layout: Layout, path: Path) -> None:
+        """Whoever waited for the old file must not think that it keeps out those who lock the new one."""
+        image().push(layout, "v1")
+        waiting = Layout(str(path), REPOSITORY, lock_timeout=30.0)
+        inside = threading.Event()
+
+        def wait() -> None:
+            with waiting.lock():
+                inside.set()
+                with pytest.raises(LockTimeout):
+                    image("two").push(Layout(str(path), REPOSITORY, lock_timeout=0.0), "v2")
+
+        with layout.lock():
+            waiter = threading.Thread(target=wait)
+            waiter.start()
+            while not lock_is_open_twice(path):
+                time.sleep(0.001)
+            (path / ".lock").unlink()
+        waiter.join()
+        assert inside.is_set()
+
     def test_an_error_inside_lets_go(self, layout: Layout, path: Path) -> None:
         with pytest.raises(ZeroDivisionError), layout.lock():
             _ = 1 / 0
         image().push(Layout(str(path), REPOSITORY, lock_timeout=0.0), "v1")
+
+
+def lock_is_open_twice(path: Path) -> bool:
+    names = []
+    for name in os.listdir("/proc/self/fd"):
+        with suppress(FileNotFoundError):  # the one that listed them
+            names.append(os.readlink(f"/proc/self/fd/{name}"))
+    return names.count(f"{path}/.lock") == 2
 
 
 def test_one_registry_does_not_speak_for_another(path: Path) -> None:

@@ -73,15 +73,16 @@ def fetch(
 
     bounds = limits or places.Limits()
     wanted = (Platform.host(),) if platforms is None else tuple(platforms)
-    held = _held(store, reference, wanted, bounds)
+    held = _held(store, reference, wanted, bounds) if pull == "missing" else None
+    if held is not None:
+        return held
+    held = _held(store, reference, wanted, bounds, evidence=False)
     if pull == "never":
         if held is None:
             hint = "`bpfimg pull` fetches it, `--pull missing` would have"
             raise NotFound(
                 f"{reference} is not whole in the local store, expected it there with --pull never", hint=hint
             )
-        return held
-    if pull == "missing" and held is not None:
         return held
     try:
         remote = registry()
@@ -122,8 +123,10 @@ def _has(remote: Source, top: Descriptor, platforms: Sequence[Platform]) -> bool
         return False
 
 
-def _held(store: Target, reference: Reference, wanted: Sequence[Platform], limits: places.Limits) -> Descriptor | None:
-    """What the store holds under that name, if it holds it whole; every byte is hashed."""
+def _held(
+    store: Target, reference: Reference, wanted: Sequence[Platform], limits: places.Limits, *, evidence: bool = True
+) -> Descriptor | None:
+    """What the store holds under that name, if it holds it whole: with its signatures, or the image alone."""
     from bpfimg.errors import DigestMismatch, NotFound
     from bpfimg.oci import places
 
@@ -131,7 +134,7 @@ def _held(store: Target, reference: Reference, wanted: Sequence[Platform], limit
         found = store.resolve(reference.selector)
     except (NotFound, DigestMismatch):
         return None
-    return found if places.is_whole(store, found, wanted, limits=limits) else None
+    return found if places.is_whole(store, found, wanted, evidence=evidence, limits=limits) else None
 
 
 def image(

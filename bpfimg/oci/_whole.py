@@ -17,15 +17,23 @@ if TYPE_CHECKING:
     from bpfimg.oci._target import Target
 
 
-def is_whole(place: Target, top: Descriptor, platforms: Sequence[Platform] = (), *, limits: Limits = DEFAULT) -> bool:
-    """Says whether an image is there unaltered: manifests, blobs, and the signatures and referrers that are listed.
+def is_whole(
+    place: Target,
+    top: Descriptor,
+    platforms: Sequence[Platform] = (),
+    *,
+    evidence: bool = True,
+    limits: Limits = DEFAULT,
+) -> bool:
+    """Says whether an image is there unaltered: manifests, blobs, and (`evidence`) the signatures and other referrers
+    that are listed.
 
     Every byte is hashed. Of an index, the images for `platforms` count (none given: all of them); where it has none
     for one of them, nothing is missing for that.
     """
     try:
         documents = list(_documents(place, top, platforms, limits.nesting))
-        for digest in documents:
+        for digest in documents if evidence else ():
             for entry in _evidence(place, digest):
                 for _ in _documents(place, entry, (), limits.nesting):
                     pass

@@ -60,6 +60,6 @@ def test_half_a_location(text: str) -> None:
     ],
 )
 def test_other_tools_words_are_answered_with_ours(text: str, here: str) -> None:
-    with pytest.raises(UsageError, match="expected|is not one of") as caught:
+    with pytest.raises(UsageError, match=r"expected|is not one of") as caught:
         Location.parse(text)
     assert here in caught.value.hint

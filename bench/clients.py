@@ -102,7 +102,11 @@ def batches(folder: Path, names: list[str]) -> Iterator[Case]:
     def bpfimg(at: Path, _: int) -> list[str]:
         return [BPFIMG, "--store", f"{at}/store", "copy", "--from-file", str(listed)]
 
+    def alone(at: Path, _: int) -> list[str]:
+        return [BPFIMG, "--store", f"{at}/store", "copy", "--no-referrers", "--from-file", str(listed)]
+
     yield Case("bpfimg copy --from-file", "one process, 8 requests at a time; as pull", bpfimg)
+    yield Case("  --no-referrers", "the same, but asks for no signatures", alone)
     for threads in (1, 8):
 
         def oras_py(at: Path, _: int, threads: int = threads) -> list[str]:

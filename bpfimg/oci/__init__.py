@@ -13,14 +13,14 @@ from bpfimg._door import opened
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.oci import _places as places
-    from bpfimg.oci._copy import copy
+    from bpfimg.oci._copying._copy import copy
     from bpfimg.oci._descriptor import Descriptor, Platform
     from bpfimg.oci._digest import Digest
-    from bpfimg.oci._layout import Layout
+    from bpfimg.oci._http._registry import Registry
     from bpfimg.oci._memory import Memory
     from bpfimg.oci._model import Index, Manifest, parse_document
     from bpfimg.oci._reference import Reference, Repository
-    from bpfimg.oci._registry import Registry
+    from bpfimg.oci._store._layout import Layout
     from bpfimg.oci._target import Source, Target
 
 __all__ = [
@@ -47,16 +47,16 @@ __getattr__ = opened(
         "Descriptor": "_descriptor",
         "Digest": "_digest",
         "Index": "_model",
-        "Layout": "_layout",
+        "Layout": "_store._layout",
         "Manifest": "_model",
         "Memory": "_memory",
         "Platform": "_descriptor",
         "Reference": "_reference",
-        "Registry": "_registry",
+        "Registry": "_http._registry",
         "Repository": "_reference",
         "Source": "_target",
         "Target": "_target",
-        "copy": "_copy",
+        "copy": "_copying._copy",
         "parse_document": "_model",
         "places": "_places*",
     },

@@ -11,26 +11,26 @@ from bpfimg._door import opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from bpfimg.oci._accounts import login
-    from bpfimg.oci._archive import Archive
-    from bpfimg.oci._batch import Batch
-    from bpfimg.oci._connections import Connections
-    from bpfimg.oci._docker import DockerDaemon
-    from bpfimg.oci._engine import Engine
-    from bpfimg.oci._environment import registry_options
-    from bpfimg.oci._fsck import Checked, Problem, fsck
+    from bpfimg.oci._archives._archive import Archive
+    from bpfimg.oci._copying._progress import Progress
+    from bpfimg.oci._copying._together import Together
+    from bpfimg.oci._copying._whole import is_whole
+    from bpfimg.oci._engines._docker import DockerDaemon
+    from bpfimg.oci._engines._engine import Engine
+    from bpfimg.oci._http._connections import Connections
+    from bpfimg.oci._http._oras import Oras
     from bpfimg.oci._limits import Limits
-    from bpfimg.oci._logout import logout
-    from bpfimg.oci._options import RegistryOptions
-    from bpfimg.oci._oras import Oras
-    from bpfimg.oci._progress import Progress
-    from bpfimg.oci._prune import Pruned, prune
-    from bpfimg.oci._registries import Registries
-    from bpfimg.oci._retag import retag
-    from bpfimg.oci._stored import Stored, listing, measure
-    from bpfimg.oci._together import Together
+    from bpfimg.oci._login._accounts import login
+    from bpfimg.oci._login._logout import logout
+    from bpfimg.oci._settings._environment import registry_options
+    from bpfimg.oci._settings._options import RegistryOptions
+    from bpfimg.oci._settings._registries import Registries
+    from bpfimg.oci._store._batch import Batch
+    from bpfimg.oci._store._fsck import Checked, Problem, fsck
+    from bpfimg.oci._store._prune import Pruned, prune
+    from bpfimg.oci._store._retag import retag
+    from bpfimg.oci._store._stored import Stored, listing, measure
     from bpfimg.oci._transport import Location, nameless
-    from bpfimg.oci._whole import is_whole
 
 __all__ = [
     "Archive",
@@ -64,31 +64,31 @@ __all__ = [
 __getattr__ = opened(
     "bpfimg.oci",
     {
-        "Archive": "_archive",
-        "Batch": "_batch",
-        "Checked": "_fsck",
-        "Connections": "_connections",
-        "DockerDaemon": "_docker",
-        "Engine": "_engine",
+        "Archive": "_archives._archive",
+        "Batch": "_store._batch",
+        "Checked": "_store._fsck",
+        "Connections": "_http._connections",
+        "DockerDaemon": "_engines._docker",
+        "Engine": "_engines._engine",
         "Limits": "_limits",
         "Location": "_transport",
-        "Oras": "_oras",
-        "Problem": "_fsck",
-        "Progress": "_progress",
-        "Pruned": "_prune",
-        "Registries": "_registries",
-        "RegistryOptions": "_options",
-        "Stored": "_stored",
-        "Together": "_together",
-        "fsck": "_fsck",
-        "is_whole": "_whole",
-        "listing": "_stored",
-        "login": "_accounts",
-        "logout": "_logout",
-        "measure": "_stored",
+        "Oras": "_http._oras",
+        "Problem": "_store._fsck",
+        "Progress": "_copying._progress",
+        "Pruned": "_store._prune",
+        "Registries": "_settings._registries",
+        "RegistryOptions": "_settings._options",
+        "Stored": "_store._stored",
+        "Together": "_copying._together",
+        "fsck": "_store._fsck",
+        "is_whole": "_copying._whole",
+        "listing": "_store._stored",
+        "login": "_login._accounts",
+        "logout": "_login._logout",
+        "measure": "_store._stored",
         "nameless": "_transport",
-        "prune": "_prune",
-        "registry_options": "_environment",
-        "retag": "_retag",
+        "prune": "_store._prune",
+        "registry_options": "_settings._environment",
+        "retag": "_store._retag",
     },
 )

@@ -154,7 +154,7 @@ def split_layout(text: str) -> tuple[str, Repository, str | Digest]:
 
 def _layout_images(path: str) -> Iterator[tuple[Reference | str, object]]:
     """The images with a name; where nothing has one, what skopeo, crane and oras put there without."""
-    from bpfimg.oci._layout import Layout
+    from bpfimg.oci._store._layout import Layout
 
     named = False
     for name, found in Layout.images(path):
@@ -166,9 +166,9 @@ def _layout_images(path: str) -> Iterator[tuple[Reference | str, object]]:
 
 
 def _without_name(path: str) -> Iterator[Descriptor]:
-    from bpfimg.oci._entries import NAME, annotations_of, described
-    from bpfimg.oci._layout import Layout, load
     from bpfimg.oci._model import parse_document
+    from bpfimg.oci._store._entries import NAME, annotations_of, described
+    from bpfimg.oci._store._layout import Layout, load
 
     place = Layout(path, nameless(path))
     for entry in load(path):

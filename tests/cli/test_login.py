@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bpfimg.oci import places
-from bpfimg.oci._auth_file import DOCKER_HUB, login_entry
+from bpfimg.oci._login._auth_file import DOCKER_HUB, login_entry
 from tests.support import peers
 from tests.support.cli import Cli, check
 from tests.support.podman import podman

@@ -12,8 +12,8 @@ import pytest
 from bpfimg._value import replace
 from bpfimg.errors import RegistryError
 from bpfimg.oci import Memory, Registry, Repository, copy, places
-from bpfimg.oci._auth import Auth
-from bpfimg.oci._tokens import Tokens
+from bpfimg.oci._login._auth import Auth
+from bpfimg.oci._login._tokens import Tokens
 from tests.support.fake_registry import Accounts, FakeRegistry, Reply, fake_registry
 from tests.support.programs import keeper
 from tests.support.targets import image

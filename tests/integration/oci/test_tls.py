@@ -17,7 +17,7 @@ import pytest
 
 from bpfimg.errors import RegistryError
 from bpfimg.oci import Registry, Repository, places
-from bpfimg.oci._no_proxy import is_exempt
+from bpfimg.oci._http._no_proxy import is_exempt
 from tests.support.authority import Authority
 
 if TYPE_CHECKING:

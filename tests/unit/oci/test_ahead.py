@@ -9,8 +9,8 @@ import pytest
 
 from bpfimg.errors import DigestMismatch, NotFound
 from bpfimg.oci import Memory, Reference, copy
-from bpfimg.oci._ahead import Ahead
-from bpfimg.oci._crew import Crew
+from bpfimg.oci._copying._ahead import Ahead
+from bpfimg.oci._copying._crew import Crew
 from tests.support.targets import image, legacy_signature, referrer
 
 if TYPE_CHECKING:

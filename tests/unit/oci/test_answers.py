@@ -8,9 +8,9 @@ from email.utils import format_datetime
 import pytest
 
 from bpfimg.oci import places
-from bpfimg.oci._answers import warnings
-from bpfimg.oci._pages import next_page
-from bpfimg.oci._patience import Patience
+from bpfimg.oci._http._answers import warnings
+from bpfimg.oci._http._pages import next_page
+from bpfimg.oci._http._patience import Patience
 
 
 @pytest.mark.parametrize(

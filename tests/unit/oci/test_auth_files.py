@@ -13,16 +13,16 @@ import pytest
 
 from bpfimg.errors import LockTimeout, RegistryError, UsageError
 from bpfimg.oci import Repository, places
-from bpfimg.oci._accounts import parse_registry
-from bpfimg.oci._auth_file import bare
-from bpfimg.oci._auth_file_change import change
-from bpfimg.oci._credentials import find_credentials
+from bpfimg.oci._login._accounts import parse_registry
+from bpfimg.oci._login._auth_file import bare
+from bpfimg.oci._login._auth_file_change import change
+from bpfimg.oci._login._credentials import find_credentials
 from tests.support.programs import Keeper, keeper, script
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bpfimg.oci._auth_file import Credentials
+    from bpfimg.oci._login._auth_file import Credentials
 
 HOST = "registry.test:5000"
 REPOSITORY = Repository(HOST, "acme/team/xdp")
@@ -108,7 +108,7 @@ def test_a_program_that_fails_is_said_and_passed_over(kept: Keeper, tmp_path: Pa
 
 
 def test_a_program_is_asked_once_by_all_repositories(kept: Keeper, tmp_path: Path) -> None:
-    from bpfimg.oci._credentials import Answers
+    from bpfimg.oci._login._credentials import Answers
 
     kept.keep(HOST, "program", "s")
     (tmp_path / "config.json").write_text('{"credsStore": "keeper"}')

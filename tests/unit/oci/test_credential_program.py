@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bpfimg.errors import RegistryError
-from bpfimg.oci._credential_program import Program
+from bpfimg.oci._login._credential_program import Program
 from tests.support.programs import keeper, script
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def test_an_empty_entry_is_none(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["exec sleep 1000", "exec >&- 2>&-; exec sleep 1000", "while :; do :; done"])
 def test_what_does_not_answer_is_ended(tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bpfimg.oci._credential_program._AFTER", 0.2)
+    monkeypatch.setattr("bpfimg.oci._login._credential_program._AFTER", 0.2)
     one = program(tmp_path, f"#!/bin/sh\necho $$ > {tmp_path}/pid\n{text}\n", seconds=0.3)
     with pytest.raises(RegistryError, match=r"does not answer within 0\.3 seconds"):
         one.get(SERVER)

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from bpfimg.errors import RegistryError
 from bpfimg.oci import Repository, places
-from bpfimg.oci._challenge import parse_challenges
-from bpfimg.oci._connections import Connections
-from bpfimg.oci._credentials import Credentials, find_credentials
-from bpfimg.oci._tls import context
-from bpfimg.oci._wire import Wire, is_loopback, is_plain, origin
+from bpfimg.oci._http._connections import Connections
+from bpfimg.oci._http._tls import context
+from bpfimg.oci._http._wire import Wire, is_loopback, is_plain, origin
+from bpfimg.oci._login._challenge import parse_challenges
+from bpfimg.oci._login._credentials import Credentials, find_credentials
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -211,7 +211,7 @@ def test_tls_is_not_left_by_a_redirect() -> None:
 def test_tokens_are_asked_for_over_tls(realm: str) -> None:
     from urllib3 import HTTPResponse
 
-    from bpfimg.oci._auth import Auth
+    from bpfimg.oci._login._auth import Auth
 
     def ask(*_: object) -> HTTPResponse:
         raise AssertionError("asked")

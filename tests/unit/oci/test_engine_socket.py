@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bpfimg.errors import Error, UsageError
-from bpfimg.oci import _engine_socket
-from bpfimg.oci._engine_socket import Address, Tls, find_engine
+from bpfimg.oci._engines import _engine_socket
+from bpfimg.oci._engines._engine_socket import Address, Tls, find_engine
 
 if TYPE_CHECKING:
     from pathlib import Path

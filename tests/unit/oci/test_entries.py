@@ -9,7 +9,7 @@ import pytest
 
 from bpfimg.errors import ImageError, StoreError
 from bpfimg.oci import Descriptor, Digest
-from bpfimg.oci._entries import NAME, REPOSITORY, SINCE, SUBJECT, Entries
+from bpfimg.oci._store._entries import NAME, REPOSITORY, SINCE, SUBJECT, Entries
 
 if TYPE_CHECKING:
     from pathlib import Path

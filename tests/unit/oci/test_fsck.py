@@ -189,7 +189,7 @@ def test_a_writer_that_mends_it_meanwhile(layout: Layout, path: Path, monkeypatc
 
 
 def test_a_name_that_comes_while_it_looks(layout: Layout, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bpfimg.oci import _fsck
+    from bpfimg.oci._store import _fsck
 
     image("one").push(layout, "v1")
     load, calls = _fsck.load, []

@@ -1,0 +1,1 @@
+"""Tar archives of images, read in place and written whole."""

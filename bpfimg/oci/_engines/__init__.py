@@ -1,0 +1,1 @@
+"""Images in container engines, through their API."""

@@ -1,0 +1,1 @@
+"""Registries over HTTP: connections, deadlines, retries, the requests of the distribution specification."""

@@ -1,0 +1,1 @@
+"""Image layouts on disk: entries, locks, many writers, and what tidies up."""

@@ -119,6 +119,7 @@ def shape(text: str) -> list[str]:
     """The text without what differs from run to run: digests, ids, times, widths of columns."""
     text = re.sub(r"sha256:[0-9a-f]{12,64}", "sha256:H", text)
     text = re.sub(r"\d{4}-\d\d-\d\dT[\d:]+Z", "TIME", text)
+    text = re.sub(r"\d+ seconds?\b", "AGE", text)
     text = re.sub(r"(?<=tag:)\s+[0-9a-f]{16}", " TAG", text)
     return [re.sub(r"\s+", " ", re.sub(r"\d+", "N", line)).strip() for line in text.splitlines()]
 

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import re
 
-from bpfimg.errors import DigestMismatch, ImageError, NotFound
+from bpfimg.errors import DigestMismatch, ImageError, NotFound, UsageError
 from bpfimg.oci._digest import Digest
-from bpfimg.oci._model import parse_document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from bpfimg.oci._descriptor import Descriptor
+    from bpfimg.oci._model import Index, Manifest
 
-_EVIDENCE = re.compile(r"sha256-([0-9a-f]{64})\.(sig|att|sbom)")
+COSIGN_ENDINGS = (".sig", ".att", ".sbom")
+"""What cosign puts behind `Digest.tag`: where it keeps signatures, attestations and SBOMs of that digest."""
+_DIGEST_TAG = re.compile("sha(?:256|512)-[0-9a-f]{64}")
 
 
 def referrers_among(
-    digest: Digest, candidates: Iterable[tuple[Descriptor, bool]], fetch: Callable[[Descriptor], bytes], most: int
+    digest: Digest,
+    candidates: Iterable[tuple[Descriptor, bool]],
+    read: Callable[[Descriptor], Manifest | Index],
+    most: int,
 ) -> tuple[Descriptor, ...]:
     """Returns those whose manifest has `digest` as its subject; ImageError when there are more than `most`.
 
@@ -28,7 +33,7 @@ def referrers_among(
     found: dict[Digest, Descriptor] = {}
     for entry, promised in candidates:
         try:
-            document = parse_document(fetch(entry), entry.media_type)
+            document = read(entry)
         except (NotFound, DigestMismatch, ImageError):
             if promised:
                 raise
@@ -40,7 +45,21 @@ def referrers_among(
     return tuple(found.values())
 
 
-def evidence_about(name: str) -> Digest | None:
-    """Returns what a name of cosign's is about, for signatures, attestations and the like; None for other names."""
-    found = _EVIDENCE.fullmatch(name.rpartition(":")[2])
-    return Digest("sha256", found[1]) if found else None
+def is_about_digest(tag: str) -> bool:
+    """Says whether a tag is one of those under which signatures and referrers of a digest are kept."""
+    return _DIGEST_TAG.match(tag) is not None
+
+
+def is_cosign_tag(name: str) -> bool:
+    """Says whether a tag, or what ends in one, is where cosign keeps what it says about a digest."""
+    return name.endswith(COSIGN_ENDINGS) and name.rpartition(":")[2].startswith(("sha256-", "sha512-"))
+
+
+def cosign_subject(name: str) -> Digest | None:
+    """Returns the digest that such a tag is about; None for other tags, and where it has only a part of the digest."""
+    if not is_cosign_tag(name):
+        return None
+    try:
+        return Digest.parse(name.rpartition(":")[2].rpartition(".")[0].replace("-", ":", 1))
+    except UsageError:
+        return None

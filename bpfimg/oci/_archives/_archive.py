@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bpfimg.errors import DigestMismatch, NotFound
-from bpfimg.oci._about import evidence_about, referrers_among
+from bpfimg.oci._about import is_cosign_tag, referrers_among
 from bpfimg.oci._archives._archive_contents import CONTAINERD
 from bpfimg.oci._archives._archive_file import ArchiveFile
 from bpfimg.oci._check import check_content, check_limit, in_pieces
@@ -128,7 +128,7 @@ class Archive:
         # an archive that is handed round has no repository of its own: all count, wherever they came from
         ours = None if self._short_names else str(self.repository)
         candidates = self._file.contents.entries.unnamed(digest, ours)
-        return referrers_among(digest, candidates, self.fetch, self._limits.referrers)
+        return referrers_among(digest, candidates, self._document, self._limits.referrers)
 
     def exists(self, descriptor: Descriptor) -> bool:
         if self._file.size(descriptor.digest) != descriptor.size:
@@ -165,7 +165,7 @@ class Archive:
 
     def tag(self, descriptor: Descriptor, tag: str) -> None:
         full = f"{self.repository}:{check_tag(tag)}"
-        names = {NAME: full} if evidence_about(full) else {NAME: full, CONTAINERD: full}
+        names = {NAME: full} if is_cosign_tag(full) else {NAME: full, CONTAINERD: full}
         if self._bare:
             names = {NAME: tag}
         self._file.name(self._whole(descriptor), names)
@@ -187,8 +187,11 @@ class Archive:
         content = self.fetch(Descriptor("", digest, size), limit=self._limits.document)
         return Descriptor(parse_document(content, limits=self._limits).media_type, digest, size)
 
+    def _document(self, descriptor: Descriptor) -> Manifest | Index:
+        return parse_document(self.fetch(descriptor), descriptor.media_type, self._limits)
+
     def _whole(self, descriptor: Descriptor) -> Descriptor:
-        document = parse_document(self.fetch(descriptor), descriptor.media_type, self._limits)
+        document = self._document(descriptor)
         self._require_parts(document)
         return Descriptor(document.media_type, descriptor.digest, descriptor.size)
 

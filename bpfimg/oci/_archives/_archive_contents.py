@@ -6,7 +6,7 @@ from _thread import RLock
 
 from bpfimg.errors import ImageError, StoreError
 from bpfimg.oci import _media
-from bpfimg.oci._about import evidence_about
+from bpfimg.oci._about import is_cosign_tag
 from bpfimg.oci._archives._docker_archive import Saved, full_name
 from bpfimg.oci._archives._tar_index import TarIndex
 from bpfimg.oci._json import canonical
@@ -165,7 +165,7 @@ def images_in(entries: Entries) -> Iterator[tuple[str, Descriptor]]:
     for entry in entries:
         annotations = annotations_of(entry)
         name = annotations.get(NAME, "")
-        if not isinstance(name, str) or SUBJECT in annotations or evidence_about(name):
+        if not isinstance(name, str) or SUBJECT in annotations or is_cosign_tag(name):
             continue
         try:
             yield name, described(entry, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from bpfimg.errors import UsageError
-from bpfimg.oci._about import evidence_about
+from bpfimg.oci._about import cosign_subject
 from bpfimg.oci._archives._archive_contents import entries_of
 from bpfimg.oci._digest import Digest
 from bpfimg.oci._store._entries import NAME, SUBJECT, annotations_of
@@ -89,7 +89,7 @@ def _subject(entry: object) -> Digest | None:
     """What an entry is about, by our annotation or by cosign's way to name it."""
     annotations = annotations_of(entry)
     text = annotations.get(SUBJECT)
-    return evidence_about(str(annotations.get(NAME, ""))) if text is None else _digest({"digest": text})
+    return cosign_subject(str(annotations.get(NAME, ""))) if text is None else _digest({"digest": text})
 
 
 def _order(entry: object) -> tuple[str, str]:

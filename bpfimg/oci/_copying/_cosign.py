@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from bpfimg.oci._digest import Digest
 
 TAG_ENDINGS = (".sig", ".att")
+"""Those of cosign's tags that go along with an image; cosign itself has given up `.sbom`."""
 _CONFIG = "application/vnd.oci.image.config.v1+json"
 _BEGINNING = "0001-01-01T00:00:00Z"
 

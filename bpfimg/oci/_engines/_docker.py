@@ -11,6 +11,7 @@ from _thread import RLock
 from contextlib import AbstractContextManager, nullcontext
 
 from bpfimg.errors import DigestMismatch, Error, ImageError, NotFound, UsageError, quoted
+from bpfimg.oci._about import is_about_digest
 from bpfimg.oci._archives._archive import Archive
 from bpfimg.oci._archives._docker_archive import full_name
 from bpfimg.oci._archives._docker_index import is_image
@@ -20,7 +21,6 @@ from bpfimg.oci._descriptor import Descriptor, Platform
 from bpfimg.oci._digest import Digest
 from bpfimg.oci._engines._engine import Engine
 from bpfimg.oci._engines._saved import Saved, save
-from bpfimg.oci._http._listing import is_evidence
 from bpfimg.oci._limits import DEFAULT
 from bpfimg.oci._model import Index, Manifest, parse_document
 from bpfimg.oci._reference import check_tag
@@ -95,7 +95,7 @@ class DockerDaemon:
         if isinstance(selector, Digest):
             return self._by_digest(selector)
         name = f"{self.repository}:{check_tag(selector)}"
-        if is_evidence(selector):
+        if is_about_digest(selector):
             raise NotFound(f"{name} would be signatures, which no engine keeps")
         saved = self._read(name)
         if not saved.is_original:
@@ -139,7 +139,7 @@ class DockerDaemon:
 
     def tag(self, descriptor: Descriptor, tag: str) -> None:
         name = f"{self.repository}:{check_tag(tag)}"
-        if is_evidence(tag):
+        if is_about_digest(tag):
             self._leave_out()
             return
         manifest = self._manifest(descriptor)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 
 from bpfimg.errors import ImageError, NotFound, RegistryError, quoted
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 _ROUNDS = 8
 _OF_REPOSITORY = ("NAME_UNKNOWN", "MANIFEST_UNKNOWN")
 """What a registry answers with to be asked about something that it lacks: that says nothing about the API."""
-_EVIDENCE = re.compile("sha(?:256|512)-[0-9a-f]{64}")
 
 
 def from_api(wire: Wire, digest: Digest) -> tuple[Descriptor, ...] | None:
@@ -63,11 +61,6 @@ def _from_api(wire: Wire, digest: Digest) -> tuple[Descriptor, ...] | None:
             return None
         raise
     return tuple(found.values())
-
-
-def is_evidence(tag: str) -> bool:
-    """Says whether a tag is one of those under which signatures and referrers are kept."""
-    return _EVIDENCE.match(tag) is not None
 
 
 def from_fallback(target: Target, digest: Digest) -> tuple[Descriptor, ...]:

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from bpfimg.errors import ImageError, UsageError, quoted
 from bpfimg.oci import _media
+from bpfimg.oci._about import is_about_digest
 from bpfimg.oci._check import check_content, check_limit, checked
 from bpfimg.oci._descriptor import Descriptor
 from bpfimg.oci._digest import Digest
@@ -14,7 +15,7 @@ from bpfimg.oci._http._connections import Connections
 from bpfimg.oci._http._delete import remove_manifest
 from bpfimg.oci._http._download import download_blob, download_document
 from bpfimg.oci._http._endpoints import Endpoints
-from bpfimg.oci._http._listing import add_to_fallback, from_api, from_fallback, is_evidence
+from bpfimg.oci._http._listing import add_to_fallback, from_api, from_fallback
 from bpfimg.oci._http._names import list_repositories, list_tags
 from bpfimg.oci._http._put import check_said, put_manifest
 from bpfimg.oci._http._upload import WRITE, give_up, is_there, mount_blob, upload_blob
@@ -92,7 +93,7 @@ class Registry:
             self._remember(digest, raw)
             return Descriptor(media_type, digest, len(raw))
 
-        enough = bool if tag and is_evidence(tag) else None
+        enough = bool if tag and is_about_digest(tag) else None
         return self._places.read(look, by_digest=tag is None, enough=enough)
 
     def digest_of(self, tag: str) -> Digest:

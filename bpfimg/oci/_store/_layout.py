@@ -10,7 +10,8 @@ import os
 import time
 from contextlib import suppress
 
-from bpfimg.errors import DigestMismatch, ImageError, NotFound, StoreError, UsageError
+from bpfimg.errors import DigestMismatch, NotFound, StoreError, UsageError
+from bpfimg.oci._about import is_cosign_tag, referrers_among
 from bpfimg.oci._check import check_content, check_limit, checked
 from bpfimg.oci._descriptor import Descriptor
 from bpfimg.oci._limits import DEFAULT
@@ -107,21 +108,9 @@ class Layout:
             raise store_error("read", path, error) from error
 
     def referrers(self, digest: Digest) -> tuple[Descriptor, ...]:
-        found: dict[Digest, Descriptor] = {}
         # a layout that is handed round has no repository of its own: there, all count
         ours = None if self.short_names else str(self.repository)
-        for entry, promised in self.entries().unnamed(digest, ours):
-            try:
-                document = self.document(entry)
-            except (NotFound, DigestMismatch, ImageError):
-                if promised:
-                    raise
-                continue  # somebody else's entry, of which nothing says that it concerns this digest
-            if document.subject and document.subject.digest == digest:
-                found[entry.digest] = document.as_referrer
-        if len(found) > self.limits.referrers:
-            raise ImageError(f"{digest} has {len(found)} referrers, expected at most {self.limits.referrers}")
-        return tuple(found.values())
+        return referrers_among(digest, self.entries().unnamed(digest, ours), self.document, self.limits.referrers)
 
     def exists(self, descriptor: Descriptor) -> bool:
         """Says whether the content is there, whole. It is about to be used then: what prunes the store spares it."""
@@ -311,7 +300,7 @@ class Layout:
     def _list(
         self, descriptor: Descriptor, annotations: dict[str, str], document: Manifest | Index | None = None
     ) -> None:
-        from bpfimg.oci._store._stored import is_cosign_tag, noted
+        from bpfimg.oci._store._stored import noted
 
         document = document or self.document(descriptor)
         if not self.short_names and not is_cosign_tag(annotations.get(NAME, "")):

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from bpfimg._value import value
 from bpfimg.errors import ImageError, StoreError, UsageError
+from bpfimg.oci._about import cosign_subject
 from bpfimg.oci._digest import Digest
 from bpfimg.oci._limits import DEFAULT
 from bpfimg.oci._store._entries import NAME, REPOSITORY, SUBJECT, annotations_of, described
@@ -20,7 +21,6 @@ from bpfimg.oci._store._graph import Graph, blobs
 from bpfimg.oci._store._layout import load
 from bpfimg.oci._store._lock import FileLock
 from bpfimg.oci._store._naming import STALE, blob_name, save
-from bpfimg.oci._store._stored import cosign_subject
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bpfimg.errors import DigestMismatch, ImageError, NotFound
+from bpfimg.oci._about import COSIGN_ENDINGS
 from bpfimg.oci._digest import Digest
 from bpfimg.oci._model import Index
 from bpfimg.oci._store._entries import NAME, REPOSITORY, SUBJECT, Entries, annotations_of, described
 from bpfimg.oci._store._naming import save
-from bpfimg.oci._store._stored import COSIGN_ENDINGS, stored
+from bpfimg.oci._store._stored import stored
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

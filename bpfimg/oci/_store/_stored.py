@@ -9,8 +9,8 @@ import re
 import time
 
 from bpfimg._value import value
-from bpfimg.errors import DigestMismatch, ImageError, NotFound, UsageError
-from bpfimg.oci._digest import Digest
+from bpfimg.errors import DigestMismatch, ImageError, NotFound
+from bpfimg.oci._about import is_cosign_tag
 from bpfimg.oci._json import parse_object
 from bpfimg.oci._limits import DEFAULT
 from bpfimg.oci._model import Index, parse_document
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from bpfimg.oci._descriptor import Descriptor
+    from bpfimg.oci._digest import Digest
     from bpfimg.oci._limits import Limits
     from bpfimg.oci._model import Manifest
     from bpfimg.oci._target import Source
 
 SIZE, PLATFORMS = "dev.bpfimg.size", "dev.bpfimg.platforms"
-COSIGN_ENDINGS = (".sig", ".att", ".sbom")
 _PLATFORM = re.compile(r"[\w.-]+/[\w./-]+", re.ASCII)
 _CONFIG_LIMIT = 1 << 16  # bytes of a config that is opened for a list
 
@@ -66,21 +66,6 @@ def stored(entries: Iterable[object]) -> Iterator[Stored]:
         except ImageError:
             continue
         yield _read(str(name) if kept is None else f"{kept}@{found.digest}", found, annotations)
-
-
-def is_cosign_tag(name: str) -> bool:
-    """Says whether a tag, or what ends in one, is where cosign keeps what it says about a digest."""
-    return name.endswith(COSIGN_ENDINGS) and name.rpartition(":")[2].startswith(("sha256-", "sha512-"))
-
-
-def cosign_subject(name: str) -> Digest | None:
-    """Returns the digest that such a tag is about; None for other tags, and where it has only a part of the digest."""
-    if not is_cosign_tag(name):
-        return None
-    try:
-        return Digest.parse(name.rpartition(":")[2].rpartition(".")[0].replace("-", ":", 1))
-    except UsageError:
-        return None
 
 
 def _read(name: str, descriptor: Descriptor, annotations: Mapping[str, object]) -> Stored:

@@ -9,7 +9,7 @@ from bpfimg.oci._check import check_content, check_limit, checked, in_pieces
 from bpfimg.oci._descriptor import Descriptor
 from bpfimg.oci._digest import Digest
 from bpfimg.oci._limits import DEFAULT
-from bpfimg.oci._model import Manifest, parse_document
+from bpfimg.oci._model import parse_document
 from bpfimg.oci._reference import check_tag
 
 TYPE_CHECKING = False
@@ -87,8 +87,7 @@ class Memory:
 
     def _add_document(self, descriptor: Descriptor, data: bytes) -> None:
         document = parse_document(data, descriptor.media_type)
-        parts = (document.config, *document.layers) if isinstance(document, Manifest) else ()
-        for part in parts:
+        for part in document.parts:
             if part.digest not in self._content:
                 raise NotFound(f"{self.repository} has no content {part.digest} that the pushed manifest names")
         self._documents[descriptor.digest] = Descriptor(document.media_type, descriptor.digest, descriptor.size)

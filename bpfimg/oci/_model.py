@@ -60,6 +60,11 @@ class Manifest:
         return Descriptor.of(self.raw, self.media_type)
 
     @property
+    def parts(self) -> tuple[Descriptor, ...]:
+        """Config and layers: what has to be in a place before the manifest."""
+        return self.config, *self.layers
+
+    @property
     def as_referrer(self) -> Descriptor:
         """The descriptor with artifact type and annotations, as lists of referrers show it (distribution-spec 1.1)."""
         kind = self.artifact_type or self.config.media_type
@@ -104,6 +109,11 @@ class Index:
     def descriptor(self) -> Descriptor:
         """The descriptor of the raw bytes."""
         return Descriptor.of(self.raw, self.media_type)
+
+    @property
+    def parts(self) -> tuple[Descriptor, ...]:
+        """Nothing: the images of an index need not all be there."""
+        return ()
 
     @property
     def as_referrer(self) -> Descriptor:

@@ -196,6 +196,6 @@ class Archive:
         return Descriptor(document.media_type, descriptor.digest, descriptor.size)
 
     def _require_parts(self, document: Manifest | Index) -> None:
-        for part in (document.config, *document.layers) if isinstance(document, Manifest) else ():
+        for part in document.parts:
             if self._file.size(part.digest) != part.size:
                 raise NotFound(f"the archive {self.path} has no content {part.digest} that the manifest names")

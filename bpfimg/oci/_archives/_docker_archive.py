@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from bpfimg.oci._archives._tar_index import Member, TarIndex
     from bpfimg.oci._limits import Limits
 
-_CONFIG = "application/vnd.docker.container.image.v1+json"
-_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
 _EXPECTED = "expected a list of objects with Config, RepoTags and Layers"
 
 
@@ -92,7 +90,7 @@ class Saved:
             raw = self._archive.read(member, min(self._limits.document, self._left_configs))
             self._left_configs -= len(raw)
             diff_ids = _diff_ids(raw, f"the image config {quoted(name)} in {self.path}")
-            self._configs[member] = Descriptor.of(raw, _CONFIG), diff_ids
+            self._configs[member] = Descriptor.of(raw, _media.DOCKER_CONFIG), diff_ids
         return self._configs[member]
 
     def _layer(self, name: str, member: Member) -> tuple[Descriptor, str]:
@@ -112,9 +110,8 @@ class Saved:
             for piece in inflated(pieces(), kind, what, self._left):
                 unpacked.update(piece)
                 self._left -= len(piece)
-            layer = Descriptor(
-                f"{_LAYER}.{kind}" if kind else _LAYER, Digest("sha256", stored.hexdigest()), member.size
-            )
+            media_type = f"{_media.DOCKER_LAYER}.{kind}" if kind else _media.DOCKER_LAYER
+            layer = Descriptor(media_type, Digest("sha256", stored.hexdigest()), member.size)
             self._layers[member] = layer, f"sha256:{unpacked.hexdigest()}"
         return self._layers[member]
 

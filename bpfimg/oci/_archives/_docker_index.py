@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from bpfimg.errors import ImageError, NotFound
+from bpfimg.oci import _media
 from bpfimg.oci._archives._docker_archive import full_name
 from bpfimg.oci._json import canonical
 from bpfimg.oci._model import Index, Manifest, parse_document
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     Read = Callable[[Digest], bytes | None]
     """The content of a document; None for what is not there, or too large to be one."""
 
-_CONFIGS = ("application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json")
-_LAYERS = ("application/vnd.oci.image.layer.v1.tar", "application/vnd.docker.image.rootfs.diff.tar")
+_CONFIGS = (_media.OCI_CONFIG, _media.DOCKER_CONFIG)
+_LAYERS = (_media.OCI_LAYER, _media.DOCKER_LAYER)
 _NESTING = 2
 
 

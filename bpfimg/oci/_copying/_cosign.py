@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bpfimg.oci._descriptor import Descriptor
 from bpfimg.oci._json import canonical
+from bpfimg.oci._media import OCI_CONFIG
 from bpfimg.oci._model import Manifest
 
 TYPE_CHECKING = False
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
 
 TAG_ENDINGS = (".sig", ".att")
 """Those of cosign's tags that go along with an image; cosign itself has given up `.sbom`."""
-_CONFIG = "application/vnd.oci.image.config.v1+json"
 _BEGINNING = "0001-01-01T00:00:00Z"
 
 
@@ -30,7 +30,7 @@ def merge(there: Manifest, new: Manifest) -> tuple[Manifest, bytes]:
     layers = [*there.layers, *added]
     config = _config([layer.digest for layer in layers])
     annotations = {**there.annotations, **new.annotations}
-    descriptor = Descriptor.of(config, _CONFIG)
+    descriptor = Descriptor.of(config, OCI_CONFIG)
     return Manifest.build(config=descriptor, layers=layers, annotations=annotations), config
 
 

@@ -106,7 +106,7 @@ class Trees:
 
     def _children(self, document: Manifest | Index, top: Descriptor, depth: int) -> Sequence[Descriptor]:
         if isinstance(document, Manifest):
-            return document.config, *document.layers
+            return document.parts
         if depth >= self._limits.nesting:
             raise ImageError(f"indexes are nested deeper than {self._limits.nesting} levels at {top.digest}")
         if self._platforms:

@@ -46,7 +46,7 @@ def _documents(place: Target, top: Descriptor, platforms: Sequence[Platform], ne
     """Yields manifests and indexes after looking at all their blobs; raises for what is gone or altered."""
     document = parse_document(place.fetch(top), top.media_type)
     if not isinstance(document, Index):
-        for part in (document.config, *document.layers):
+        for part in document.parts:
             if not place.exists(part):
                 raise NotFound(f"{top.digest} lacks its part {part.digest}")
     elif not nesting:

@@ -243,7 +243,7 @@ class DockerDaemon:
         try:
             with tempfile.TemporaryDirectory(prefix="bpfimg-") as folder:
                 with Archive(f"{folder}/image.tar", self.repository, docker=True, limits=self._limits) as archive:
-                    for part in (manifest.config, *manifest.layers):
+                    for part in manifest.parts:
                         archive.push_stream(part, lambda part=part: self.stream(part))  # type: ignore[misc]
                     archive.push(manifest.descriptor, manifest.raw, tag=tag)
                 with open(f"{folder}/image.tar", "rb") as file, self._engine.talking(f"load {name}"):

@@ -6,6 +6,7 @@ from bpfimg._value import value
 from bpfimg.errors import Error, ImageError, NotFound, StoreError, quoted
 from bpfimg.oci._archives._archive import Archive
 from bpfimg.oci._archives._tar_draft import archive_error
+from bpfimg.oci._media import OCI_MANIFEST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ _PIECE = 1 << 20
 _ERROR_BODY = 1 << 16
 _LIBPOD = "v4.0.0/libpod/images"
 """podman's own API: its archives are image layouts, with packed layers and the annotations of the manifest."""
-_OCI = "application/vnd.oci.image.manifest.v1+json"
 
 
 @value(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def _is_oci(engine: Engine, name: str) -> bool:
     with engine.talking(f"find {name}"):
         answer = sdk.get(f"{sdk.base_url}/{_LIBPOD}/{name}/json", timeout=sdk.timeout)
         found = answer.json() if answer.status_code == 200 else {}
-    return isinstance(found, dict) and found.get("ManifestType") == _OCI
+    return isinstance(found, dict) and found.get("ManifestType") == OCI_MANIFEST
 
 
 def _libpod(engine: Engine, name: str) -> Iterable[bytes]:

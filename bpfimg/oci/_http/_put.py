@@ -67,4 +67,4 @@ def _passing(wire: Wire, document: Manifest | Index, error: RegistryError, doing
         return True  # what is pushed was checked
     if error.code not in ("MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN") or not isinstance(document, Manifest):
         return False
-    return all(is_there(wire, part, doing) for part in (document.config, *document.layers))
+    return all(is_there(wire, part, doing) for part in document.parts)

@@ -84,8 +84,8 @@ def _enter(host: str, options: RegistryOptions, unasked: str) -> tuple[str, str]
             if error.status not in (401, 403):
                 raise
             raise RegistryError(
-                f"cannot log in to {host}: it does not know {quoted(options.username)} with this password "
-                f"({error.code or 'no reason'}), HTTP {error.status}",
+                f"cannot log in to {host}: it does not know {quoted(options.username)} with this password"
+                f"{error.code and f' ({error.code})'}, HTTP {error.status}",
                 status=error.status,
                 code=error.code,
                 hint="check user and password; some registries want an access token in its place",

@@ -16,6 +16,8 @@ def login_hint(options: RegistryOptions, repository: Repository, who: Credential
     """Returns the hint for a 401 or 403; `who` was tried, `error` is what the challenge calls it (RFC 6750, 3.1)."""
     if who is not None and error == "insufficient_scope":
         return f"the credentials from {who.origin} are believed, but do not allow this: ask who owns {repository}"
+    if who is not None and options.username is not None:
+        return "the user and password that were given are not right here: check BPFIMG_USERNAME and BPFIMG_PASSWORD"
     if who is not None:
         return f"the credentials come from {who.origin}: check them, or log in again"
     if options.sudo_user:

@@ -164,7 +164,7 @@ class _Check:
             yield "unreadable", descriptor.digest, str(error)
             return
         if not isinstance(document, Index):
-            for part in (document.config, *document.layers):
+            for part in document.parts:
                 yield from self._part(part)
             return
         # an index that was pulled for one platform is not whole, and need not be

@@ -76,7 +76,7 @@ class Graph:
             if isinstance(document, Index):
                 ahead += [(child, False) for child in document.manifests]
             else:
-                self.marked.update(part.digest for part in (document.config, *document.layers))
+                self.marked.update(part.digest for part in document.parts)
 
     def _mark_strange(self, digest: Digest) -> None:
         """Marks whatever a document of another tool's kind speaks of: it may belong to it."""

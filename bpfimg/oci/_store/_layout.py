@@ -143,11 +143,11 @@ class Layout:
         document = parse_document(data, descriptor.media_type, self.limits) if descriptor.is_document else None
         self._prepare()
         if document:
-            self._require(_parts(document))
+            self._require(document.parts)
         self._store(descriptor, lambda: iter((data,)))
         if document and document.subject:
             about = {SUBJECT: str(document.subject.digest), REPOSITORY: str(self.repository)}
-            self._name(Naming(descriptor, about, _parts(document)))
+            self._name(Naming(descriptor, about, document.parts))
         if tag is not None:
             self._list(descriptor, {NAME: self.own_name(tag)}, document)
 
@@ -306,7 +306,7 @@ class Layout:
         if not self.short_names and not is_cosign_tag(annotations.get(NAME, "")):
             annotations |= noted(self, document, self.limits)
         found = Descriptor(document.media_type, descriptor.digest, descriptor.size)
-        self._name(Naming(found, annotations, _parts(document)))
+        self._name(Naming(found, annotations, document.parts))
 
     def _name(self, naming: Naming) -> None:
         if self._batch:
@@ -335,10 +335,6 @@ def load(path: str, limits: Limits = DEFAULT) -> Entries:
     if b'"1.0.0"' not in version:
         raise StoreError(f"{path} is an image layout of an unknown version, expected 1.0.0")
     return Entries.load(path, limits.layout)
-
-
-def _parts(document: Manifest | Index) -> tuple[Descriptor, ...]:
-    return (document.config, *document.layers) if isinstance(document, Manifest) else ()
 
 
 def _reference(name: str) -> Reference | str:

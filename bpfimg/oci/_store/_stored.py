@@ -107,7 +107,7 @@ def _measured(
             if isinstance(document, Index):
                 children += document.manifests
                 continue
-            sizes.update((part.digest, part.size) for part in (document.config, *document.layers))
+            sizes.update((part.digest, part.size) for part in document.parts)
             platform = str(descriptor.platform or _platform(source, document))
             if _PLATFORM.fullmatch(platform) and not platform.startswith("unknown/"):
                 platforms[platform] = None

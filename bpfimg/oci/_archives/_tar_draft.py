@@ -14,7 +14,8 @@ from contextlib import contextmanager, suppress
 
 from bpfimg import _tar
 from bpfimg.errors import StoreError
-from bpfimg.oci._store._lock import take
+from bpfimg.oci._store._files import sync_directory, write_all
+from bpfimg.oci._store._lock import is_still, take
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,10 +66,9 @@ class Draft:
             self._flush()
 
     def _flush(self) -> None:
-        left = memoryview(b"".join(self._parts))
+        content = b"".join(self._parts)
         self._parts, self._held = [], 0
-        while left:
-            left = left[os.write(self._descriptor, left) :]
+        write_all(self._descriptor, content)
 
 
 @contextmanager
@@ -94,7 +94,7 @@ def replacing(path: str, lock_timeout: float) -> Iterator[Draft]:
                 os.fchmod(descriptor, mode)
             os.replace(draft, path)
             draft = ""
-            _sync(folder)
+            sync_directory(folder)
         finally:
             if draft:
                 with suppress(OSError):
@@ -122,7 +122,7 @@ def _locked(draft: str, mode: int, lock_timeout: float) -> int:
                     f"{draft} is in the way and not ours", hint="remove it, or write the archive elsewhere"
                 )
             take(descriptor, draft, max(0.0, end - time.monotonic()))
-            kept = _is_still(draft, descriptor)  # else the writer before us made it the archive, or took it away
+            kept = is_still(draft, descriptor)  # else the writer before us made it the archive, or took it away
             if kept:
                 return descriptor
         finally:
@@ -130,23 +130,8 @@ def _locked(draft: str, mode: int, lock_timeout: float) -> int:
                 os.close(descriptor)
 
 
-def _is_still(draft: str, descriptor: int) -> bool:
-    try:
-        return os.path.samestat(os.stat(draft, follow_symlinks=False), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False
-
-
 def _mode(path: str) -> int | None:
     try:
         return os.stat(path).st_mode & 0o777
     except FileNotFoundError:
         return None
-
-
-def _sync(folder: str) -> None:
-    descriptor = os.open(folder or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,18 +1,20 @@
-"""What went wrong at a registry, as one sentence: from its answer, or from the lack of one."""
+"""Answers of a registry: read within bounds, and what is wrong with one, or with the lack of one, as one sentence."""
 
 from __future__ import annotations
 
 import json
 import re
 
-from bpfimg.errors import NotFound, RegistryError, quoted
+from bpfimg.errors import DigestMismatch, NotFound, RegistryError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from urllib3 import BaseHTTPResponse
     from urllib3.exceptions import HTTPError
+
+    from bpfimg.oci._digest import Digest
 
 _ERROR_BODY = 64 << 10
 _PIECE = 1 << 16
@@ -30,6 +32,7 @@ _WORDS = {
     503: "the registry is not available",
     504: "the gateway waited too long for the registry",
 }
+_HINTS = {429: "wait, or log in: registries allow more to those they know"}
 _WARNING = re.compile(r'299 - "((?:[^"\\]|\\.){1,4096})"')
 _MOST_WARNINGS = 8
 _MISSING = ("MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN", "NAME_UNKNOWN")
@@ -84,8 +87,34 @@ def finish(response: BaseHTTPResponse) -> None:
         response.close()
 
 
+def check_coding(response: BaseHTTPResponse, method: str, doing: str, host: str) -> None:
+    """Refuses (RegistryError) content that comes packed on the way: its size and digest would be those of something
+    else. What a HEAD says of it does no harm."""
+    coding = response.headers.get("Content-Encoding", "identity")
+    if coding.lower() != "identity" and method == "GET" and response.status < 300:
+        response.close()
+        raise RegistryError(
+            f"cannot {doing}: {host} sends content encoded as {quoted(coding)}, expected it as it is stored",
+            status=response.status,
+        )
+
+
+def check_said(host: str, digest: Digest, headers: Mapping[str, str]) -> None:
+    """Refuses (DigestMismatch) an answer that gives bytes another digest than they have."""
+    said = headers.get("Docker-Content-Digest", "")
+    if said.startswith(f"{digest.algorithm}:") and said != str(digest):
+        raise DigestMismatch(
+            f"{host} says that {digest} is {quoted(said)}, expected the digest of its bytes",
+            want=str(digest),
+            got=said,
+        )
+
+
 def refusal(response: BaseHTTPResponse, doing: str, host: str) -> RegistryError:
-    """Returns the error for an answer that is not the expected one: `cannot DOING: ...`."""
+    """Returns the error for an answer that is not the expected one: `cannot DOING: ...`.
+
+    What can be done about a 401 or 403 is known to whoever has the credentials: `Auth.refused`.
+    """
     code, message = _oci_error(response)
     status = response.status
     reason = _WORDS.get(status, f"the registry answers with status {status}")
@@ -93,7 +122,7 @@ def refusal(response: BaseHTTPResponse, doing: str, host: str) -> RegistryError:
     sentence = f"cannot {doing}: {reason}{said}, HTTP {status} from {host}"
     if status == 404 or code in _MISSING:
         return NotFound(sentence, status=status, code=code)
-    return RegistryError(sentence, status=status, code=code, hint=_hint(status, host))
+    return RegistryError(sentence, status=status, code=code, hint=_HINTS.get(status, ""))
 
 
 def no_answer(error: HTTPError, doing: str, host: str) -> RegistryError:
@@ -140,17 +169,6 @@ def _tls(text: str) -> tuple[str, str]:
             "put it and its key, as client.cert and client.key, where containers-certs.d(5) says",
         )
     return f"TLS fails ({quoted(text)})", ""
-
-
-def _hint(status: int, host: str) -> str:
-    if status in (401, 403):
-        return (
-            f"log in with `bpfimg login {host}` (logins of docker and podman count as well), "
-            "or name the file that holds the credentials with --authfile"
-        )
-    if status == 429:
-        return "wait, or log in: registries allow more to those they know"
-    return ""
 
 
 def _oci_error(response: BaseHTTPResponse) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from _thread import allocate_lock
 
 from bpfimg.errors import RegistryError, UsageError, quoted
-from bpfimg.oci._http._answers import Interrupted, no_answer, refusal
+from bpfimg.oci._http._answers import Interrupted, check_coding, no_answer, refusal
 from bpfimg.oci._http._registry import Registry
 from bpfimg.oci._http._wire import Wire
 
@@ -112,13 +112,7 @@ class _OrasWire(Wire):
             what = f"cannot {doing}: oras-py gets no access to {self.host} ({quoted(error)})"
             raise RegistryError(what, status=401, hint=_HINT) from error
         response: BaseHTTPResponse = answer.raw
-        coding = response.headers.get("Content-Encoding", "identity")
-        if coding.lower() != "identity" and response.status < 300:
-            response.close()
-            raise RegistryError(
-                f"cannot {doing}: {self.host} sends content encoded as {quoted(coding)}, expected it as it is stored",
-                status=response.status,
-            )
+        check_coding(response, method, doing, self.host)
         return response
 
     def _relay(self, url: str, method: str, headers: dict[str, str], data: bytes | _Sized | None) -> Response:

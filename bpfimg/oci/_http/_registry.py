@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 
-from bpfimg.errors import ImageError, UsageError, quoted
+from bpfimg.errors import ImageError, NotFound, UsageError, quoted
 from bpfimg.oci import _media
 from bpfimg.oci._about import is_about_digest
 from bpfimg.oci._check import check_content, check_limit, checked
 from bpfimg.oci._descriptor import Descriptor
 from bpfimg.oci._digest import Digest
-from bpfimg.oci._http._answers import announced, finish
+from bpfimg.oci._http._answers import announced, check_said, finish
 from bpfimg.oci._http._connections import Connections
 from bpfimg.oci._http._delete import remove_manifest
 from bpfimg.oci._http._download import download_blob, download_document
 from bpfimg.oci._http._endpoints import Endpoints
 from bpfimg.oci._http._listing import add_to_fallback, from_api, from_fallback
 from bpfimg.oci._http._names import list_repositories, list_tags
-from bpfimg.oci._http._put import check_said, put_manifest
+from bpfimg.oci._http._put import put_manifest
 from bpfimg.oci._http._upload import WRITE, give_up, is_there, mount_blob, upload_blob
 from bpfimg.oci._model import parse_document
 from bpfimg.oci._reference import Repository, check_tag
@@ -94,7 +94,11 @@ class Registry:
             return Descriptor(media_type, digest, len(raw))
 
         enough = bool if tag and is_about_digest(tag) else None
-        return self._places.read(look, by_digest=tag is None, enough=enough)
+        try:
+            return self._places.read(look, by_digest=tag is None, enough=enough)
+        except NotFound as error:
+            error.hint = error.hint or f"`bpfimg images registry:{self.repository}` lists the tags that are there"
+            raise
 
     def digest_of(self, tag: str) -> Digest:
         """Returns what `tag` names now, by a HEAD request, which registries do not count, where they say it that way;
@@ -258,7 +262,7 @@ def _answer(wire: Wire) -> str:
 def _check_digest(wire: Wire, raw: bytes, digest: Digest, headers: Mapping[str, str]) -> None:
     if not digest.matches(raw):
         check_content(Descriptor("", digest, len(raw)), raw, _answer(wire))
-    check_said(wire, digest, headers)
+    check_said(wire.host, digest, headers)
 
 
 def _promised(headers: Mapping[str, str]) -> str:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from contextlib import suppress
 
 from bpfimg._value import value
-from bpfimg.errors import DigestMismatch, Error, RegistryError, quoted
+from bpfimg.errors import Error, RegistryError
 from bpfimg.oci._check import checked, in_pieces
-from bpfimg.oci._http._answers import Interrupted, announced, finish
+from bpfimg.oci._http._answers import Interrupted, announced, check_said, finish
 from bpfimg.oci._http._patience import TRY_AGAIN
 
 TYPE_CHECKING = False
@@ -131,11 +131,7 @@ def close(errand: Errand, session: str, content: Content | None, *, again: bool)
         again=again,
     )
     finish(answer)
-    said = answer.headers.get("Docker-Content-Digest", "")
-    if said.startswith(f"{digest.algorithm}:") and said != str(digest):
-        raise DigestMismatch(
-            f"{errand.wire.host} has stored {quoted(said)}, expected {digest}", want=str(digest), got=said
-        )
+    check_said(errand.wire.host, digest, answer.headers)
 
 
 def is_there(wire: Wire, descriptor: Descriptor, doing: str, patience: Patience | None = None) -> bool:

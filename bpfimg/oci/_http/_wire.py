@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import closing
 
 from bpfimg import __version__
 from bpfimg._value import replace
 from bpfimg.errors import RegistryError, quoted
-from bpfimg.oci._http._answers import Interrupted, no_answer, refusal, warnings
+from bpfimg.oci._http._answers import Interrupted, check_coding, no_answer, refusal, warnings
 from bpfimg.oci._http._patience import TRY_AGAIN, Patience
 from bpfimg.oci._http._proxy import is_loopback
 from bpfimg.oci._http._tls import host_folder
@@ -30,6 +31,8 @@ _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _MOST_REDIRECTS = 5
 _COMMON = {"User-Agent": f"bpfimg/{__version__}", "Accept-Encoding": "identity"}
 _PIECE = 1 << 17
+_PLACE = re.compile(r"(?:[A-Za-z0-9_][\w.-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
+"""HOST[:PORT] in an address that a server gives: nothing that two readers could take in two ways."""
 
 
 class Wire:
@@ -93,9 +96,17 @@ class Wire:
             denied = response.status in (401, 403)
             refused = self._auth.refused(response, doing) if denied else refusal(response, doing, self.host)
             response.close()
+            if response.status == 400 and self._plain and url.startswith("/"):
+                refused.hint = self._plain_hint()
             later = response.headers.get("Retry-After")
             if response.status not in TRY_AGAIN or not again or not patience.wait(str(refused), later):
                 raise refused
+
+    def _plain_hint(self) -> str:
+        """Servers that speak TLS answer so, without a word that could be relied on."""
+        if self.options.plain_http:
+            return "if it speaks TLS, leave --plain-http away"
+        return "if it speaks TLS, name its authority with --ca-file: registries on loopback are asked without TLS"
 
     def authorization(self, actions: str) -> str | None:
         """Returns the `Authorization` that requests carry; None before the registry has asked for any."""
@@ -159,15 +170,13 @@ class Wire:
         except ValueError:
             place = "", None, None
         if place[0] not in schemes or not place[1] or not place[2]:
-            raise RegistryError(
-                f"{self.host} sends us from {quoted(whole)} to {quoted(location)}, expected an https URL"
-            )
+            raise RegistryError(f"{self.host} sends us from {shown(whole)} to {shown(location)}, expected an https URL")
         parts = urlsplit(found)
         target = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
         return target if place == origin(self.base) else f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{target}"
 
     def _ask(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> BaseHTTPResponse:
-        doing = f"get a token from {quoted(url.partition('?')[0])}"
+        doing = f"get a token from {shown(url)}"
         patience = self.patience()
         while True:
             response = self._send(method, url, doing, headers, body)
@@ -200,13 +209,7 @@ class Wire:
             )
         except HTTPError as error:
             raise no_answer(error, doing, self.host) from error
-        coding = response.headers.get("Content-Encoding", "identity")
-        if coding.lower() != "identity" and method == "GET" and response.status < 300:
-            response.close()
-            raise RegistryError(
-                f"cannot {doing}: {self.host} sends content encoded as {quoted(coding)}, expected it as it is stored",
-                status=response.status,
-            )
+        check_coding(response, method, doing, self.host)
         if "Warning" in response.headers:
             for said in warnings(response.headers.getlist("Warning")):
                 self.connections.say(f"{self.host} says: {said}")
@@ -250,8 +253,18 @@ def origin(url: str) -> tuple[str, str | None, int | None]:
     from urllib.parse import urlsplit
 
     parts = urlsplit(url)
+    if parts.netloc and not _PLACE.fullmatch(parts.netloc.rpartition("@")[2]):
+        raise ValueError("no HOST or HOST:PORT")
     port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
     return parts.scheme, parts.hostname, port
+
+
+def shown(url: str) -> str:
+    """Returns an address as it may stand in a message, in quotes: without its query and user, which may be secrets, as
+    in the signed addresses to which registries redirect."""
+    scheme, mark, rest = re.split(r"[?#]", url, maxsplit=1)[0].partition("//")
+    place, slash, path = rest.partition("/") if mark else ("", "", rest)
+    return quoted(f"{scheme}{mark}{place.rpartition('@')[2]}{slash}{path}")
 
 
 def _split(url: str) -> tuple[str, str, str]:
@@ -263,7 +276,7 @@ def _split(url: str) -> tuple[str, str, str]:
     except ValueError:
         scheme, host = "", None
     if scheme not in ("http", "https") or not host:
-        raise RegistryError(f"cannot go to {quoted(url)}, expected an https URL")
+        raise RegistryError(f"cannot go to {shown(url)}, expected an https URL")
     parts = urlsplit(url)
     return scheme, parts.netloc.rpartition("@")[2], f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 
 from bpfimg.errors import ImageError, RegistryError, StoreError
 from bpfimg.oci._login._auth_file import FILE_LIMIT, is_legacy, parse_auth_file
-from bpfimg.oci._store._files import read_file
+from bpfimg.oci._store._files import read_file, write_all
 from bpfimg.oci._store._lock import take
 
 TYPE_CHECKING = False
@@ -76,9 +76,7 @@ def _replace(path: str, content: bytes) -> None:
         with suppress(OSError):  # root with somebody's HOME: the file stays theirs
             there = os.stat(path)
             os.fchown(descriptor, there.st_uid, there.st_gid)
-        left = memoryview(content)
-        while left:
-            left = left[os.write(descriptor, left) :]
+        write_all(descriptor, content)
         os.fsync(descriptor)
         os.replace(draft, path)
         draft = ""

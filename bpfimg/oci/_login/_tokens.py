@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from _thread import LockType
     from collections.abc import Callable, Hashable, Mapping
 
-    Scopes = frozenset[tuple[str, str]]
-    """Pairs of what (`repository:NAME`) and one action."""
+    from bpfimg.oci._login._scopes import Scopes
 
 _MOST = 4096
 

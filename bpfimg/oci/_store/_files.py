@@ -77,6 +77,13 @@ def open_file(path: str) -> int:
 # writing
 
 
+def write_all(descriptor: int, content: bytes) -> None:
+    """Writes all of it to an open file; OSError passes through."""
+    left = memoryview(content)
+    while left:
+        left = left[os.write(descriptor, left) :]
+
+
 def open_inside(root: str, *names: str) -> int:
     """Returns a descriptor of the directory `root`/`names`, of which only `root` itself may be a symbolic link.
 
@@ -123,9 +130,7 @@ class Draft:
 
     def write(self, piece: bytes) -> None:
         """Adds a piece."""
-        left = memoryview(piece)
-        while left:
-            left = left[os.write(self._descriptor, left) :]
+        write_all(self._descriptor, piece)
 
     def place(self, name: str) -> None:
         """Puts it at `root`/`name`, its content on disk. The entry itself is on disk only after `sync_directory`."""

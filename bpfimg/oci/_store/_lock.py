@@ -51,7 +51,7 @@ class FileLock:
             taken = False
             try:
                 take(descriptor, self._path, self._timeout)
-                taken = _is_there(descriptor, self._path)
+                taken = is_still(self._path, descriptor)
             finally:
                 if not taken:
                     os.close(descriptor)
@@ -65,14 +65,12 @@ class FileLock:
             raise store_error("open the lock", self._path, error) from error
 
 
-def _is_there(descriptor: int, path: str) -> bool:
-    """Whether the file that was locked is the one that others will lock: somebody may have removed it meanwhile."""
+def is_still(path: str, descriptor: int) -> bool:
+    """Says whether the file that was locked is the one that others will lock: it may have been replaced or removed."""
     try:
-        found = os.lstat(path)
+        return os.path.samestat(os.lstat(path), os.fstat(descriptor))
     except OSError:
         return False
-    ours = os.fstat(descriptor)
-    return (found.st_dev, found.st_ino) == (ours.st_dev, ours.st_ino)
 
 
 def take(descriptor: int, path: str, timeout: float) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from bpfimg.errors import ImageError, RegistryError, quoted
+from bpfimg.errors import ImageError, RegistryError
 from bpfimg.oci._http._download import download_document
+from bpfimg.oci._http._wire import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,9 +38,9 @@ def pages(
             return
         url = wire.join(url, location)
         if not url.startswith("/"):
-            raise RegistryError(f"cannot {doing}: {wire.host} goes on at {quoted(url)}, expected its own address")
+            raise RegistryError(f"cannot {doing}: {wire.host} goes on at {shown(url)}, expected its own address")
         if url in seen:
-            raise RegistryError(f"cannot {doing}: the pages of {wire.host} lead in a circle at {quoted(url)}")
+            raise RegistryError(f"cannot {doing}: the pages of {wire.host} lead in a circle at {shown(url)}")
         seen.add(url)
     raise ImageError(
         f"cannot {doing}: they fill more than {limits.pages} pages", hint="allow more with --limit pages=NUMBER"

@@ -62,6 +62,16 @@ def read_limited(response: BaseHTTPResponse, limit: int) -> bytes:
     return bytes(content[: limit + 1])
 
 
+def read_whole(response: BaseHTTPResponse, limit: int, doing: str, host: str) -> bytes:
+    """The same, with what breaks on the way as the error of `no_answer`."""
+    from urllib3.exceptions import HTTPError
+
+    try:
+        return read_limited(response, limit)
+    except HTTPError as error:
+        raise no_answer(error, doing, host) from error
+
+
 def announced(response: BaseHTTPResponse) -> int | None:
     """Returns how many bytes the headers promise, None when they say nothing of use."""
     length = response.headers.get("Content-Length", "")

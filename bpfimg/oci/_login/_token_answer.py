@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from bpfimg.errors import ImageError, RegistryError, quoted
-from bpfimg.oci._http._answers import no_answer, read_limited
+from bpfimg.oci._http._answers import read_whole
 from bpfimg.oci._json import parse_object
 
 TYPE_CHECKING = False
@@ -21,12 +21,7 @@ _SENDABLE = re.compile(r"[\x21-\x7e]{1,65536}")
 def read_token(response: BaseHTTPResponse, realm: str) -> tuple[str, float]:
     """Returns the token and for how many seconds it may be used; RegistryError when there is none, Interrupted when
     the answer breaks off."""
-    from urllib3.exceptions import HTTPError
-
-    try:
-        raw = read_limited(response, _LIMIT)
-    except HTTPError as error:
-        raise no_answer(error, "get a token", quoted(realm)) from error
+    raw = read_whole(response, _LIMIT, "get a token", quoted(realm))
     try:
         answer = parse_object(raw, "the token answer", limit=_LIMIT)
     except ImageError as error:

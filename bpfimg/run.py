@@ -79,9 +79,10 @@ def fetch(
     held = _held(store, reference, wanted, bounds, evidence=False)
     if pull == "never":
         if held is None:
-            hint = "`bpfimg pull` fetches it, `--pull missing` would have"
+            what = "not whole" if _is_named(store, reference) else "not"
             raise NotFound(
-                f"{reference} is not whole in the local store, expected it there with --pull never", hint=hint
+                f"{reference} is {what} in the local store, expected it there with --pull never",
+                hint="`bpfimg pull` fetches it, `--pull missing` would have",
             )
         return held
     try:
@@ -98,6 +99,19 @@ def fetch(
             raise
         warn(f"{error}; going on with {held.digest} from the local store")
         return held
+
+
+def _is_named(store: Target, reference: Reference) -> bool:
+    """Whether the store knows the name, whatever it has of the image."""
+    from bpfimg.errors import DigestMismatch, NotFound
+
+    try:
+        store.resolve(reference.selector)
+    except NotFound:
+        return False
+    except DigestMismatch:
+        pass
+    return True
 
 
 def _meant(remote: Source, reference: Reference, held: Descriptor | None) -> Descriptor:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from bpfimg.cli._options import Options
+    from bpfimg.cli._told import Told
     from bpfimg.oci import Descriptor
 
 __all__ = ["Bar", "watching"]
@@ -29,14 +30,16 @@ _SMALL = 256 << 10
 
 
 @contextmanager
-def watching(options: Options, *, images: int = 0) -> Iterator[Bar | None]:
+def watching(options: Options, *, images: int = 0) -> Iterator[Bar | Told | None]:
     """Gives a bar to watch a copy with, None where nobody would see one: no terminal, `-q`, `-o json`, TERM=dumb.
+
+    With `-v` what becomes of each blob is said as well.
 
     While it is there, whatever else is written to the terminal appears above it.
     """
     shown = not options.quiet and not options.json and os.environ.get("TERM", "dumb") != "dumb" and sys.stderr.isatty()
     if not shown:
-        yield None
+        yield _told(options, None)
         return
     plain = sys.stdout, sys.stderr
     bar = Bar(sys.stderr, images=images)
@@ -45,12 +48,20 @@ def watching(options: Options, *, images: int = 0) -> Iterator[Bar | None]:
     if sys.stdout.isatty():
         sys.stdout = above[0]
     try:
-        yield bar
+        yield _told(options, bar)
     finally:
         sys.stdout, sys.stderr = plain
         bar.close()
         for each in above:
             each.end()
+
+
+def _told(options: Options, bar: Bar | None) -> Bar | Told | None:
+    if not options.verbose:
+        return bar
+    from bpfimg.cli._told import Told
+
+    return Told(options, bar)
 
 
 class Bar:

@@ -39,6 +39,7 @@ def moved(
     from bpfimg.oci import Index, copy, parse_document, places
 
     descriptor, platforms = found.descriptor, what.platforms
+    note(options, f"{found.name} is {descriptor.digest}")
     if what.flatten and descriptor.is_index:
         document = parse_document(found.place.fetch(descriptor), descriptor.media_type, limits(options))
         assert isinstance(document, Index)

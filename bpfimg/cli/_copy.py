@@ -20,7 +20,8 @@ SRC and DST are [TRANSPORT:]NAME[:TAG][@DIGEST]:
   docker-archive:FILE[:REF] as `docker save` writes it
   docker-daemon:NAME        a running docker or podman
 Without a transport SRC is looked for in the local store first, then in its registry (for store: under the same name,
-in its registry alone); DST is in a registry. A DST that is a path alone (oci:DIR) takes the name of SRC.
+in its registry alone); DST is in a registry. A DST that is a path alone (oci:DIR), or store: alone, takes the name of
+SRC.
 
 {PLATFORM_HELP}
 
@@ -67,13 +68,14 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     if arguments.source is None or arguments.destination is None:
         raise UsageError("copy needs two places, expected SRC DST or --from-file LIST")
     from bpfimg.cli._copied import copied
-    from bpfimg.cli._places import located, spelt, target
+    from bpfimg.cli._places import in_full, located, spelt, target
     from bpfimg.cli._render import image_entry, json_text
 
     found = located(options, arguments.source, goes=arguments.destination)
-    place, tag = target(options, arguments.destination, named=found.reference, platform=what.only)
+    destination = in_full(arguments.destination, found.reference)
+    place, tag = target(options, destination, named=found.reference, platform=what.only)
     descriptor = copied(options, found, place, tag, what)
-    name = spelt(arguments.destination, place.repository, tag)
+    name = spelt(destination, place.repository, tag)
     if options.json:
         print(json_text({"images": [image_entry(name, descriptor)]}))
     else:

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["Job", "jobs", "read_list"]
 
 _LIMIT = 16 << 20
-_BARE = ("store:", "docker-daemon:")
-"""Transports that take all images under the names that they have."""
 
 
 @value(frozen=True, slots=True)
@@ -112,11 +110,12 @@ class _Everywhere:
     """A place where all images of a list go, under their own names."""
 
     def __init__(self, text: str) -> None:
+        from bpfimg.cli._places import BARE
         from bpfimg.oci import places
 
         self.text = text
         self._prefix = text
-        if text in _BARE:
+        if text in BARE:
             return
         where = places.Location.parse(text)
         if where.path and not where.reference:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from bpfimg.cli._options import Options
     from bpfimg.cli._places import Found
-    from bpfimg.oci import Platform
+    from bpfimg.oci import Platform, Registry
 
 __all__ = ["add_pull", "fetched", "pull_policy"]
 
@@ -51,7 +51,7 @@ def fetched(
     from bpfimg import run
     from bpfimg.cli._bar import watching
     from bpfimg.cli._limits import limits
-    from bpfimg.cli._parser import warn
+    from bpfimg.cli._parser import note, warn
     from bpfimg.cli._places import Found, first_there, here, names, registry, store
 
     known = here(options, text)
@@ -60,10 +60,17 @@ def fetched(
         meant = (first_there(options, meant).reference,)
     reference = meant[0]
     local = store(options, reference.repository)
+
+    def asked() -> Registry:
+        note(options, f"asking {reference.repository.host} for {reference}")
+        return registry(options, reference.repository)
+
+    if known is not None:
+        note(options, f"{options.store} has {known.name}, {known.descriptor.digest}")
     with watching(options) as progress:
         descriptor = run.fetch(
             local,
-            lambda: registry(options, reference.repository),
+            asked,
             reference,
             pull=pull,
             platforms=platforms,

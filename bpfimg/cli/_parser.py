@@ -75,9 +75,21 @@ def parse(verb: str, line: str, module: ModuleType, words: list[str]) -> tuple[a
     parser = Parser(prog=f"bpfimg {verb}", description=f"{line[0].upper()}{line[1:]}.", epilog=module.EPILOG)
     module.add(parser)
     add_common(parser)
-    arguments = parser.parse_args(words)
+    arguments = _parsed(parser, words)
     options = resolve(arguments, os.environ, os.geteuid())
     return arguments, options
+
+
+def _parsed(parser: Parser, words: list[str]) -> argparse.Namespace:
+    """The words, with options between them where people put them: `copy SRC --flatten DST`."""
+    try:
+        return parser.parse_args(words)
+    except UsageError as error:
+        # argparse gives a word that may be missing its value, none, at the first option
+        try:
+            return parser.parse_intermixed_args(words)
+        except (UsageError, TypeError):  # TypeError: not for verbs with a HOOK
+            raise error from None
 
 
 def key_values(words: list[str] | None, what: str) -> dict[str, str]:

@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from bpfimg.oci import Descriptor, Digest, Layout, Platform, Reference, Registry, Repository, Target, places
 
 __all__ = [
+    "BARE",
     "Found",
     "find",
     "first_there",
     "here",
+    "in_full",
     "located",
     "names",
     "publish",
@@ -25,6 +27,10 @@ __all__ = [
     "store",
     "target",
 ]
+
+
+BARE = ("store:", "docker-daemon:")
+"""Transports that take images under the names that they have."""
 
 
 @value(frozen=True, slots=True)
@@ -124,7 +130,8 @@ def located(options: Options, text: str, *, goes: str = "") -> Found:
 
     where = places.Location.parse(text)
     if not where.transport:
-        same = goes.startswith("store:") and Reference.parse(goes.removeprefix("store:")) in names(where.reference)
+        name = goes.removeprefix("store:") or where.reference
+        same = goes.startswith("store:") and Reference.parse(name) in names(where.reference)
         return first_there(options, names(where.reference)) if same else find(options, where.reference)
     if where.transport == "store":
         found = here(options, where.reference)
@@ -139,7 +146,23 @@ def located(options: Options, text: str, *, goes: str = "") -> Found:
         return Found(place, text, reference, place.resolve(reference.selector))
     place, selector = _opened(options, where)
     tag, digest = (None, selector) if isinstance(selector, Digest) else (selector, None)
-    return Found(place, text, Reference(place.repository, tag, digest), place.resolve(selector))
+    try:
+        return Found(place, text, Reference(place.repository, tag, digest), place.resolve(selector))
+    except NotFound as error:
+        raise _lacking(where, error) from error
+
+
+def _lacking(where: places.Location, error: NotFound) -> NotFound:
+    """What is said of an image that is not at a path: what people typed, not what it is called within."""
+    import os
+
+    place = f"{where.transport}:{where.path}"
+    if not os.path.exists(where.path):
+        return NotFound(f"there is no {where.path}, expected {'a directory' if where.transport == 'oci' else 'a file'}")
+    if not where.reference or error.hint:
+        return error
+    hint = f"`bpfimg images --store {where.path}` lists what it holds" if where.transport == "oci" else ""
+    return NotFound(f"{place} has no image {quoted(where.reference)}", hint=hint)
 
 
 def target(
@@ -170,6 +193,15 @@ def target(
                 "expected a full one to write to"
             )
     return _named(options, where.transport, reference.repository, platform), reference.tag
+
+
+def in_full(text: str, named: Reference | None) -> str:
+    """`store:` or `docker-daemon:` alone with the name of the source, `named`; UsageError when that has none."""
+    if text not in BARE or named is None:
+        return text
+    if named.repository.host == "localhost":
+        raise UsageError(f"{text} takes an image under its name, and this one has none, expected {text}NAME")
+    return f"{text}{replace(named, digest=None) if named.tag else named}"
 
 
 def spelt(text: str, repository: Repository, tag: str | None) -> str:

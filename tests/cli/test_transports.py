@@ -193,7 +193,7 @@ def test_verify_keeps_what_it_fetched(cli: Cli, name: str) -> None:
     assert "is believed" in cli("verify", "--key", "k.pub", name, **where).stdout
     assert "is believed" in cli("verify", "--pull", "never", "--key", "k.pub", name, **where).stdout
     error = cli.error("verify", "--pull", "never", "--key", "k.pub", name, expect=1, BPFIMG_STORE="nowhere")
-    assert "not whole in the local store" in error["message"]
+    assert "not in the local store" in error["message"]
 
 
 def test_an_altered_store_heals(cli: Cli, name: str) -> None:

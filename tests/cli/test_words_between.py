@@ -1,0 +1,92 @@
+"""What people type who come from skopeo, crane and oras: options between words, `store:` alone, `-v`, wrong names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.objects import example
+from tests.support.registry import registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.cli import Cli
+    from tests.support.registry import Server
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with registry(tmp_path_factory.mktemp("locked"), auth="htpasswd", tls=True) as running:
+        yield running
+
+
+@pytest.fixture
+def name(cli: Cli) -> str:
+    """An image for two platforms, in the layout `usb`; returns its name."""
+    found = "registry.invalid/t/probe:v1"
+    (cli.folder / "p.o").write_bytes(example("xdp_counter"))
+    cli("build", "-t", found, "linux/amd64=p.o", "linux/arm64=p.o")
+    cli("copy", found, "oci:usb")
+    return found
+
+
+def test_options_may_stand_between_the_words(cli: Cli, name: str, server: Server) -> None:
+    one = cli("copy", "-q", "--platform", "linux/arm64", "--flatten", f"oci:usb:{name}", "oci:a:v1").stdout
+    assert cli("copy", f"oci:usb:{name}", "--platform", "linux/arm64", "--flatten", "oci:b:v1", "-q").stdout == one
+    assert (
+        cli("push", "-q", name, "--flatten", f"{server.host}/t/between:v1", "--platform", "linux/arm64").stdout == one
+    )
+    assert "extra" in cli.error("copy", "oci:usb", "--flatten", "oci:b:v1", "extra", expect=2)["message"]
+    assert "--flat" in cli.error("copy", "oci:usb", "--flat", "oci:b:v1", expect=2)["message"]
+
+
+def test_the_store_takes_an_image_under_its_name(cli: Cli, name: str) -> None:
+    elsewhere = {"BPFIMG_STORE": str(cli.folder / "elsewhere")}
+    copied = cli("copy", "oci:usb", "store:", **elsewhere).stdout
+    assert copied == f"store:{name}@{cli('images', '-q', name, **elsewhere).stdout}"
+    cli("copy", f"oci:usb:{name}", "oci:bare:v1")
+    error = cli.error("copy", "oci:bare:v1", "store:", expect=2)
+    assert error["message"] == "store: takes an image under its name, and this one has none, expected store:NAME"
+
+
+def test_what_is_not_at_a_path_is_said_as_it_was_typed(cli: Cli, name: str) -> None:
+    cli("copy", name, "oci-archive:usb.tar")
+    error = cli.error("copy", "oci:usb:v7", "oci:other", expect=1)
+    assert (error["message"], error["hint"]) == (
+        "oci:usb has no image 'v7'",
+        "`bpfimg images --store usb` lists what it holds",
+    )
+    assert name in cli("images", "--store", "usb").stdout
+    error = cli.error("inspect", "oci-archive:usb.tar:v7", expect=1)
+    assert error["message"] == "oci-archive:usb.tar has no image 'v7'"
+    assert cli.error("inspect", "oci:none:v7", expect=1)["message"] == "there is no none, expected a directory"
+    error = cli.error("pull", "--pull", "never", "registry.invalid/t/none:v1", expect=1)
+    assert error["message"].startswith("registry.invalid/t/none:v1 is not in the local store")
+
+
+def test_what_is_done_is_said_with_v(cli: Cli, name: str, server: Server) -> None:
+    there = f"{server.host}/t/said:v1"
+    assert cli("push", name, there).stderr == ""
+    first = cli("copy", "-v", f"registry:{there}", "oci:new").stderr.splitlines()
+    assert first[0].startswith(f"bpfimg: registry:{there} is sha256:")
+    assert [line.rpartition(": ")[2] for line in first[1:]] == ["copied"] * (len(first) - 1)
+    again = cli("copy", "-v", f"registry:{there}", "oci:new").stderr.splitlines()
+    assert [line.rpartition(": ")[2] for line in again[1:]] == ["was there already"] * (len(again) - 1)
+    assert f"asking {server.host} for {there}" in cli("pull", "-v", there).stderr
+    quiet = cli("pull", "-v", "--pull", "missing", there).stderr
+    assert "asking" not in quiet
+    assert f"has {there}, sha256:" in quiet
+
+
+def test_hints_for_what_registries_refuse(cli: Cli, server: Server, locked: Server) -> None:
+    error = cli.error("pull", f"{server.host}/t/none:v1", expect=1)
+    assert error["hint"] == f"`bpfimg images registry:{server.host}/t/none` lists the tags that are there"
+    error = cli.error("pull", f"{locked.host}/t/probe:v1", expect=1)  # TLS, where loopback is asked without
+    assert "HTTP 400" in error["message"]
+    assert "--ca-file" in error["hint"]
+    assert "leave --plain-http away" in cli.error("pull", "--plain-http", f"{locked.host}/t/p:v1", expect=1)["hint"]
+    given = {"BPFIMG_USERNAME": "tester", "BPFIMG_PASSWORD": "wrong"}
+    error = cli.error("pull", "--ca-file", str(locked.ca_file), f"{locked.host}/t/p:v1", expect=1, **given)
+    assert error["hint"].endswith("check BPFIMG_USERNAME and BPFIMG_PASSWORD")

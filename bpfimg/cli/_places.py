@@ -48,14 +48,20 @@ def store(options: Options, repository: Repository) -> Layout:
     return _layout(options, options.store, repository, short_names=False)
 
 
-def registry(options: Options, repository: Repository) -> Registry:
-    """The repository in its registry; connections are shared by all of one command."""
+def registry(options: Options, repository: Repository, *, writes: bool = False) -> Registry:
+    """The repository in its registry; connections are shared by all of one command.
+
+    Who `writes` reads there as well: no mirror says what is to be signed, replaced or removed.
+    """
     from bpfimg.cli._access import registry_options
     from bpfimg.cli._limits import limits
     from bpfimg.oci import Registry
 
     connections = options.open.connections(lambda: replace(registry_options(options), limits=limits(options)))
-    return Registry(repository, connections=connections)
+    found = Registry(repository, connections=connections)
+    if writes:
+        found.lock()
+    return found
 
 
 def names(text: str) -> tuple[Reference, ...]:
@@ -86,13 +92,13 @@ def here(options: Options, text: str) -> Found | None:
     return None
 
 
-def first_there(options: Options, references: Sequence[Reference]) -> Found:
+def first_there(options: Options, references: Sequence[Reference], *, writes: bool = False) -> Found:
     """The first of these that its registry has; the error of the first one when none has it."""
     from bpfimg.cli._parser import note
 
     failed: RegistryError | None = None
     for number, reference in enumerate(references, 1):
-        remote = registry(options, reference.repository)
+        remote = registry(options, reference.repository, writes=writes)
         try:
             return Found(remote, str(reference), reference, remote.resolve(reference.selector))
         except RegistryError as error:
@@ -104,7 +110,7 @@ def first_there(options: Options, references: Sequence[Reference]) -> Found:
     raise UsageError("there is no name to look for, expected one")
 
 
-def find(options: Options, text: str) -> Found:
+def find(options: Options, text: str, *, writes: bool = False) -> Found:
     """A bare name means the local store first, then the registry; raises `NotFound` where neither has it."""
     from bpfimg.cli._parser import note
 
@@ -114,17 +120,18 @@ def find(options: Options, text: str) -> Found:
     references = names(text)
     note(options, f"{references[0]} is not in {options.store}, asking {references[0].repository.host}")
     try:
-        return first_there(options, references)
+        return first_there(options, references, writes=writes)
     except RegistryError as error:
         # whoever misspelt the tag of what they have just built learns little from "connection refused"
         error.hint = "; ".join(filter(None, (f"the local store {options.store} does not have it either", error.hint)))
         raise
 
 
-def located(options: Options, text: str, *, goes: str = "") -> Found:
+def located(options: Options, text: str, *, goes: str = "", writes: bool = False) -> Found:
     """The image that [TRANSPORT:]NAME names; a bare name is looked for as `find` does.
 
-    `goes` is where it will be copied: the store is not asked for what shall come into it under the same name.
+    `goes` is where it will be copied: the store is not asked for what shall come into it under the same name. Who
+    `writes` something about the image there asks no mirror what it is.
     """
     from bpfimg.oci import Digest, Reference, places
 
@@ -132,14 +139,14 @@ def located(options: Options, text: str, *, goes: str = "") -> Found:
     if not where.transport:
         name = goes.removeprefix("store:") or where.reference
         same = goes.startswith("store:") and Reference.parse(name) in names(where.reference)
-        return first_there(options, names(where.reference)) if same else find(options, where.reference)
+        return first_there(options, names(where.reference)) if same else find(options, where.reference, writes=writes)
     if where.transport == "store":
         found = here(options, where.reference)
         if found is None:
             raise NotFound(f"the store {options.store} has no {where.reference}")
         return replace(found, name=text)
     if where.transport == "registry":
-        return replace(first_there(options, names(where.reference)), name=text)
+        return replace(first_there(options, names(where.reference), writes=writes), name=text)
     if not where.path:
         reference = Reference.parse(where.reference)
         place = _named(options, where.transport, reference.repository)
@@ -222,7 +229,7 @@ def _named(options: Options, transport: str, repository: Repository, platform: P
     if transport == "store":
         return store(options, repository)
     if transport != "docker-daemon":
-        return registry(options, repository)
+        return registry(options, repository, writes=True)
     import os
 
     from bpfimg.cli._limits import limits

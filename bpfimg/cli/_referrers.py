@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
 
     if arguments.get and arguments.sbom:
         raise UsageError("--get and --sbom are both given, expected one of them")
-    there = located(options, arguments.reference)
+    there = located(options, arguments.reference, writes=bool(arguments.sbom))
     place, top = there.place, there.descriptor
     subjects = dict(_subjects(place, top))
     if arguments.sbom:

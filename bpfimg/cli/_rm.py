@@ -66,7 +66,7 @@ def _remove(options: Options, text: str) -> tuple[str, str]:
     where = places.Location.parse(text)
     if where.transport == "registry":
         reference = Reference.parse(where.reference)
-        remote = registry(options, reference.repository)
+        remote = registry(options, reference.repository, writes=True)
         digest = remote.digest_of(reference.tag) if reference.tag else reference.digest
         _compare(reference, digest)
         remote.remove(reference.tag or reference.selector)

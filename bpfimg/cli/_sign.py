@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     from bpfimg.cli._render import print_image
 
     key = private_key(arguments.key)
-    found = located(options, arguments.reference)
+    found = located(options, arguments.reference, writes=True)
     formats = ("bundle", "legacy") if arguments.format == "both" else (arguments.format,)
     for signed in sign.image(found.place, found.descriptor, key, formats=formats):
         note(

@@ -22,12 +22,11 @@ from bpfimg.oci import Digest, Index, Manifest, Memory, Platform, Reference, Rep
 from tests.support.dockerd import dockerd
 from tests.support.objects import example
 from tests.support.podman import Podman, podman
-from tests.support.targets import TargetContract, image, index, legacy_signature, loadable, referrer
+from tests.support.targets import ContentContract, image, index, legacy_signature, loadable, referrer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
-    from typing import ClassVar
 
     from bpfimg.oci import Descriptor
 
@@ -66,24 +65,9 @@ def reopened(engine: Podman, repository: Repository) -> Iterator[places.DockerDa
         yield opened
 
 
-_OTHER_MANIFEST = "an engine makes a manifest of its own: a digest that was pushed does not come back"
-_NO_REFERRERS = "an engine keeps images and nothing about them"
+class TestDockerDaemon(ContentContract):
+    """What an engine has in common with other places; what it does in its own way follows."""
 
-
-class TestDockerDaemon(TargetContract):
-    """The contract, as far as an engine can keep it."""
-
-    CANNOT: ClassVar[Mapping[str, str]] = {
-        "test_what_was_pushed_comes_back": _OTHER_MANIFEST,
-        "test_a_tag_moves": _OTHER_MANIFEST,
-        "test_pushing_again_changes_nothing": _OTHER_MANIFEST,
-        "test_the_lock_can_be_entered_again": _OTHER_MANIFEST,
-        "test_an_index_keeps_its_children": "an engine keeps one image under a tag, and no index",
-        "test_referrers": _NO_REFERRERS,
-        "test_a_referrer_may_come_before_its_subject": _NO_REFERRERS,
-        "test_a_referrer_cannot_name_itself": _NO_REFERRERS,
-        "test_cosign_tags_are_tags": _NO_REFERRERS,
-    }
     image = staticmethod(loadable)
 
 

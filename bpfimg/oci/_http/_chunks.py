@@ -15,7 +15,7 @@ from bpfimg.oci._http._upload import WRITE, Lost, close, place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from bpfimg.oci._http._upload import Errand
 
@@ -25,13 +25,11 @@ _NO_SESSION = frozenset((400, 404, 410))
 
 
 def send_in_chunks(errand: Errand, session: str, size: int) -> None:
-    """Sends the content in chunks of `size` bytes; `Lost` when another session must be begun."""
-    at = 0
-    for chunk in _chunks(errand.pieces(), size):
-        session = _send_chunk(errand, session, chunk, at)
-        at += chunk.size
-        errand.patience.progress(chunk.size)
-        del chunk  # before the next one is gathered
+    """Sends the content in chunks of `size` bytes, read while they are sent; `Lost` when a new session is needed."""
+    content = _Content(errand)
+    whole = errand.descriptor.size
+    for at in range(0, whole, size):
+        session = _send_chunk(errand, session, content, at, min(at + size, whole))
     try:
         close(errand, session, None, again=True)
     except RegistryError as error:
@@ -44,74 +42,65 @@ def _lost(error: RegistryError) -> Lost:
     return Lost(str(error), status=error.status, code=error.code, hint=error.hint)
 
 
-class _Chunk:
-    """Some pieces, as they came: put together in one place they would be held twice."""
+class _Content:
+    """The content, read on from where it was left, or from the beginning: nothing is held for another try."""
 
-    def __init__(self) -> None:
-        self.pieces: list[memoryview] = []
-        self.size = 0
+    def __init__(self, errand: Errand) -> None:
+        self._errand = errand
+        self._begin()
 
-    def add(self, piece: memoryview) -> None:
-        self.pieces.append(piece)
-        self.size += len(piece)
+    def _begin(self) -> None:
+        self._pieces = self._errand.pieces()
+        self._rest = memoryview(b"")
+        self._at = 0
 
-    def after(self, done: int) -> Iterator[bytes]:
-        """Yields what comes after the first `done` bytes, in parts that can be sent in time."""
-        for piece in self.pieces:
-            if done < len(piece):
-                for start in range(done, len(piece), _PIECE):
-                    yield piece[start : start + _PIECE]  # type: ignore[misc]
-            done = max(0, done - len(piece))
-
-
-def _chunks(pieces: Iterable[bytes], size: int) -> Iterator[_Chunk]:
-    chunk = _Chunk()
-    for piece in pieces:
-        left = memoryview(piece)
-        while len(left) > size - chunk.size:
-            room = size - chunk.size
-            chunk.add(left[:room])
-            left = left[room:]
-            yield chunk
-            chunk = _Chunk()
-        if left:
-            chunk.add(left)
-    if chunk.size:
-        yield chunk
+    def between(self, at: int, end: int) -> Iterator[bytes]:
+        """Yields the bytes from `at` to `end`, in parts that can be sent in time."""
+        if at < self._at:
+            self._begin()
+        while self._at < end:
+            if not self._rest:
+                self._rest = memoryview(next(self._pieces))
+            part = self._rest[: min(_PIECE, end - self._at) if self._at >= at else at - self._at]
+            self._rest = self._rest[len(part) :]
+            self._at += len(part)
+            if self._at > at:
+                yield part  # type: ignore[misc]
 
 
-def _send_chunk(errand: Errand, session: str, chunk: _Chunk, at: int) -> str:
-    """Returns where the next chunk goes."""
-    end, done = at + chunk.size, 0
+def _send_chunk(errand: Errand, session: str, content: _Content, at: int, end: int) -> str:
+    """Sends the bytes from `at` to `end`; returns where the next chunk goes."""
     while True:
         stored: int | None = None
         try:
-            session, stored = _patch(errand, session, chunk, at, done)
+            session, stored = _patch(errand, session, content, at, end)
             broken = RegistryError(f"cannot {errand.doing}: the registry says that it has {stored} bytes, not {end}")
         except RegistryError as error:
+            if error in errand.failed:
+                raise
             if error.status in _NO_SESSION:
                 raise _lost(error) from error
             if not isinstance(error, Interrupted) and error.status not in (*TRY_AGAIN, 416):
                 raise
             broken = error
+        if stored != end:
+            if not errand.patience.wait(str(broken)):
+                raise broken
+            session, stored = _ask(errand, session)
+            if not at <= stored <= end:
+                raise Lost(f"cannot {errand.doing}: the registry has {stored} bytes of it, expected {end}")
+        errand.patience.progress(stored - at)
         if stored == end:
             return session
-        if not errand.patience.wait(str(broken)):
-            raise broken
-        session, stored = _ask(errand, session)
-        if not at + done <= stored <= end:
-            raise Lost(f"cannot {errand.doing}: the registry has {stored} bytes of it, expected {end}")
-        if stored == end:
-            return session
-        done = stored - at
+        at = stored
 
 
-def _patch(errand: Errand, session: str, chunk: _Chunk, at: int, done: int) -> tuple[str, int]:
-    """Sends a chunk without what is `done` of it; returns the next place, and what the registry says that it has."""
+def _patch(errand: Errand, session: str, content: _Content, at: int, end: int) -> tuple[str, int]:
+    """Sends a chunk, or what is missing of it; returns the next place, and what the registry says that it has."""
     headers = {
         "Content-Type": "application/octet-stream",
-        "Content-Range": f"{at + done}-{at + chunk.size - 1}",
-        "Content-Length": str(chunk.size - done),
+        "Content-Range": f"{at}-{end - 1}",
+        "Content-Length": str(end - at),
     }
     answer = errand.wire.request(
         "PATCH",
@@ -119,13 +108,13 @@ def _patch(errand: Errand, session: str, chunk: _Chunk, at: int, done: int) -> t
         errand.doing,
         expect=(201, 202, 204),
         headers=headers,
-        body=lambda: chunk.after(done),
+        body=lambda: content.between(at, end),
         actions=WRITE,
         again=False,
     )
     finish(answer)
     stored = _stored(answer.headers)
-    return _next(errand, session, answer.headers), at + chunk.size if stored is None else stored
+    return _next(errand, session, answer.headers), end if stored is None else stored
 
 
 def _ask(errand: Errand, session: str) -> tuple[str, int]:

@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     """All of it, already checked, or what gives it from the beginning, again for each try."""
 
 WRITE = "pull,push"
-_MOST = 16 << 20
-"""Bytes of a chunk that is not worth holding: then all goes at once."""
-
 _NO_CHUNKS = frozenset((405, 501))
 
 
@@ -77,7 +74,7 @@ def upload_blob(wire: Wire, descriptor: Descriptor, content: Content, session: s
         if not session:
             session, least = begin(errand)
         try:
-            if whole or least > _MOST:
+            if whole or least >= descriptor.size:
                 _send(errand, session)
             else:
                 from bpfimg.oci._http._chunks import send_in_chunks

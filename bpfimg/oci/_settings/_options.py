@@ -58,8 +58,8 @@ class RegistryOptions:
     slowest: int = 4096
     whole: int = 64 << 20
     """Bytes up to which a blob is sent with one request; proxies before a registry may take less."""
-    chunk: int = 4 << 20
-    """Bytes of each request for a larger one."""
+    chunk: int = 64 << 20
+    """Bytes of each request for a larger one. After an error the registry may want them all again."""
     limits: Limits = DEFAULT
     registries: Registries = NONE
     """Mirrors, insecure and blocked registries of the user: `Registries.load`."""

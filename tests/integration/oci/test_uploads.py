@@ -200,10 +200,14 @@ class TestChunks:
         ) == 2
 
     def test_content_that_is_another_one_the_second_time(self, fake: FakeRegistry, place: Registry) -> None:
-        given = [pieces(), pieces(CONTENT[:-1] + b"x")]
+        given = [CONTENT, CONTENT[:-1] + b"x"]
+
+        def content() -> Iterator[bytes]:
+            return pieces(given.pop(0))()
+
         fake.fail("PATCH", cut, skip=3, lost=True)
         with pytest.raises(DigestMismatch):
-            place.push_stream(BLOB, lambda: given.pop(0)())
+            place.push_stream(BLOB, content)
         assert fake.blobs == {}
         assert fake.uploads == {}
 

@@ -271,7 +271,7 @@ class Layout:
                     hint="name a directory that is empty or does not exist yet",
                 )
             for name in (SCRATCH, "blobs", "blobs/sha256"):
-                os.makedirs(f"{self.path}/{name}", mode=0o755, exist_ok=True)
+                make_inside(self.path, *name.split("/"))
             with self._lock:
                 if not os.path.exists(f"{self.path}/oci-layout"):
                     write_file(self.path, "oci-layout", _VERSION)

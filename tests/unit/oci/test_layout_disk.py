@@ -139,6 +139,15 @@ def test_a_link_does_not_lead_writes_out_of_the_store(layout: Layout, path: Path
     assert layout.fetch(layout.resolve("v1")) == image().manifest.raw  # reading is no danger: every byte is hashed
 
 
+def test_a_link_does_not_lead_new_folders_out_of_the_store(layout: Layout, path: Path, tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    path.mkdir()
+    (path / "blobs").symlink_to(tmp_path / "outside")
+    with pytest.raises(StoreError, match="Not a directory"):
+        image().push(layout, "v1")
+    assert list((tmp_path / "outside").iterdir()) == []
+
+
 def test_the_store_itself_may_be_a_link(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "store").symlink_to(tmp_path / "real")

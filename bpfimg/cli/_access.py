@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from bpfimg.cli._options import Options
     from bpfimg.oci import places
 
-__all__ = ["given_login", "registry_options"]
+__all__ = ["given_login", "one_login", "registry_options"]
 
 
 def registry_options(options: Options) -> places.RegistryOptions:
@@ -40,3 +40,16 @@ def given_login() -> tuple[str | None, str | None]:
         lacking = "BPFIMG_PASSWORD" if password is None else "BPFIMG_USERNAME"
         raise UsageError(f"{lacking} is not set, expected BPFIMG_USERNAME and BPFIMG_PASSWORD together")
     return username, password
+
+
+def one_login(options: Options, host: str) -> None:
+    """Takes note that `host` is asked; raises `UsageError` when the login of the environment would go to a second one.
+
+    A password for one registry is nobody else's business, whoever asks for it.
+    """
+    hosts = options.open.hosts(host)
+    if len(hosts) > 1 and given_login()[0] is not None:
+        raise UsageError(
+            f"BPFIMG_USERNAME and BPFIMG_PASSWORD would go to {' and '.join(hosts)}, expected one registry",
+            hint="unset them and log in to each of them with `bpfimg login`, or name a file with --authfile",
+        )

@@ -23,6 +23,7 @@ class Opened(ExitStack):
         self._connections: places.Connections | None = None
         self._archives: dict[str, places.Archive] = {}
         self._batches: dict[str, places.Batch] = {}
+        self._hosts: dict[str, None] = {}
         self._mutex = allocate_lock()
 
     def connections(self, options: Callable[[], places.RegistryOptions]) -> places.Connections:
@@ -33,6 +34,12 @@ class Opened(ExitStack):
 
                 self._connections = self.enter_context(places.Connections(options()))
             return self._connections
+
+    def hosts(self, host: str) -> tuple[str, ...]:
+        """The registries of this command, from now on with `host`."""
+        with self._mutex:
+            self._hosts[host] = None
+            return tuple(self._hosts)
 
     @property
     def together(self) -> places.Together:

@@ -53,10 +53,11 @@ def registry(options: Options, repository: Repository, *, writes: bool = False) 
 
     Who `writes` reads there as well: no mirror says what is to be signed, replaced or removed.
     """
-    from bpfimg.cli._access import registry_options
+    from bpfimg.cli._access import one_login, registry_options
     from bpfimg.cli._limits import limits
     from bpfimg.oci import Registry
 
+    one_login(options, repository.host)
     connections = options.open.connections(lambda: replace(registry_options(options), limits=limits(options)))
     found = Registry(repository, connections=connections)
     if writes:
@@ -136,6 +137,7 @@ def located(options: Options, text: str, *, goes: str = "", writes: bool = False
     from bpfimg.oci import Digest, Reference, places
 
     where = places.Location.parse(text)
+    _announce(options, goes)
     if not where.transport:
         name = goes.removeprefix("store:") or where.reference
         same = goes.startswith("store:") and Reference.parse(name) in names(where.reference)
@@ -170,6 +172,18 @@ def _lacking(where: places.Location, error: NotFound) -> NotFound:
         return error
     hint = f"`bpfimg images --store {where.path}` lists what it holds" if where.transport == "oci" else ""
     return NotFound(f"{place} has no image {quoted(where.reference)}", hint=hint)
+
+
+def _announce(options: Options, goes: str) -> None:
+    """Before a source is asked, who else will be: its login must not go to the source."""
+    from bpfimg.cli._access import given_login, one_login
+    from bpfimg.oci import places
+
+    if not goes or goes in BARE:
+        return
+    where = places.Location.parse(goes)
+    if where.transport in ("", "registry") and given_login()[0] is not None:
+        one_login(options, names(where.reference)[0].repository.host)
 
 
 def target(

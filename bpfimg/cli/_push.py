@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     from bpfimg.oci import Reference, places
 
     what = copying(arguments)
-    found = _source(options, arguments.reference)
+    found = _source(options, arguments.reference, arguments.destination or "")
     text = arguments.destination or str(found.reference)
     where = places.Location.parse(arguments.reference)
     if arguments.destination is None and where.path and found.reference.repository.host == "localhost":
@@ -59,13 +59,13 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     return 0
 
 
-def _source(options: Options, text: str) -> Found:
+def _source(options: Options, text: str, goes: str) -> Found:
     from bpfimg.cli._places import here, located
     from bpfimg.oci import places
 
     where = places.Location.parse(text)
     if where.transport:
-        return located(options, text)
+        return located(options, text, goes=goes)
     found = here(options, where.reference)
     if found is None:
         hint = f"`bpfimg copy {text} DEST` takes it from its registry"

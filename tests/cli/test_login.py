@@ -16,6 +16,7 @@ from bpfimg.oci import places
 from bpfimg.oci._login._auth_file import DOCKER_HUB, login_entry
 from tests.support import peers
 from tests.support.cli import Cli, check
+from tests.support.fake_registry import fake_registry
 from tests.support.podman import podman
 from tests.support.programs import keeper
 from tests.support.registry import PASSWORD, USER, Server, registry
@@ -115,6 +116,24 @@ def test_the_environment_logs_in_every_verb(cli: Cli, server: Server, tmp_path: 
     for name in known:
         error = cli.error("copy", reference, f"{reference}-half", expect=2, **{name: "x"})
         assert "is not set, expected BPFIMG_USERNAME and BPFIMG_PASSWORD together" in error["message"]
+
+
+def test_the_environment_logs_in_at_one_registry(cli: Cli, server: Server, tmp_path: Path) -> None:
+    known = {"BPFIMG_USERNAME": USER, "BPFIMG_PASSWORD": PASSWORD}
+    with fake_registry() as theirs:
+        theirs.challenge, theirs.authorization = 'Basic realm="x"', "Basic never"
+        source, mine = f"registry:{theirs.host}/acme/xdp:v1", f"{server.host}/acme/xdp:v2"
+        (tmp_path / "list").write_text(f"{source}\n")
+        for words in (
+            ("copy", source, mine),
+            ("copy", f"{theirs.host}/acme/xdp:v1", f"registry:{mine}"),
+            ("push", source, mine),
+            ("copy", f"registry:{server.host}/acme/xdp:v1", f"{theirs.host}/acme/xdp:v1"),
+        ):
+            assert "expected one registry" in cli.error(*words, expect=2, **known)["message"]
+        said = cli("copy", "--from-file", "list", f"{server.host}/copies", expect=1, **known)
+        assert "expected one registry" in said.stderr
+        assert not any(request.header("Authorization") for request in theirs.requests)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bpfimg.oci import Layout, Repository
-from tests.support.fake_registry import FakeRegistry, fake_registry
 from tests.support.faulty.errands import OLD, PLAIN
 from tests.support.faulty.faults import NAMED
 from tests.support.faulty.goods import NAME, TAG, Goods, check_registry, check_store
@@ -15,9 +14,10 @@ from tests.support.faulty.guarded import Cage
 from tests.support.faulty.scene import fill
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
+    from tests.support.fake_registry import FakeRegistry
     from tests.support.faulty.faults import Mishap
 
 CONFIG, LAYER = PLAIN.blobs
@@ -35,18 +35,6 @@ WRITES = {
 EITHER = ("reset-before", "403", "429-after-ages", "503", "headers-endless", "redirect-nowhere", "junk", "http-0.9")
 PULLED = (*EITHER, "cut-in-body", "flipped", "gzip", "chunked", "much-longer", "error-with-200")
 PUSHED = (*EITHER, "reset-after", "closed-early", "413-early", "500-after")
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[FakeRegistry]:
-    with fake_registry() as found:
-        yield found
-
-
-@pytest.fixture
-def fake(running: FakeRegistry) -> FakeRegistry:
-    running.reset()
-    return running
 
 
 @pytest.fixture

@@ -6,19 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.fake_registry import FakeRegistry, fake_registry
 from tests.support.faulty.goods import NAME, TAG, plain
 from tests.support.faulty.guarded import Cage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-
-@pytest.fixture(scope="session")
-def running() -> Iterator[FakeRegistry]:
-    with fake_registry() as found:
-        yield found
+    from tests.support.fake_registry import FakeRegistry
 
 
 @pytest.fixture

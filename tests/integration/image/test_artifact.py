@@ -14,22 +14,17 @@ from bpfimg.image import BytecodeImage
 from bpfimg.oci import Layout, Platform, Registry, Repository, copy
 from tests.support.debian import find
 from tests.support.objects import example
-from tests.support.registry import Server, registry
 from tests.support.strangers import AMD64
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.support.registry import Server
+
 ARM64 = Platform("linux", "arm64")
 TYPES = "application/vnd.bpfimg.bytecode."
 _names = count(1)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with registry(tmp_path_factory.mktemp("registry")) as running:
-        yield running
 
 
 @pytest.fixture

@@ -12,12 +12,12 @@ from bpfimg.image import BytecodeImage
 from bpfimg.oci import Manifest, Memory, Platform, Repository, copy, places
 from tests.support import peers
 from tests.support.objects import example
-from tests.support.podman import Podman, podman
 from tests.support.targets import legacy_signature, referrer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.support.podman import Podman
 
 REPOSITORY = Repository("registry.test", "acme/xdp_counter")
 KINDS = {"oci-archive": False, "docker-archive": True}
@@ -92,12 +92,6 @@ def test_what_skopeo_wrote_is_added_to_and_read_by_it_again(
         config = skopeo.bytes("inspect", "--config", "--raw", f"{kind}:{path}:{REPOSITORY}:{tag}")
         manifest = Manifest.parse(memory.fetch(memory.resolve("one")))
         assert json.loads(config)["rootfs"] == json.loads(memory.fetch(manifest.config))["rootfs"]
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
-    with podman(tmp_path_factory.mktemp("podman")) as running:
-        yield running
 
 
 def test_podman_loads_all_images_of_a_docker_archive(engine: Podman, written: Path, tmp_path: Path) -> None:

@@ -19,23 +19,11 @@ from tests.support.programs import keeper
 from tests.support.targets import image
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 USER, PASSWORD = "me", "p:ss wörd"
 IDENTITY, READY = "identity-token", "registry-token"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[FakeRegistry]:
-    with fake_registry() as running:
-        yield running
-
-
-@pytest.fixture
-def fake(server: FakeRegistry) -> FakeRegistry:
-    server.reset()
-    return server
 
 
 @pytest.fixture

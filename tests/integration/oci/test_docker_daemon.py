@@ -21,7 +21,6 @@ from bpfimg.image import BytecodeImage
 from bpfimg.oci import Digest, Index, Manifest, Memory, Platform, Reference, Repository, copy, places
 from tests.support.dockerd import dockerd
 from tests.support.objects import example
-from tests.support.podman import Podman, podman
 from tests.support.targets import ContentContract, image, index, legacy_signature, loadable, referrer
 
 if TYPE_CHECKING:
@@ -29,15 +28,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bpfimg.oci import Descriptor
+    from tests.support.podman import Podman
 
 AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
 _names = count(1)
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
-    with podman(tmp_path_factory.mktemp("podman")) as running:
-        yield running
 
 
 @pytest.fixture

@@ -13,26 +13,20 @@ from bpfimg._value import replace
 from bpfimg.errors import NotFound, RegistryError, UsageError
 from bpfimg.oci import places
 from tests.support.exchange import FORMS
-from tests.support.fake_registry import Accounts, FakeRegistry, Reply, fake_registry
+from tests.support.fake_registry import Accounts, FakeRegistry, Reply
 from tests.support.programs import Keeper, keeper, script
 from tests.support.registry import PASSWORD, USER, registry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[FakeRegistry]:
-    with fake_registry() as running:
-        yield running
-
-
 @pytest.fixture
-def fake(server: FakeRegistry) -> FakeRegistry:
-    server.reset()
-    server.accounts = Accounts(kind="bearer", users={USER: PASSWORD})
-    return server
+def fake(running: FakeRegistry) -> FakeRegistry:
+    """Knows one user."""
+    running.reset()
+    running.accounts = Accounts(kind="bearer", users={USER: PASSWORD})
+    return running
 
 
 class Home:

@@ -10,7 +10,7 @@ import pytest
 from bpfimg._value import replace
 from bpfimg.errors import Error, ImageError, NotFound, RegistryError, UsageError
 from bpfimg.oci import Digest, Registry, Repository, places
-from tests.support.fake_registry import Accounts, FakeRegistry, Reply, fake_registry
+from tests.support.fake_registry import Accounts, FakeRegistry, Reply
 from tests.support.registry import Server, registry
 from tests.support.targets import image, index
 
@@ -30,12 +30,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
                 for tag in TAGS[:3]:
                     image(name).push(place, tag)
         yield running
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[FakeRegistry]:
-    with fake_registry() as started:
-        yield started
 
 
 @pytest.fixture

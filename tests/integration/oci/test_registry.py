@@ -21,12 +21,6 @@ _names = count(1)
 NO_WAITS = (0.0, 0.0)
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with registry(tmp_path_factory.mktemp("registry")) as running:
-        yield running
-
-
 @pytest.fixture
 def repository(server: Server) -> Repository:
     """A repository that no other test uses."""

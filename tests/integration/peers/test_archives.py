@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import tarfile
 from typing import TYPE_CHECKING, Any
@@ -12,16 +11,13 @@ import pytest
 
 from bpfimg.image import BytecodeImage
 from bpfimg.oci import Index, Layout, Manifest, Repository
-from tests.support.cli import Cli
 from tests.support.exchange import NAME, assert_same, blobs
 from tests.support.peers import content, entries, require
-from tests.support.podman import podman
-from tests.support.registry import registry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.support.cli import Cli
     from tests.support.exchange import Made
     from tests.support.podman import Podman
     from tests.support.registry import Server
@@ -29,30 +25,6 @@ if TYPE_CHECKING:
 TAGS = ("image", "index", "artifact", "artifacts")
 #: skopeo 1.9 does not carry `artifactType` of an index through
 OLDER = {"skopeo": TAGS[:3]}
-
-
-@pytest.fixture
-def folder(tmp_path: Path, made: Made) -> Path:
-    """A folder with our store in it."""
-    shutil.copytree(made.path, tmp_path / "store")
-    return tmp_path
-
-
-@pytest.fixture
-def cli(folder: Path) -> Cli:
-    return Cli(folder, {"BPFIMG_STORE": str(folder / "store"), "HOME": str(folder)})
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with registry(tmp_path_factory.mktemp("registry")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
-    with podman(tmp_path_factory.mktemp("podman")) as found:
-        yield found
 
 
 def arrived(folder: Path, name: str) -> Layout:

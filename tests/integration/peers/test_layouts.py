@@ -3,53 +3,25 @@
 from __future__ import annotations
 
 import json
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bpfimg.image import BytecodeImage
 from bpfimg.oci import Layout, Reference, Registry, Repository, places
-from tests.support.cli import Cli
 from tests.support.exchange import NAME, assert_same, blobs
 from tests.support.peers import content, entries, require
-from tests.support.podman import podman
-from tests.support.registry import registry
 from tests.support.targets import image, referrer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.support.cli import Cli
     from tests.support.exchange import Made
     from tests.support.podman import Podman
     from tests.support.registry import Server
 
 TAGS = ("image", "index", "artifact", "artifacts")
-
-
-@pytest.fixture
-def folder(tmp_path: Path, made: Made) -> Path:
-    """A folder with our store in it."""
-    shutil.copytree(made.path, tmp_path / "store")
-    return tmp_path
-
-
-@pytest.fixture
-def cli(folder: Path) -> Cli:
-    return Cli(folder, {"BPFIMG_STORE": str(folder / "store"), "HOME": str(folder)})
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with registry(tmp_path_factory.mktemp("registry")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
-    with podman(tmp_path_factory.mktemp("podman")) as found:
-        yield found
 
 
 def ours(folder: Path) -> Layout:

@@ -11,11 +11,9 @@ from bpfimg.errors import VerificationError
 from bpfimg.oci import Reference, Registry, Repository, places
 from bpfimg.sign import Policy, PrivateKey, PublicKey, generate_key, verify
 from tests.support import cosign
-from tests.support.registry import registry
 from tests.support.targets import image, index
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from bpfimg.oci import Descriptor
@@ -23,12 +21,6 @@ if TYPE_CHECKING:
     from tests.support.registry import Server
 
 PASSWORD = "correct horse"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with registry(tmp_path_factory.mktemp("registry")) as found:
-        yield found
 
 
 @pytest.fixture

@@ -16,17 +16,10 @@ from tests.support.targets import image, index
 from tests.unit.sign.craft import key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from bpfimg.oci import Descriptor, Target
     from tests.support.registry import Server
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with registry(tmp_path_factory.mktemp("registry")) as found:
-        yield found
 
 
 def place(server: Server, path: str) -> Registry:

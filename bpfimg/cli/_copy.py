@@ -47,7 +47,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SRC", nargs="?", help="where the image is")
     parser.add_argument("destination", metavar="DST", nargs="?", help="where it goes")
     parser.add_argument("--from-file", metavar="LIST", help="copy all images of a list; then DST stands alone")
-    parser.add_argument("--journal", metavar="FILE", help="where to keep what is done (default LIST.journal)")
+    parser.add_argument(
+        "--journal", metavar="FILE", help="where to keep what is done (default LIST.journal, for a file)"
+    )
     parser.add_argument("--no-journal", action="store_true", help="keep no journal: begin anew every time")
     add_copying(parser)
     add_limit(parser)

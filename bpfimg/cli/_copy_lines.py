@@ -88,12 +88,12 @@ def _job(number: int, words: list[str], everywhere: _Everywhere | None) -> Job:
     if everywhere is not None:
         if len(words) != 1:
             raise UsageError(
-                f"it has {len(words)} words, expected SRC alone: DST is given once, {quoted(everywhere.text)}"
+                f"it has {_count(words)}, expected SRC alone: DST is given once, {quoted(everywhere.text)}"
             )
         return Job(number, words[0], everywhere.for_source(words[0]))
     if len(words) != 2:
         raise UsageError(
-            f"it has {len(words)} words, expected SRC DST",
+            f"it has {_count(words)}, expected SRC DST",
             hint="SRC alone needs a place for all of them: bpfimg copy --from-file LIST oci:DIR",
         )
     source, destination = words
@@ -104,6 +104,10 @@ def _job(number: int, words: list[str], everywhere: _Everywhere | None) -> Job:
     elif not where.path:
         _reference(where.reference)
     return Job(number, source, destination)
+
+
+def _count(words: list[str]) -> str:
+    return "1 word" if len(words) == 1 else f"{len(words)} words"
 
 
 class _Everywhere:

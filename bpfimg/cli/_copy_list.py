@@ -20,19 +20,24 @@ if TYPE_CHECKING:
 
 __all__ = ["copy_list"]
 
+_HINTS = 3
+"""What can be done about hundreds of failures is mostly one thing, and the first few say which."""
+
 
 def copy_list(arguments: argparse.Namespace, options: Options, what: Copying) -> int:
     """Copies all images of the list; 1 when some could not be copied: they are named, the others are there."""
     from bpfimg.cli._bar import watching
     from bpfimg.cli._copy_lines import jobs, read_list
     from bpfimg.cli._copy_many import copy_all
-    from bpfimg.cli._parser import note
+    from bpfimg.cli._parser import note, tell
 
     if arguments.destination is not None:
         raise UsageError(
             f"{arguments.source!r} and {arguments.destination!r} stand beside --from-file, expected DST alone"
         )
     wanted = jobs(read_list(arguments.from_file), arguments.source)
+    if not wanted:
+        tell(options, "the list names no image: nothing was copied")
     failed: list[Outcome] = []
     there: list[Outcome] = []
     with ExitStack() as stack:
@@ -55,7 +60,7 @@ def copy_list(arguments: argparse.Namespace, options: Options, what: Copying) ->
             _say(options, done)
         if journal is not None and not failed:
             journal.remove()
-    _report(options, there, failed)
+    _report(options, there, sorted(failed, key=lambda each: each.job.line))
     return 1 if failed else 0
 
 
@@ -66,9 +71,9 @@ def _journal(arguments: argparse.Namespace, options: Options, what: Copying) -> 
         if arguments.journal:
             raise UsageError("--journal and --no-journal are both given, expected one of them")
         return None
-    path = arguments.journal or (None if arguments.from_file == "-" else f"{arguments.from_file}.journal")
-    if path is None:
-        return None
+    if not arguments.journal and not os.path.isfile(arguments.from_file):
+        return None  # stdin, or a shell's <(...): nobody comes back with the same list
+    path = arguments.journal or f"{arguments.from_file}.journal"
     settings = {
         "platforms": sorted(map(str, what.platforms)),
         "flatten": what.flatten,
@@ -108,8 +113,10 @@ def _report(options: Options, there: Sequence[Outcome], failed: Sequence[Outcome
         line = f"line {each.job.line}: {each.job.source} was not copied: {each.error}"
         print(f"bpfimg: error: {clean(line)}", file=sys.stderr)
     if failed:
-        hint = "the same command goes on with what is missing"
-        print(f"bpfimg: {len(failed)} of {len(failed) + len(there)} images were not copied; {hint}", file=sys.stderr)
+        more = "the same command goes on with what is missing"
+        print(f"bpfimg: {len(failed)} of {len(failed) + len(there)} images were not copied; {more}", file=sys.stderr)
+    for hint in list(dict.fromkeys(each.error.hint for each in failed if each.error and each.error.hint))[:_HINTS]:
+        print(f"hint: {clean(hint, keep_lines=True)}", file=sys.stderr)
 
 
 def _failure(outcome: Outcome) -> dict[str, object]:

@@ -146,13 +146,19 @@ def _seconds(text: str) -> float:
 def _default_store(environ: Mapping[str, str], uid: int) -> str:
     if uid == 0:
         return "/var/lib/bpfimg/store"
-    home = environ.get("XDG_DATA_HOME") or os.path.join(environ.get("HOME", "/"), ".local/share")
+    home = _home(environ, "XDG_DATA_HOME", ".local/share")
     return os.path.join(home, "bpfimg/store")
+
+
+def _home(environ: Mapping[str, str], variable: str, usual: str) -> str:
+    """A base directory; one that is not absolute does not count (XDG Base Directory Specification 0.8)."""
+    named = environ.get(variable, "")
+    return named if os.path.isabs(named) else os.path.join(environ.get("HOME") or "/", usual)
 
 
 def _default_policy(environ: Mapping[str, str], uid: int) -> str:
     """Root reads only the system's file: a policy in somebody's home is no policy for the kernel."""
     if uid == 0 or os.path.exists(_SYSTEM_POLICY):
         return _SYSTEM_POLICY
-    home = environ.get("XDG_CONFIG_HOME") or os.path.join(environ.get("HOME", "/"), ".config")
+    home = _home(environ, "XDG_CONFIG_HOME", ".config")
     return os.path.join(home, "bpfimg/policy.json")

@@ -133,4 +133,4 @@ def warn(text: str) -> None:
 def _say(text: str) -> None:
     from bpfimg.cli._render import clean
 
-    print(f"bpfimg: {clean(text)}", file=sys.stderr)
+    sys.stderr.write(f"bpfimg: {clean(text)}\n")  # in one piece: several threads may have something to say

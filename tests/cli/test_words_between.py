@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -90,3 +91,32 @@ def test_hints_for_what_registries_refuse(cli: Cli, server: Server, locked: Serv
     given = {"BPFIMG_USERNAME": "tester", "BPFIMG_PASSWORD": "wrong"}
     error = cli.error("pull", "--ca-file", str(locked.ca_file), f"{locked.host}/t/p:v1", expect=1, **given)
     assert error["hint"].endswith("check BPFIMG_USERNAME and BPFIMG_PASSWORD")
+
+
+def test_a_list_without_a_file_or_an_image(cli: Cli, name: str) -> None:
+    done = cli("copy", "--from-file", "-", "oci:a", stdin="# nothing\n")
+    assert (done.stdout, done.stderr) == ("", "bpfimg: the list names no image: nothing was copied\n")
+    os.mkfifo(cli.folder / "pipe")  # as a shell's <(...)
+    running = cli.start("copy", "--from-file", "pipe", "oci:a")
+    (cli.folder / "pipe").write_text(f"oci:usb:{name}\n")
+    assert running.communicate(timeout=60)[0].startswith(f"oci:a:{name}@sha256:")
+    assert not list(cli.folder.glob("*.journal"))
+
+
+def test_what_fails_in_a_list_is_told_in_its_order_and_what_can_be_done_once(cli: Cli, locked: Server) -> None:
+    lines = [f"{locked.host}/t/p{number}:v1\n" for number in range(20)]
+    words = ("--from-file", "-", "oci:a", "--ca-file", str(locked.ca_file))
+    said = cli("copy", *words, stdin="".join(lines), expect=1).stderr.splitlines()
+    assert [line.split()[3] for line in said[:20]] == [f"{number}:" for number in range(1, 21)]
+    assert said[20].startswith("bpfimg: 20 of 20 images were not copied")
+    assert [line.partition("; ")[2][:20] for line in said[21:]] == [f"log in with `bpfimg login {locked.host}`"[:20]]
+
+
+@pytest.mark.parametrize("odd", [{"HOME": ""}, {"XDG_DATA_HOME": "relative"}])
+def test_the_store_is_never_where_one_happens_to_be(odd: dict[str, str]) -> None:
+    from argparse import Namespace
+
+    from bpfimg.cli._options import resolve
+
+    found = resolve(Namespace(), {"HOME": "/home/me", **odd}, 1000)
+    assert found.store == f"{odd.get('HOME', '/home/me').rstrip('/')}/.local/share/bpfimg/store"

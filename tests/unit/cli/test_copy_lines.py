@@ -68,7 +68,7 @@ def test_a_path_alone_takes_the_name_of_its_source() -> None:
 @pytest.mark.parametrize(
     ("line", "everywhere", "said"),
     [
-        ("registry.test/a:v1", None, "1 words, expected SRC DST"),
+        ("registry.test/a:v1", None, "1 word, expected SRC DST"),
         ("a b c", None, "3 words"),
         ("registry.test/a:v1 x:v1", "oci:usb", "expected SRC alone"),
         ("REGISTRY.test/a:v1 x:v1", None, "lower case|not an image"),

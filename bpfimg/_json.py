@@ -8,13 +8,20 @@ refused, and everything is bounded. Each room adds its own words and its own err
 from __future__ import annotations
 
 import json
+from itertools import accumulate
 
 from bpfimg.errors import quoted
 
-__all__ = ["NotStrict", "compact", "json_kind", "strict_object", "strict_value"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["NotStrict", "compact", "json_kind", "loose_value", "strict_object", "strict_value"]
 
 DEPTH = 64
 """Levels of nesting; the documents of OCI, Sigstore and bpfimg need a dozen."""
+_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_OTHERS = bytes(sorted(set(range(256)) - _STEPS.keys()))
 
 
 class NotStrict(ValueError):  # noqa: N818  # it never leaves a room: there it is news, not an error
@@ -34,19 +41,23 @@ def strict_value(data: bytes | str, *, limit: int, depth: int = DEPTH) -> object
     if len(data) > limit:
         raise NotStrict(f"has {len(data)} bytes, expected at most {limit}")
     try:
-        text = data.decode("utf-8") if isinstance(data, bytes) else data
+        text = _shallow(data, depth)
         value: object = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
         if "\\u" in text:  # only an escape can bring in a lone surrogate, which no later encoding survives
             json.dumps(value, ensure_ascii=False).encode()
     except NotStrict:
         raise
-    except RecursionError:
-        raise NotStrict(f"nests deeper than {depth} levels") from None
     except ValueError as error:  # UnicodeDecodeError, JSONDecodeError, a number of thousands of digits
         raise NotStrict(f"is not JSON: {quoted(error)[1:-1]}") from None
-    if _deeper(value, depth):
-        raise NotStrict(f"nests deeper than {depth} levels")
     return value
+
+
+def loose_value(data: bytes | str) -> Any:
+    """Returns what the first reader at hand would see in `data` (UTF-8, at most 64 levels), or raises `ValueError`.
+
+    For what decides nothing, and may be kept although it is not understood: keys may stand twice.
+    """
+    return json.loads(_shallow(data, DEPTH))
 
 
 def compact(value: object, *, ascii_only: bool = False) -> bytes:
@@ -82,15 +93,17 @@ def _finite(word: str) -> float:
     return number
 
 
-def _deeper(value: object, levels: int) -> bool:
-    level = [value]
-    for _ in range(levels):
-        level = [inner for outer in level for inner in _containers(outer)]
-        if not level:
-            return False
-    return True
+def _shallow(data: bytes | str, depth: int) -> str:
+    """Returns the text in `data`, or raises `NotStrict` when it nests deeper than that.
 
-
-def _containers(value: object) -> list[object]:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return [each for each in inner if isinstance(each, dict | list)]
+    This is found before it is parsed: Python 3.12 and 3.13 stop at 10,000 levels whatever the stack, and one of 1 MiB
+    (`ulimit -s 1024`, a thread of musl's Python) ends before that.
+    """
+    text = data.decode() if isinstance(data, bytes) else data
+    if text.count("[") + text.count("{") > depth:
+        # without \\ and \", each quote begins or ends a string, and every second piece lies outside of them
+        outside = "".join(text.replace("\\\\", "").replace('\\"', "").split('"')[::2])
+        brackets = outside.encode(errors="replace").translate(None, _OTHERS)
+        if any(map(depth.__lt__, accumulate(map(_STEPS.__getitem__, brackets)))):
+            raise NotStrict(f"nests deeper than {depth} levels")
+    return text

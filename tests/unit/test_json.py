@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from bpfimg._json import NotStrict, compact, strict_object
+from bpfimg._json import NotStrict, compact, loose_value, strict_object
 from bpfimg.errors import quoted
 
 
@@ -38,6 +40,41 @@ def test_what_is_read() -> None:
     assert strict_object('{"a":"\\ud83d\\ude00"}', limit=100) == {"a": "\U0001f600"}
     assert compact({"b": [1, None], "a": "é"}) == '{"b":[1,null],"a":"é"}'.encode()
     assert compact({"a": "é"}, ascii_only=True) == b'{"a":"\\u00e9"}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps({"a": "[{" * 100, "b[[": ['"[' * 100, "\\" + "[" * 100, '\\"' + "{" * 100]}),
+        "[" + ",".join(["[{}]"] * 100) + "]",
+        "[" * 64 + '"[\\\\"' + "]" * 64,
+    ],
+    ids=["in texts", "beside each other", "64 levels"],
+)
+def test_only_brackets_inside_each_other_count(text: str) -> None:
+    assert loose_value(text) == loose_value(text.encode()) == json.loads(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 65 + "]" * 65,
+        '["\\\\",' + "[" * 64 + "]" * 65,
+        '["\\""' + ',["]"' * 64 + "]" * 65,
+        '{"[":' * 65,
+        '["\u222b",' + "[" * 64,
+    ],
+    ids=range(5),
+)
+def test_more_levels_are_refused_before_they_take_stack(text: str) -> None:
+    with pytest.raises(NotStrict, match="nests deeper than 64 levels"):
+        loose_value(text)
+
+
+@pytest.mark.parametrize("data", [b'{"a":"\xff"}', b'["' + b"[" * 100, b"[" * 64, '"\u222b"'.encode("utf-16"), b""])
+def test_what_is_no_json_is_a_value_error(data: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011  # json's own, and UnicodeDecodeError
+        loose_value(data)
 
 
 def test_many_keys_that_stand_twice_take_no_time() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from bpfimg._json import loose_value
 from bpfimg.errors import UsageError
 from bpfimg.oci._about import cosign_subject
 from bpfimg.oci._archives._archive_contents import entries_of
@@ -61,8 +62,8 @@ def _reached(entry: object, read: Read, found: set[Digest]) -> Iterator[Digest]:
 def _parsed(raw: bytes | None) -> dict[str, object]:
     """Not strictly: what nobody here understands is kept as well."""
     try:
-        document = json.loads(raw or b"{}")
-    except (ValueError, RecursionError):
+        document = loose_value(raw or b"{}")
+    except ValueError:
         return {}
     return document if isinstance(document, dict) else {}
 

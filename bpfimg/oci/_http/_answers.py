@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 
+from bpfimg._json import loose_value
 from bpfimg.errors import DigestMismatch, NotFound, RegistryError, quoted
 
 TYPE_CHECKING = False
@@ -186,10 +186,10 @@ def _oci_error(response: BaseHTTPResponse) -> tuple[str, str]:
     from urllib3.exceptions import HTTPError
 
     try:
-        document = json.loads(read_limited(response, _ERROR_BODY))
+        document = loose_value(read_limited(response, _ERROR_BODY))
         first = document["errors"][0]
         code, message = first.get("code"), first.get("message")
-    except (HTTPError, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
+    except (HTTPError, ValueError, TypeError, KeyError, IndexError, AttributeError):
         return "", ""
     return _word(code), quoted(message, 200) if isinstance(message, str) and message else ""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 
+from bpfimg._json import loose_value
 from bpfimg.errors import ImageError, StoreError, quoted
 from bpfimg.oci import _media
 from bpfimg.oci._descriptor import Descriptor
@@ -64,8 +65,8 @@ class Entries:
             return Entries(*ours)
         try:
             # not the strict reader: nothing here is believed, and it takes three times as long at 10 000 entries
-            document = json.loads(raw)
-        except (ValueError, RecursionError) as error:
+            document = loose_value(raw)
+        except ValueError as error:
             raise StoreError(f"{path} is not valid JSON: {quoted(error)}") from error
         entries = document.get("manifests") if isinstance(document, dict) else None
         if not isinstance(entries, list):
@@ -101,8 +102,9 @@ class Entries:
         yield from parsed if isinstance(parsed, list) else ()
 
     def pairs(self) -> Iterator[tuple[bytes, object]]:
-        """Yields every entry as written and as parsed."""
-        yield from zip(self._lines(), self, strict=True)
+        """Yields every entry as written and as parsed; StoreError when a line is none, or more than one."""
+        for line in self._lines():
+            yield line, _parsed(line)
 
     def find(self, names: tuple[str, ...]) -> Descriptor | None:
         """Returns the first entry with the first of `names` that is there."""
@@ -229,16 +231,16 @@ def _by_lines(raw: bytes) -> tuple[dict[str, object], bytes] | None:
     if len(body.split(b"\n")) != body.count(b"}" + _BETWEEN + b"{") + 1:  # split is three times as fast as count here
         return None
     try:
-        document = json.loads(head + b'"manifests":[]}')
-    except (ValueError, RecursionError):
+        document = loose_value(head + b'"manifests":[]}')
+    except ValueError:
         return None
     return (document, body) if document.pop("manifests") == [] else None
 
 
 def _parsed(line: bytes) -> object:
     try:
-        return json.loads(line)
-    except (ValueError, RecursionError) as error:
+        return loose_value(line)
+    except ValueError as error:
         raise StoreError(f"an entry of the layout's index.json is not valid JSON: {quoted(error)}") from error
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import stat
 import time
 
 from bpfimg.errors import Error, UsageError, quoted
@@ -19,6 +20,7 @@ __all__ = ["Journal"]
 
 _LIMIT = 256 << 20
 _VERSION = 1
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 class Journal:
@@ -32,12 +34,13 @@ class Journal:
         self.path = path
         self.done: dict[tuple[str, str], str] = {}
         try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+            self._file = os.open(path, _FLAGS, 0o644)
         except OSError as error:
             hint = "--journal names another file, --no-journal does without"
             raise UsageError(f"the journal {quoted(path)} cannot be written: {error.strerror}", hint=hint) from error
         opened = False
         try:
+            self._check_ours()
             self._lock()
             self._read(dict(settings))
             opened = True
@@ -66,6 +69,15 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _check_ours(self) -> None:
+        """What somebody else says is done would not be done."""
+        found = os.fstat(self._file)
+        if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or found.st_nlink > 1:
+            raise UsageError(
+                f"the journal {quoted(self.path)} is not a file that is yours alone, expected one",
+                hint="--journal names another file, --no-journal does without",
+            )
 
     def _lock(self) -> None:
         try:
@@ -118,6 +130,6 @@ class Journal:
 def _parsed(line: bytes) -> dict[str, object] | None:
     try:
         found = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None

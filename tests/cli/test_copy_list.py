@@ -173,6 +173,26 @@ def test_journals_of_other_options(cli: Cli, listed: str) -> None:
     assert (cli.folder / "other").exists()
 
 
+def test_a_journal_of_somebody_else(cli: Cli, listed: str, tmp_path: Path) -> None:
+    """What it says is done would be passed over."""
+    journal = cli.folder / "list.journal"
+
+    def foreign() -> None:
+        journal.write_text("")
+        os.chown(journal, 65534, 65534)
+
+    def linked() -> None:
+        (tmp_path / "theirs").write_text("")
+        os.link(tmp_path / "theirs", journal)
+
+    for make in (lambda: os.mkfifo(journal), linked, *([foreign] if os.geteuid() == 0 else [])):
+        make()
+        assert "yours alone" in cli.error("copy", "--from-file", listed, "store:", expect=2)["message"]
+        journal.unlink()
+    journal.write_text("[" * 100_000 + "\n")
+    assert "is no journal" in cli.error("copy", "--from-file", listed, "store:", expect=2)["message"]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -33,7 +33,7 @@ def registry_options(
     system = RegistryOptions().certs_d
     return RegistryOptions(
         authfile=authfile,
-        auth_files=RegistryOptions.default_auth_files(environ, uid),
+        auth_files=auth_files(environ, uid),
         login_file=_login_file(environ, uid),
         username=username,
         password=password,
@@ -44,10 +44,46 @@ def registry_options(
         certs_d=(f"{home}/.config/containers/certs.d", *system) if home else system,
         plain_http=plain_http,
         insecure_skip_tls_verify=insecure_skip_tls_verify,
-        proxies=RegistryOptions.default_proxies(environ),
+        proxies=proxies(environ),
         warn=warn,
         registries=Registries.load(environ, uid),
     )
+
+
+def auth_files(environ: Mapping[str, str], uid: int) -> tuple[str, ...]:
+    """Returns the files in which podman, skopeo and docker keep credentials, in their order."""
+    home, docker, settings = environ.get("HOME", ""), _docker(environ), user_settings(environ)
+    runtime = environ.get("XDG_RUNTIME_DIR")
+    files = (
+        environ.get("REGISTRY_AUTH_FILE"),
+        f"{runtime}/containers/auth.json" if runtime else f"/run/containers/{uid}/auth.json",
+        settings and f"{settings}/containers/auth.json",
+        docker and f"{docker}/config.json",
+        home and f"{home}/.dockercfg",
+    )
+    return tuple(filter(None, files))
+
+
+def proxies(environ: Mapping[str, str]) -> dict[str, str]:
+    """Returns the proxies that `https_proxy`, `http_proxy` and `no_proxy` name; lower case wins."""
+    found: dict[str, str] = {}
+    for word in ("http", "https", "no"):
+        value = environ.get(f"{word}_proxy") or environ.get(f"{word.upper()}_PROXY")
+        if value:
+            found[word] = value
+    return found
+
+
+def user_settings(environ: Mapping[str, str]) -> str:
+    """Returns the folder of the user's settings, "" for none."""
+    home = environ.get("HOME", "")
+    return environ.get("XDG_CONFIG_HOME") or (f"{home}/.config" if home else "")
+
+
+def _docker(environ: Mapping[str, str]) -> str:
+    """The folder of docker's settings, "" for none."""
+    home = environ.get("HOME", "")
+    return environ.get("DOCKER_CONFIG") or (f"{home}/.docker" if home else "")
 
 
 def _login_file(environ: Mapping[str, str], uid: int) -> str:
@@ -57,10 +93,7 @@ def _login_file(environ: Mapping[str, str], uid: int) -> str:
     else podman's, which crane and cosign read where docker's is not there. Podman's is gone after the next start of
     the machine; where it cannot be, the one in the user's settings, which podman reads next.
     """
-    home = environ.get("HOME", "")
-    docker = environ.get("DOCKER_CONFIG", "") or (f"{home}/.docker" if home else "")
-    runtime = environ.get("XDG_RUNTIME_DIR", "")
-    settings = environ.get("XDG_CONFIG_HOME") or (f"{home}/.config" if home else "")
+    docker, runtime, settings = _docker(environ), environ.get("XDG_RUNTIME_DIR", ""), user_settings(environ)
     if named := environ.get("REGISTRY_AUTH_FILE"):
         return named
     if docker and (environ.get("DOCKER_CONFIG") or os.path.exists(f"{docker}/config.json")):

@@ -17,12 +17,12 @@ def _silent(sentence: str) -> None:
 
 @value(frozen=True, slots=True)
 class RegistryOptions:
-    """Options of `Registry`; nothing is read from the environment behind the caller's back."""
+    """Options of `Registry`; nothing is read from the environment behind the caller's back: see `registry_options`."""
 
     authfile: str | None = None
     """One file with credentials that the user named: it must be readable. Then `auth_files` are not looked at."""
     auth_files: tuple[str, ...] = ()
-    """Files with credentials, first match wins; those that do not exist are passed over: `default_auth_files`."""
+    """Files with credentials, first match wins; those that do not exist are passed over."""
     login_file: str = ""
     """The one of them into which `login` writes, unless another before it already knows the registry."""
     username: str | None = None
@@ -41,7 +41,7 @@ class RegistryOptions:
     """Speak HTTP without TLS. Loopback registries get it by themselves, unless a `ca_file` is given."""
     insecure_skip_tls_verify: bool = False
     proxies: Mapping[str, str] = field(default_factory=dict)
-    """Proxy URLs by scheme, and under `no` the hosts to reach without; see `default_proxies`."""
+    """Proxy URLs by scheme, and under `no` the hosts to reach without."""
     warn: Callable[[str], None] = _silent
     """Takes sentences for people: a retry, a danger."""
     waits: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0)
@@ -63,29 +63,3 @@ class RegistryOptions:
     limits: Limits = DEFAULT
     registries: Registries = NONE
     """Mirrors, insecure and blocked registries of the user: `Registries.load`."""
-
-    @staticmethod
-    def default_auth_files(environ: Mapping[str, str], uid: int) -> tuple[str, ...]:
-        """Returns the files in which podman, skopeo and docker keep credentials, in their order."""
-        home = environ.get("HOME", "")
-        runtime = environ.get("XDG_RUNTIME_DIR")
-        settings = environ.get("XDG_CONFIG_HOME") or (f"{home}/.config" if home else "")
-        docker = environ.get("DOCKER_CONFIG") or (f"{home}/.docker" if home else "")
-        files = (
-            environ.get("REGISTRY_AUTH_FILE"),
-            f"{runtime}/containers/auth.json" if runtime else f"/run/containers/{uid}/auth.json",
-            settings and f"{settings}/containers/auth.json",
-            docker and f"{docker}/config.json",
-            home and f"{home}/.dockercfg",
-        )
-        return tuple(filter(None, files))
-
-    @staticmethod
-    def default_proxies(environ: Mapping[str, str]) -> dict[str, str]:
-        """Returns the proxies that `https_proxy`, `http_proxy` and `no_proxy` name; lower case wins."""
-        found: dict[str, str] = {}
-        for word in ("http", "https", "no"):
-            value = environ.get(f"{word}_proxy") or environ.get(f"{word.upper()}_PROXY")
-            if value:
-                found[word] = value
-        return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from bpfimg.errors import RegistryError, StoreError, quoted
+from bpfimg.oci._settings._environment import user_settings
 from bpfimg.oci._settings._registries import AUTH_FILES, Mirror, Registries, Rule, short_name
 from bpfimg.oci._settings._registries_table import Table, wrong
 from bpfimg.oci._store._files import read_file
@@ -75,7 +76,7 @@ def find_alias(files: Sequence[tuple[str, str]], short: str) -> str:
 def _texts(environ: Mapping[str, str], uid: int, system: str) -> Iterator[tuple[str, str]]:
     """Yields path and text of each file, in the order of reading (containers-registries.conf.d(5))."""
     home = environ.get("HOME", "")
-    settings = environ.get("XDG_CONFIG_HOME") or (f"{home}/.config" if home else "")
+    settings = user_settings(environ)
     own = f"{settings}/containers" if settings else ""
     named = next((environ[name] for name in _VARIABLES if environ.get(name)), "")
     folders = [f"{system}/registries.conf.d"]

@@ -17,6 +17,7 @@ from bpfimg.oci._http._tls import context
 from bpfimg.oci._http._wire import Wire, is_loopback, is_plain, origin
 from bpfimg.oci._login._challenge import parse_challenges
 from bpfimg.oci._login._credentials import Credentials, find_credentials
+from bpfimg.oci._settings import _environment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -121,8 +122,8 @@ def test_given_credentials_come_first(tmp_path: Path) -> None:
 
 
 def test_where_the_files_are() -> None:
-    assert places.RegistryOptions.default_auth_files({}, 7) == ("/run/containers/7/auth.json",)
-    assert places.RegistryOptions.default_auth_files({"HOME": "/h"}, 0) == (
+    assert _environment.auth_files({}, 7) == ("/run/containers/7/auth.json",)
+    assert _environment.auth_files({"HOME": "/h"}, 0) == (
         "/run/containers/0/auth.json",
         "/h/.config/containers/auth.json",
         "/h/.docker/config.json",
@@ -135,7 +136,7 @@ def test_where_the_files_are() -> None:
         "XDG_CONFIG_HOME": "/c",
         "DOCKER_CONFIG": "/d",
     }
-    assert places.RegistryOptions.default_auth_files(environ, 0) == (
+    assert _environment.auth_files(environ, 0) == (
         "/a",
         "/r/containers/auth.json",
         "/c/containers/auth.json",
@@ -246,7 +247,7 @@ def test_proxies() -> None:
     import urllib3
 
     environ = {"HTTPS_PROXY": "http://u:p%40@proxy.test:3128", "no_proxy": "internal.test", "http_proxy": "plain:1"}
-    options = places.RegistryOptions(proxies=places.RegistryOptions.default_proxies(environ))
+    options = places.RegistryOptions(proxies=_environment.proxies(environ))
     connections = Connections(options)
     proxied, _ = connections.pool("https", "registry.test", options)
     assert isinstance(proxied, urllib3.ProxyManager)

@@ -261,6 +261,15 @@ class TestNothingIsGuessed:
             prune(path)
         assert stray.exists()
 
+    def test_two_entries_in_one_line(self, path: Path, stray: Path) -> None:
+        """The index is read by lines: two in one would be taken for something that cannot be."""
+        index = path / "index.json"
+        line = index.read_bytes().splitlines()[1]
+        index.write_bytes(index.read_bytes().replace(line, b"%s,%s" % (line.rstrip(b","), line)))
+        with pytest.raises(StoreError, match="not valid JSON"):
+            prune(path)
+        assert stray.exists()
+
     def test_more_than_the_limits(self, path: Path, stray: Path) -> None:
         with pytest.raises(StoreError, match="expected at most 100"):
             prune(path, limits=places.Limits(document=100))

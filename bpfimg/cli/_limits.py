@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["add_limit", "limits", "parse"]
 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-_VALUE = re.compile(r"([0-9]{1,18})(?:([kmgt])(?:i?b)?|b)?", re.IGNORECASE)
+_VALUE = r"([0-9]{1,18})(?:([kmgt])(?:i?b)?|b)?"
 
 
 def add_limit(parser: argparse.ArgumentParser, *, behind_hook: bool = False) -> None:
@@ -53,7 +53,7 @@ def parse(words: Sequence[str]) -> places.Limits:
     for word in words:
         name, equals, text = word.partition("=")
         name = name.strip().replace("-", "_")
-        value = _VALUE.fullmatch(text.strip())
+        value = re.fullmatch(_VALUE, text.strip(), re.IGNORECASE)
         if name not in known:
             rows = ", ".join(f"{each}={_shown(getattr(usual, each))}" for each in known)
             raise UsageError(f"there is no limit {quoted(name)}, expected one of {', '.join(known)}", hint=rows)

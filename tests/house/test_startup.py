@@ -43,6 +43,34 @@ SLOW = (
 #: what a `run` or `load` of a stored image may have beside those of `list`: believing needs cryptography
 GUESTS = ("cryptography",)
 
+#: what a pull or push of a registry without logins and pages need not have
+ELSEWHERE = (
+    "bpfimg.build",
+    "bpfimg.bytecode",
+    "bpfimg.image",
+    "bpfimg.inspect",
+    "bpfimg.kernel",
+    "bpfimg.load",
+    "bpfimg.sign",
+    "bpfimg.oci._archives",
+    "bpfimg.oci._engines._engine",
+    "bpfimg.oci._http._chunks",
+    "bpfimg.oci._http._delete",
+    "bpfimg.oci._http._names",
+    "bpfimg.oci._http._oras",
+    "bpfimg.oci._login._accounts",
+    "bpfimg.oci._login._challenge",
+    "bpfimg.oci._login._credential_program",
+    "bpfimg.oci._login._login_hint",
+    "bpfimg.oci._login._token_answer",
+    "bpfimg.oci._store._fsck",
+    "bpfimg.oci._store._prune",
+    "dataclasses",
+    "difflib",
+    "inspect",
+    "subprocess",
+)
+
 PROBE = """
 import json, os, sys
 before = set(sys.modules)
@@ -117,3 +145,23 @@ def test_a_stored_image_is_loaded_without_network_or_elf_tools(tmp_path: Path) -
         among(modules, ("pathlib", "subprocess", "tempfile", "logging", "asyncio", "email", "http", "urllib", "ssl"))
         == []
     )
+
+
+def test_a_pull_and_a_push_import_what_they_use(tmp_path: Path) -> None:
+    """`urllib3` costs 30 ms, and is worth it; what others need comes when it is needed."""
+    from tests.support.cli import Cli
+    from tests.support.fake_registry import fake_registry
+    from tests.support.objects import EXAMPLES
+
+    with fake_registry() as server:
+        cli = Cli(tmp_path, {"BPFIMG_STORE": str(tmp_path / "store")})
+        cli("build", "-t", "x/xdp_pass:v1", str(EXAMPLES / "xdp_pass.bpf.c"))
+        for words in (
+            ("push", "x/xdp_pass:v1", f"{server.host}/x/xdp_pass:v1"),
+            ("pull", f"{server.host}/x/xdp_pass:v1"),
+        ):
+            code, modules = loaded(*words, environ=cli.environ)
+            assert code == 0
+            assert "urllib3" in modules
+            assert among(modules, tuple(name for name in HEAVY if name != "urllib3")) == []
+            assert [name for name in modules if f"{name}.".startswith(tuple(f"{each}." for each in ELSEWHERE))] == []

@@ -12,15 +12,9 @@ from contextlib import AbstractContextManager, nullcontext
 
 from bpfimg.errors import DigestMismatch, Error, ImageError, NotFound, UsageError, quoted
 from bpfimg.oci._about import is_about_digest
-from bpfimg.oci._archives._archive import Archive
-from bpfimg.oci._archives._docker_archive import full_name
-from bpfimg.oci._archives._docker_index import is_image
-from bpfimg.oci._archives._tar_draft import archive_error
 from bpfimg.oci._check import check_content
 from bpfimg.oci._descriptor import Descriptor, Platform
 from bpfimg.oci._digest import Digest
-from bpfimg.oci._engines._engine import Engine
-from bpfimg.oci._engines._saved import Saved, save
 from bpfimg.oci._limits import DEFAULT
 from bpfimg.oci._model import Index, Manifest, parse_document
 from bpfimg.oci._reference import check_tag
@@ -29,6 +23,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from bpfimg.oci._archives._archive import Archive
+    from bpfimg.oci._engines._engine import Engine
+    from bpfimg.oci._engines._saved import Saved
     from bpfimg.oci._limits import Limits
     from bpfimg.oci._reference import Repository
     from bpfimg.oci._target import Source
@@ -169,6 +166,8 @@ class DockerDaemon:
     def _engine(self) -> Engine:
         import os
 
+        from bpfimg.oci._engines._engine import Engine
+
         with self._lock:
             if self._opened is None:
                 self._opened = Engine(self._environ, os.geteuid(), socket=self._socket)
@@ -179,6 +178,8 @@ class DockerDaemon:
         """What was pushed: in a file without a name, beside others of its kind."""
         import tempfile
 
+        from bpfimg.oci._archives._archive import Archive
+
         with self._lock:
             if self._staged is None:
                 self._staged = Archive(f"{tempfile.gettempdir()}/staged", self.repository, limits=self._limits)
@@ -186,6 +187,8 @@ class DockerDaemon:
 
     def _read(self, name: str) -> Saved:
         """The image as the engine has it now; NotFound."""
+        from bpfimg.oci._engines._saved import save
+
         with self._lock:
             saved = save(self._engine, name, self.repository, self._limits, self._saved.get(name))
             self._saved[name] = saved
@@ -216,6 +219,8 @@ class DockerDaemon:
 
     def _names(self) -> list[str]:
         """The tags that the engine has in this repository, which docker calls by its shortest name."""
+        from bpfimg.oci._archives._docker_archive import full_name
+
         with self._engine.talking(f"list {self.repository}"):
             tags = [tag for each in self._engine.sdk.images() for tag in each.get("RepoTags") or ()]
         names = [full_name(tag) for tag in tags]
@@ -223,6 +228,8 @@ class DockerDaemon:
 
     def _manifest(self, descriptor: Descriptor) -> Manifest:
         """The one that goes in; of an index that for the platform, or the only one that was pushed."""
+        from bpfimg.oci._archives._docker_index import is_image
+
         document = parse_document(self.fetch(descriptor), descriptor.media_type, self._limits)
         if isinstance(document, Index):
             pushed = [child for child in document.manifests if self.exists(child)]
@@ -238,6 +245,9 @@ class DockerDaemon:
     def _load(self, manifest: Manifest, name: str) -> None:
         """Sends an archive with the one image."""
         import tempfile
+
+        from bpfimg.oci._archives._archive import Archive
+        from bpfimg.oci._archives._tar_draft import archive_error
 
         tag = name.rpartition(":")[2]
         try:

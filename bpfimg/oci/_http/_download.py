@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bpfimg.oci._descriptor import Descriptor
     from bpfimg.oci._http._wire import Wire
 
-_SPAN = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/(?:\*|[0-9]{1,19})")
+_SPAN = r"bytes ([0-9]{1,19})-([0-9]{1,19})/(?:\*|[0-9]{1,19})"
 
 
 def download_document(
@@ -102,7 +102,7 @@ def _check_headers(response: BaseHTTPResponse, at: int, descriptor: Descriptor, 
     end = descriptor.size
     if response.status == 206:
         span = response.headers.get("Content-Range", "")
-        found = _SPAN.fullmatch(span.strip())
+        found = re.fullmatch(_SPAN, span.strip())
         if found is None or int(found[1]) != at or int(found[2]) >= end:
             raise RegistryError(f"cannot {doing}: {host} sends {quoted(span)}, expected the bytes from {at} on")
         end = int(found[2]) + 1

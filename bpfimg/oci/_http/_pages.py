@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 _HEADER = 8 << 10
 _WORD = r"[\w!#$%&'*+.^`|~-]+"
 _PARAMETER = rf'\s*;\s*({_WORD})\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|({_WORD})))?'
-_LINK = re.compile(rf"[\s,]*<([^<>]*)>((?:{_PARAMETER})*)", re.ASCII)
-_EACH = re.compile(_PARAMETER, re.ASCII)
+_LINK = rf"[\s,]*<([^<>]*)>((?:{_PARAMETER})*)"
 
 
 def pages(
@@ -49,11 +48,14 @@ def pages(
 
 def next_page(link: str) -> str | None:
     """Returns where a `Link` header (RFC 8288) says that the list goes on, None when it does not."""
+    if not link:
+        return None
     at = 0
     link = link[:_HEADER]
-    while found := _LINK.match(link, at):
+    links = re.compile(_LINK, re.ASCII)  # here: most lists have one page, and this costs as much as a request
+    while found := links.match(link, at):
         at = found.end()
-        for name, text, word in _EACH.findall(found[2]):
+        for name, text, word in re.findall(_PARAMETER, found[2], re.ASCII):
             if name.lower() == "rel" and "next" in (text or word).lower().split():
                 return found[1]
     return None

@@ -12,11 +12,9 @@ from bpfimg.oci._descriptor import Descriptor
 from bpfimg.oci._digest import Digest
 from bpfimg.oci._http._answers import announced, check_said, finish
 from bpfimg.oci._http._connections import Connections
-from bpfimg.oci._http._delete import remove_manifest
 from bpfimg.oci._http._download import download_blob, download_document
 from bpfimg.oci._http._endpoints import Endpoints
 from bpfimg.oci._http._listing import add_to_fallback, from_api, from_fallback
-from bpfimg.oci._http._names import list_repositories, list_tags
 from bpfimg.oci._http._put import put_manifest
 from bpfimg.oci._http._upload import WRITE, give_up, is_there, mount_blob, upload_blob
 from bpfimg.oci._model import parse_document
@@ -75,6 +73,8 @@ class Registry:
         host: str, options: RegistryOptions | None = None, *, connections: Connections | None = None
     ) -> tuple[Repository, ...]:
         """Returns the repositories of a registry, as far as it tells; RegistryError where it does not, as most do."""
+        from bpfimg.oci._http._names import list_repositories
+
         with Registry(Repository(host, "catalog"), options, connections=connections) as any_of_it:
             (*_, wire) = any_of_it._places.sources(by_digest=False)
             return list_repositories(wire, host)
@@ -141,6 +141,8 @@ class Registry:
 
     def tags(self) -> tuple[str, ...]:
         """Returns every tag of the repository, in the registry's order; NotFound when there is no such repository."""
+        from bpfimg.oci._http._names import list_tags
+
         return self._places.read(list_tags, by_digest=False)
 
     def exists(self, descriptor: Descriptor) -> bool:
@@ -207,6 +209,8 @@ class Registry:
 
         NotFound when there is none. Content stays until the registry cleans up.
         """
+        from bpfimg.oci._http._delete import remove_manifest
+
         if isinstance(selector, str):
             check_tag(selector)
         else:

@@ -8,11 +8,8 @@ from contextlib import closing
 from bpfimg.errors import RegistryError, quoted
 from bpfimg.oci._http._answers import refusal
 from bpfimg.oci._http._proxy import is_loopback
-from bpfimg.oci._login._challenge import parse_challenges
 from bpfimg.oci._login._credentials import find_credentials
-from bpfimg.oci._login._login_hint import login_hint
 from bpfimg.oci._login._scopes import challenged, scope_words, wanted
-from bpfimg.oci._login._token_answer import read_token, sendable
 from bpfimg.oci._login._tokens import Tokens
 
 TYPE_CHECKING = False
@@ -73,6 +70,8 @@ class Auth:
 
         `sent` is the `Authorization` that was refused: so a token that another thread has renewed stays.
         """
+        from bpfimg.oci._login._challenge import parse_challenges
+
         challenges = parse_challenges(response.headers.getlist("WWW-Authenticate"))
         who = self._credentials()
         refused = sent or ""
@@ -91,6 +90,9 @@ class Auth:
 
     def refused(self, response: BaseHTTPResponse, doing: str) -> RegistryError:
         """Returns the error for a 401 or 403 that stays, saying whose credentials were tried."""
+        from bpfimg.oci._login._challenge import parse_challenges
+        from bpfimg.oci._login._login_hint import login_hint
+
         error = refusal(response, doing, self._repository.endpoint)
         if response.status not in (401, 403):
             return error
@@ -109,6 +111,8 @@ class Auth:
 
     def _token(self, challenge: Mapping[str, str], who: Credentials | None, actions: str, mount: str) -> str:
         if who and who.registry_token:
+            from bpfimg.oci._login._token_answer import sendable
+
             return sendable(who.registry_token, who.origin)
         scopes = wanted(self._repository.path, actions, mount) | self._more.get((actions, mount), frozenset())
         return self._tokens.get(
@@ -145,6 +149,8 @@ class Auth:
     def _read(self, response: BaseHTTPResponse, realm: str) -> tuple[str, float]:
         if response.status != 200:
             raise self.refused(response, f"get a token for {self._repository}")
+        from bpfimg.oci._login._token_answer import read_token
+
         return read_token(response, realm)
 
     def _check_realm(self, realm: str) -> None:

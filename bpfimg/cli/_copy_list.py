@@ -84,12 +84,14 @@ def _journal(arguments: argparse.Namespace, options: Options, what: Copying) -> 
 
 
 def _say(options: Options, done: Sequence[Outcome]) -> None:
+    from bpfimg.cli._render import clean
+
     if options.json:
         return
     for each in done:
         assert each.descriptor is not None
         digest = each.descriptor.digest
-        print(digest if options.quiet else f"{_name(each)}@{digest}")
+        print(digest if options.quiet else clean(f"{_name(each)}@{digest}"))
     sys.stdout.flush()
 
 

@@ -33,14 +33,14 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     from bpfimg.cli._amounts import size
     from bpfimg.cli._limits import limits
     from bpfimg.cli._parser import tell
-    from bpfimg.cli._render import json_text, table
+    from bpfimg.cli._render import clean, json_text, table
     from bpfimg.oci import places
 
-    done = places.fsck(options.store, repair=arguments.repair, limits=limits(options))
+    done = places.stores.fsck(options.store, repair=arguments.repair, limits=limits(options))
     if options.json:
         print(json_text(_entry(done)))
     elif options.quiet:
-        print("".join(f"{name}\n" for name in _names(done.problems)), end="")
+        print("".join(f"{clean(name)}\n" for name in _names(done.problems)), end="")
     elif done.problems:
         rows = [
             (
@@ -56,18 +56,18 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     return 0 if done.sound else 1
 
 
-def _names(problems: Sequence[places.Problem]) -> list[str]:
+def _names(problems: Sequence[places.stores.Problem]) -> list[str]:
     return sorted({name for each in problems for name in each.names})
 
 
-def _verdict(done: places.Checked) -> str:
+def _verdict(done: places.stores.Checked) -> str:
     if not done.problems:
         return "all is well"
     names = len(_names(done.problems))
     return f"{len(done.problems)} problems, {names} names concerned" + (", pull those again" if names else "")
 
 
-def _entry(done: places.Checked) -> dict[str, object]:
+def _entry(done: places.stores.Checked) -> dict[str, object]:
     return {
         "problems": [
             {

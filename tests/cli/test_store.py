@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bpfimg.oci import Layout, Repository
 from tests.support.objects import EXAMPLES, example
+from tests.support.targets import image
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -350,3 +352,19 @@ def test_the_images_of_loaded_programs_stay(host: Cli, ready: str) -> None:
     host("unload", "xdp_counter")
     host("prune", "--older", "0")
     assert blobs(host) == set()
+
+
+def test_names_of_others_drive_no_terminal(cli: Cli) -> None:
+    store = cli.folder / "store"
+    image().push(Layout(str(store), Repository("registry.test", "acme/xdp")), "v1")
+    index = json.loads((store / "index.json").read_text())
+    index["manifests"][0]["annotations"]["org.opencontainers.image.ref.name"] = "\x1b[31mred\ud800"
+    index["manifests"][0]["size"] += 1
+    (store / "index.json").write_text(json.dumps(index))
+    for words in (("fsck", "-q"), ("fsck",)):
+        said = cli(*words, "--store", str(store), expect=1).stdout
+        assert "\x1b" not in said
+        assert "[31mred" in said
+    image().push(Layout(str(cli.folder / "good"), Repository("registry.test", "acme/xdp")), "v1")
+    (cli.folder / "list").write_text("oci:good oci:\x1b[31mred:v1\n")
+    assert "\x1b" not in cli("copy", "--from-file", "list").stdout

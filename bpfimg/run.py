@@ -148,7 +148,7 @@ def _held(
         found = store.resolve(reference.selector)
     except (NotFound, DigestMismatch):
         return None
-    return found if places.is_whole(store, found, wanted, evidence=evidence, limits=limits) else None
+    return found if places.stores.is_whole(store, found, wanted, evidence=evidence, limits=limits) else None
 
 
 def image(

@@ -15,11 +15,10 @@ __all__ = ["copied", "moved"]
 def copied(options: Options, found: Found, target: Target, tag: str | None, what: Copying) -> Descriptor:
     """Copies, with a bar on a terminal, and returns what is there now; an archive is a file from then on."""
     from bpfimg.cli._bar import watching
-    from bpfimg.cli._places import publish
 
     with watching(options) as progress:
         descriptor = moved(options, found, target, tag, what, progress=progress)
-        publish(options)
+        options.open.publish()
     return descriptor
 
 

@@ -51,14 +51,14 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     return 0
 
 
-def _asked(options: Options, text: str) -> list[places.Stored]:
+def _asked(options: Options, text: str) -> list[places.stores.Stored]:
     """The images that REF means; for these few what nobody wrote beside the name is looked up."""
     from bpfimg._value import replace
     from bpfimg.cli._limits import limits
     from bpfimg.cli._places import names
     from bpfimg.oci import Layout, Reference, places
 
-    found = places.listing(options.store, limits(options))
+    found = places.stores.listing(options.store, limits(options))
     if not text:
         return found
     wanted = (*names(text), Reference.parse(text))
@@ -67,12 +67,12 @@ def _asked(options: Options, text: str) -> list[places.Stored]:
     place = Layout(options.store, wanted[0].repository, limits=limits(options))
     for number, each in enumerate(found):
         if each.size is None:
-            size, platforms = places.measure(place, each.descriptor, limits(options))
+            size, platforms = places.stores.measure(place, each.descriptor, limits(options))
             found[number] = replace(each, size=size, platforms=platforms)
     return found
 
 
-def _is_meant(each: places.Stored, wanted: Sequence[Reference], *, exact: bool) -> bool:
+def _is_meant(each: places.stores.Stored, wanted: Sequence[Reference], *, exact: bool) -> bool:
     for reference in wanted:
         repository = (f"{reference.repository}:", f"{reference.repository}@")
         if reference.digest is not None:
@@ -83,7 +83,7 @@ def _is_meant(each: places.Stored, wanted: Sequence[Reference], *, exact: bool) 
     return False
 
 
-def _print(options: Options, found: Sequence[places.Stored]) -> None:
+def _print(options: Options, found: Sequence[places.stores.Stored]) -> None:
     import time
 
     from bpfimg.cli._amounts import age, size

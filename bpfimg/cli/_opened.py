@@ -22,7 +22,7 @@ class Opened(ExitStack):
         self._together: places.Together | None = None
         self._connections: places.Connections | None = None
         self._archives: dict[str, places.Archive] = {}
-        self._batches: dict[str, places.Batch] = {}
+        self._batches: dict[str, places.stores.Batch] = {}
         self._hosts: dict[str, None] = {}
         self._mutex = allocate_lock()
 
@@ -63,7 +63,7 @@ class Opened(ExitStack):
                 return opened
         return first.beside(opened.repository)
 
-    def batch(self, path: str, lock_timeout: float) -> places.Batch:
+    def batch(self, path: str, lock_timeout: float) -> places.stores.Batch:
         """Begins a batch for the layout at `path`: from now on all that is written there is written together."""
         import os
 
@@ -71,10 +71,10 @@ class Opened(ExitStack):
 
         path = os.path.realpath(path)
         if path not in self._batches:
-            self._batches[path] = self.enter_context(places.Batch(path, lock_timeout=lock_timeout))
+            self._batches[path] = self.enter_context(places.stores.Batch(path, lock_timeout=lock_timeout))
         return self._batches[path]
 
-    def batch_of(self, path: str) -> places.Batch | None:
+    def batch_of(self, path: str) -> places.stores.Batch | None:
         """The batch that was begun for a layout, None for none."""
         if not self._batches:
             return None
@@ -83,7 +83,7 @@ class Opened(ExitStack):
         return self._batches.get(os.path.realpath(path))
 
     def publish(self) -> None:
-        """Puts every archive, and what was written together, in its place."""
+        """Puts every archive, and what was written together, in its place: before anything is said to be there."""
         for archive in self._archives.values():
             archive.publish()
         for batch in self._batches.values():

@@ -21,7 +21,6 @@ __all__ = [
     "in_full",
     "located",
     "names",
-    "publish",
     "registry",
     "spelt",
     "store",
@@ -233,11 +232,6 @@ def spelt(text: str, repository: Repository, tag: str | None) -> str:
     return f"{text}:{repository}:{tag}" if where.path and not where.reference and tag else text
 
 
-def publish(options: Options) -> None:
-    """Puts archives, and what was written together, in place: before anything is said to be there."""
-    options.open.publish()
-
-
 def _named(options: Options, transport: str, repository: Repository, platform: Platform | None = None) -> Target:
     """What a word and a name mean; no word means a registry."""
     if transport == "store":
@@ -261,7 +255,7 @@ def _opened(options: Options, where: places.Location) -> tuple[Target, str | Dig
     from bpfimg.oci import Layout, places
 
     if where.transport == "oci":
-        return Layout.named(where.rest, lock_timeout=options.lock_timeout)
+        return Layout.named(where.rest, limits=limits(options), lock_timeout=options.lock_timeout)
     archive, selector = places.Archive.named(
         where.rest,
         docker=where.transport == "docker-archive",
@@ -283,11 +277,11 @@ def _at(options: Options, where: places.Location, name: str) -> tuple[Target, st
             reference = Reference.parse(name)
             return _layout(options, where.path, reference.repository), reference.tag
         # a bare tag is written as it stands: the same words find it again, and other tools' words
-        return _layout(options, where.path, places.nameless(where.path), bare=True), name
+        return _layout(options, where.path, where.nameless, bare=True), name
     docker = where.transport == "docker-archive"
     # in an archive that docker writes or reads, a word is a name: busybox is docker.io/library/busybox:latest
     full = docker or bool(set(name) & set("/:@"))
-    reference = Reference.parse(name) if full else Reference(places.nameless(where.path), name)
+    reference = Reference.parse(name) if full else Reference(where.nameless, name)
     archive = places.Archive(
         where.path,
         reference.repository,

@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     from bpfimg.cli._render import json_text
     from bpfimg.oci import places
 
-    done = places.prune(
+    done = places.stores.prune(
         options.store,
         keep=_loaded(options),
         older=seconds(arguments.older, "--older"),
@@ -81,7 +81,7 @@ def _loaded(options: Options) -> Iterator[Digest]:
             warn(f"of which image program {load.id} is, is not known: {error}")
 
 
-def _tell(options: Options, done: places.Pruned, *, dry_run: bool) -> None:
+def _tell(options: Options, done: places.stores.Pruned, *, dry_run: bool) -> None:
     from bpfimg.cli._amounts import size
     from bpfimg.cli._parser import tell
 
@@ -92,7 +92,7 @@ def _tell(options: Options, done: places.Pruned, *, dry_run: bool) -> None:
         tell(options, f"spared {size(sum(done.spared))}: {len(done.spared)} blobs are too young (see --older)")
 
 
-def _entry(done: places.Pruned, *, dry_run: bool) -> dict[str, object]:
+def _entry(done: places.stores.Pruned, *, dry_run: bool) -> dict[str, object]:
     return {
         "blobs": [{"id": str(digest), "size": size} for digest, size in done.removed],
         "dry_run": dry_run,

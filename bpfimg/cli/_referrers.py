@@ -43,7 +43,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, options: Options) -> int:
     """Prints the list, or one document."""
-    from bpfimg.cli._places import located, publish
+    from bpfimg.cli._places import located
 
     if arguments.get and arguments.sbom:
         raise UsageError("--get and --sbom are both given, expected one of them")
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     subjects = dict(_subjects(place, top))
     if arguments.sbom:
         _attach(place, top, arguments.sbom, options)
-        publish(options)
+        options.open.publish()
     found = [(each, subjects[digest]) for digest in subjects for each in _of(place, digest)]
     if arguments.get:
         _get(place, arguments.get, [each for each, _ in found])

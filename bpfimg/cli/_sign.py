@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     from bpfimg import sign
     from bpfimg.cli._key import private_key
     from bpfimg.cli._parser import note
-    from bpfimg.cli._places import located, publish
+    from bpfimg.cli._places import located
     from bpfimg.cli._render import print_image
 
     key = private_key(arguments.key)
@@ -48,6 +48,6 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
             options,
             f"{signed.descriptor.digest}: {signed.format} signature {'added' if signed.new else 'was there already'}",
         )
-    publish(options)
+    options.open.publish()
     print_image(options, found.reference, found.descriptor)
     return 0

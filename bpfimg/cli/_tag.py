@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
         raise NotFound(f"the store {options.store} has no {name}", hint="`bpfimg images` lists what it has")
     source = store(options, found.reference.repository)
     local = store(options, target.repository)
-    print_image(options, target, places.retag(source, found.reference.selector, local, target.tag))
+    print_image(options, target, places.stores.retag(source, found.reference.selector, local, target.tag))
     return 0
 
 

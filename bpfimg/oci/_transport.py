@@ -12,9 +12,7 @@ from bpfimg.oci._reference import Reference, Repository, check_tag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from bpfimg.oci._descriptor import Descriptor
+    from collections.abc import Callable, Iterable
 
 TRANSPORTS = ("registry", "store", "oci", "oci-archive", "docker-archive", "docker-daemon")
 _FILES = ("oci", "oci-archive", "docker-archive")
@@ -53,6 +51,11 @@ class Location:
     def rest(self) -> str:
         """What follows the transport."""
         return ":".join(filter(None, (self.path, self.reference)))
+
+    @property
+    def nameless(self) -> Repository:
+        """The repository of images at `path` that have a tag and no more."""
+        return nameless(self.path)
 
     @staticmethod
     def parse(text: str) -> Location:
@@ -145,34 +148,3 @@ def nameless(path: str) -> Repository:
     """Returns the repository of images at `path` that have a tag and no more: `localhost/NAME`."""
     name = os.path.basename(os.path.abspath(path)).lower()
     return Repository("localhost", re.sub("[^a-z0-9]+", "-", name).strip("-") or "layout")
-
-
-def split_layout(text: str) -> tuple[str, Repository, str | Digest]:
-    """Returns the directory, repository and selector that `DIR[:REF]` names, as `split_place` does."""
-    return split_place(text, os.path.isdir, _layout_images, "oci")
-
-
-def _layout_images(path: str) -> Iterator[tuple[Reference | str, object]]:
-    """The images with a name; where nothing has one, what skopeo, crane and oras put there without."""
-    from bpfimg.oci._store._layout import Layout
-
-    named = False
-    for name, found in Layout.images(path):
-        named = True
-        yield name, found
-    if not named:
-        for descriptor in _without_name(path):
-            yield Reference(nameless(path), None, descriptor.digest), descriptor
-
-
-def _without_name(path: str) -> Iterator[Descriptor]:
-    from bpfimg.oci._model import parse_document
-    from bpfimg.oci._store._entries import NAME, annotations_of, described
-    from bpfimg.oci._store._layout import Layout, load
-
-    place = Layout(path, nameless(path))
-    for entry in load(path):
-        if NAME not in annotations_of(entry):
-            descriptor = described(entry, "without a name")
-            if parse_document(place.fetch(descriptor), descriptor.media_type).subject is None:
-                yield descriptor

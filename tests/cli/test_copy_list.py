@@ -58,7 +58,7 @@ def whole(path: Path, remote: FakeRegistry, numbers: range = range(COUNT), *, sh
         place = Layout(str(path), Repository(remote.host, f"team/image{number}"), short_names=short_names)
         top = place.resolve("v1")
         assert top == image(str(number)).descriptor
-        assert places.is_whole(place, top)
+        assert places.stores.is_whole(place, top)
         assert len(place.referrers(top.digest)) == 1
         assert place.resolve(top.digest.tag + ".sig")
 
@@ -98,7 +98,10 @@ def test_pairs_and_stdin(cli: Cli, listed: str, remote: FakeRegistry) -> None:
     text = f"# two of them\n{first} oci:a:one\n{second}   store:other/name:v2 # the second\n"
     out = cli("copy", "--from-file", "-", stdin=text).stdout.splitlines()
     assert sorted(line.partition("@")[0] for line in out) == ["oci:a:one", "store:other/name:v2"]
-    assert Layout(str(cli.folder / "a"), places.nameless("a"), bare=True).resolve("one") == image("0").descriptor
+    assert (
+        Layout(str(cli.folder / "a"), places.Location.parse("oci:a").nameless, bare=True).resolve("one")
+        == image("0").descriptor
+    )
     assert cli("images", "-q", "other/name:v2").stdout.strip() == str(image("1").descriptor.digest)
 
 

@@ -36,7 +36,7 @@ def add(path: str, prefix: str, count: str) -> None:
 
 
 def write_batch(path: str, tag: str) -> None:
-    with places.Batch(path) as batch:
+    with places.stores.Batch(path) as batch:
         layout = Layout(path, REPOSITORY, batch=batch)
         for name in (tag, f"{tag}-more"):
             referrer(image(name).push(layout, name), name).push(layout)
@@ -47,16 +47,16 @@ def remove(path: str, tag: str) -> None:
 
 
 def prune(path: str, tag: str) -> None:
-    places.prune(path, older=0.0)
+    places.stores.prune(path, older=0.0)
 
 
 def mend(path: str, tag: str) -> None:
-    places.fsck(path, repair=True)
+    places.stores.fsck(path, repair=True)
 
 
 def retag(path: str, tag: str) -> None:
     layout = Layout(path, REPOSITORY)
-    places.retag(layout, tag, Layout(path, Repository("other.test", "xdp"), short_names=False), tag)
+    places.stores.retag(layout, tag, Layout(path, Repository("other.test", "xdp"), short_names=False), tag)
 
 
 def die(path: str, tag: str, step: int, work: Callable[[str, str], None] = write) -> None:

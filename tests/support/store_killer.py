@@ -61,7 +61,7 @@ class Store:
 
     def batch(self) -> list[str]:
         tags = [f"batch{self.number}-{each}" for each in range(12)]
-        with places.Batch(self.path) as batch:
+        with places.stores.Batch(self.path) as batch:
             layout = Layout(self.path, self.repository, short_names=False, batch=batch)
             for tag in tags:
                 referrer(image(tag).push(layout, tag), tag).push(layout)
@@ -70,13 +70,13 @@ class Store:
     def tag(self) -> list[str]:
         if not self.tags:
             return []
-        places.retag(self.layout, self.tags[0], self.layout, f"tag{self.number}")
+        places.stores.retag(self.layout, self.tags[0], self.layout, f"tag{self.number}")
         other = Layout(self.path, Repository("other.test", "xdp"), short_names=False)
-        places.retag(self.layout, self.tags[-1], other, f"tag{self.number}")
+        places.stores.retag(self.layout, self.tags[-1], other, f"tag{self.number}")
         return [f"tag{self.number}"]
 
     def prune(self) -> list[str]:
-        places.prune(self.path, older=0.0)
+        places.stores.prune(self.path, older=0.0)
         return []
 
     def rm(self) -> list[str]:
@@ -86,7 +86,7 @@ class Store:
         return []
 
     def fsck(self) -> list[str]:
-        assert places.fsck(self.path, repair=True).problems == ()
+        assert places.stores.fsck(self.path, repair=True).problems == ()
         return []
 
 
@@ -163,8 +163,8 @@ def main(path: str, host: str, kills: int, seed: int) -> dict[str, object]:
 
 def look(path: str, there: set[str]) -> list[str]:
     """What is wrong: content, names, tags that were reported and are not there."""
-    found = [f"{each.kind} {each.digest} {each.names} {each.what}" for each in places.fsck(path).problems]
-    names = {each.name.rpartition(":")[2] for each in places.listing(path)}
+    found = [f"{each.kind} {each.digest} {each.names} {each.what}" for each in places.stores.fsck(path).problems]
+    names = {each.name.rpartition(":")[2] for each in places.stores.listing(path)}
     return found + [f"lost {tag}" for tag in there - names]
 
 

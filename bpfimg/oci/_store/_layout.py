@@ -188,23 +188,25 @@ class Layout:
         return remove(self, selector)
 
     @staticmethod
-    def images(path: str) -> Iterator[tuple[Reference | str, Descriptor]]:
+    def images(path: str, limits: Limits = DEFAULT) -> Iterator[tuple[Reference | str, Descriptor]]:
         """Yields every image of the layout at `path` by name: a reference, or the text that another tool wrote.
 
         Signatures and attestations under cosign's tags are not images.
         """
         from bpfimg.oci._store._stored import stored
 
-        for each in stored(load(path)):
+        for each in stored(load(path, limits)):
             yield _reference(each.name), each.descriptor
 
     @classmethod
-    def named(cls, text: str, *, lock_timeout: float = 30.0) -> tuple[Layout, str | Digest]:
-        """Returns the layout and selector that `DIR[:REF]` names; see `_transport.split_layout`."""
-        from bpfimg.oci._transport import nameless, split_layout
+    def named(cls, text: str, *, limits: Limits = DEFAULT, lock_timeout: float = 30.0) -> tuple[Layout, str | Digest]:
+        """Returns the layout and selector that `DIR[:REF]` names; see `_layout_names`."""
+        from bpfimg.oci._store._layout_names import split_layout
+        from bpfimg.oci._transport import nameless
 
-        path, repository, selector = split_layout(text)
-        return cls(path, repository, lock_timeout=lock_timeout, bare=repository == nameless(path)), selector
+        path, repository, selector = split_layout(text, limits)
+        bare = repository == nameless(path)
+        return cls(path, repository, lock_timeout=lock_timeout, bare=bare, limits=limits), selector
 
     # within the room
 

@@ -114,7 +114,7 @@ def test_other_work_killed_before_every_step(tmp_path: Path, work: Callable[[str
         named = {str(name).rpartition(":")[2] for name, _ in Layout.images(str(path))}
         assert_whole(path, named | {"stays"}, ours=REPOSITORY)
         assert named >= ({"stays"} if work is remove else {"stays", "v1"})
-        assert {each.digest for each in places.fsck(str(path)).problems} <= {damaged.blobs[1][0].digest}
+        assert {each.digest for each in places.stores.fsck(str(path)).problems} <= {damaged.blobs[1][0].digest}
         if work is write_batch:
             assert ("v2" in named) == ("v2-more" in named), "one rename is both or none"
         if ended == 0:

@@ -52,7 +52,7 @@ def in_mount(path: Path, options: str, function: str) -> dict[str, object]:
     return found
 
 
-def fill(path: str, *, batch: places.Batch | None = None) -> dict[str, object]:
+def fill(path: str, *, batch: places.stores.Batch | None = None) -> dict[str, object]:
     """Pushes images until the disk is full, then looks at what is there; some is removed, and it goes on."""
     layout = Layout(path, REPOSITORY, short_names=False, batch=batch)
     content = bytes(range(256)) * 64
@@ -65,10 +65,10 @@ def fill(path: str, *, batch: places.Batch | None = None) -> dict[str, object]:
             referrer(one.push(layout, f"v{written}"), str(written)).push(layout)
     except StoreError as caught:
         error = caught
-    images = places.listing(path)
-    checked = places.fsck(path)
+    images = places.stores.listing(path)
+    checked = places.stores.fsck(path)
     drafts = os.listdir(f"{path}/ingest")
-    places.prune(path, older=0.0)  # frees the large layers: no manifest names them
+    places.stores.prune(path, older=0.0)  # frees the large layers: no manifest names them
     reader = Layout(path, REPOSITORY, short_names=False)
     image("after").push(reader, "after")
     return {
@@ -76,7 +76,7 @@ def fill(path: str, *, batch: places.Batch | None = None) -> dict[str, object]:
         "images": len(images),
         "message": str(error),
         "hint": error.hint,
-        "problems": len(checked.problems) + len(places.fsck(path).problems),
+        "problems": len(checked.problems) + len(places.stores.fsck(path).problems),
         "drafts": drafts,
         "after": str(reader.resolve("after").digest),
     }
@@ -101,7 +101,7 @@ def fill_together(path: str) -> dict[str, object]:
     failed: list[str] = []
     stop = threading.Event()
 
-    def work(batch: places.Batch, thread: int) -> None:
+    def work(batch: places.stores.Batch, thread: int) -> None:
         layout = Layout(path, REPOSITORY, short_names=False, batch=batch)
         try:
             for number in range(100_000):
@@ -113,7 +113,7 @@ def fill_together(path: str) -> dict[str, object]:
 
     message = ""
     try:
-        with places.Batch(path) as batch:
+        with places.stores.Batch(path) as batch:
             threads = [threading.Thread(target=work, args=(batch, number)) for number in range(4)]
             for thread in threads:
                 thread.start()
@@ -124,8 +124,8 @@ def fill_together(path: str) -> dict[str, object]:
     return {
         "failed": failed,
         "message": message,
-        "images": len(places.listing(path)),
-        "problems": len(places.fsck(path).problems),
+        "images": len(places.stores.listing(path)),
+        "problems": len(places.stores.fsck(path).problems),
         "drafts": os.listdir(f"{path}/ingest"),
     }
 
@@ -256,12 +256,12 @@ def test_a_store_that_is_removed_while_it_is_written(path: Path) -> None:
         for number in range(200):
             try:
                 if number % 2:
-                    with places.Batch(str(path)) as batch:
+                    with places.stores.Batch(str(path)) as batch:
                         image(str(number)).push(Layout(str(path), REPOSITORY, batch=batch), f"v{number}")
                 else:
                     image(str(number)).push(Layout(str(path), REPOSITORY), f"v{number}")
-                places.prune(str(path), older=0.0)
-                places.fsck(str(path))
+                places.stores.prune(str(path), older=0.0)
+                places.stores.fsck(str(path))
             except Error:
                 failed += 1
     finally:
@@ -270,4 +270,4 @@ def test_a_store_that_is_removed_while_it_is_written(path: Path) -> None:
     assert failed
     shutil.rmtree(path, ignore_errors=True)
     image().push(Layout(str(path), REPOSITORY), "v1")
-    assert places.fsck(str(path)).sound
+    assert places.stores.fsck(str(path)).sound

@@ -76,11 +76,11 @@ def test_fifty_processes_pull_two_hundred_images(server: Server, cli: Cli) -> No
         end(process)
     assert failed == []
     store = cli.environ["BPFIMG_STORE"]
-    found = {each.name: each.descriptor for each in places.listing(store)}
+    found = {each.name: each.descriptor for each in places.stores.listing(store)}
     expected = {f"{host}:v{number}": image(f"acme/many {number}").descriptor for number in range(PULLS)}
     assert len(found) == PULLS
     assert found == expected
-    assert places.fsck(store).problems == ()
+    assert places.stores.fsck(store).problems == ()
     assert os.listdir(f"{store}/ingest") == []
     print(f"\n{len(found)} of {PULLS} images are there, {AT_ONCE} processes at once")
 
@@ -101,7 +101,7 @@ def test_five_hundred_kills(server: Server, cli: Cli) -> None:
     assert report["there"] > 20
     killed = kill_commands(cli, f"{server.host}/acme/xdp")
     assert killed >= COMMANDS
-    assert places.fsck(store).problems == ()
+    assert places.stores.fsck(store).problems == ()
     for number in range(IMAGES):  # and whoever comes next finds nothing in the way
         cli("pull", "-q", f"{server.host}/acme/xdp:v{number}")
     cli("prune", "--older", "0")

@@ -30,12 +30,12 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def batch(path: Path) -> Iterator[places.Batch]:
-    with places.Batch(str(path)) as opened:
+def batch(path: Path) -> Iterator[places.stores.Batch]:
+    with places.stores.Batch(str(path)) as opened:
         yield opened
 
 
-def within(batch: places.Batch, repository: Repository = REPOSITORY) -> Layout:
+def within(batch: places.stores.Batch, repository: Repository = REPOSITORY) -> Layout:
     return Layout(batch.path, repository, short_names=False, batch=batch)
 
 
@@ -47,15 +47,15 @@ class TestInABatch(TargetContract):
     """All that a target promises holds for a layout in a batch, seen from another one of the batch."""
 
     @pytest.fixture
-    def target(self, batch: places.Batch) -> Target:
+    def target(self, batch: places.stores.Batch) -> Target:
         return within(batch)
 
     @pytest.fixture
-    def reopened(self, batch: places.Batch) -> Target:
+    def reopened(self, batch: places.stores.Batch) -> Target:
         return within(batch)
 
 
-def test_it_is_there_for_others_after_a_flush(path: Path, batch: places.Batch) -> None:
+def test_it_is_there_for_others_after_a_flush(path: Path, batch: places.stores.Batch) -> None:
     one = image("one").push(within(batch), "v1")
     with pytest.raises(NotFound):
         outside(path).resolve("v1")
@@ -67,23 +67,23 @@ def test_it_is_there_for_others_after_a_flush(path: Path, batch: places.Batch) -
 
 
 def test_the_end_flushes_after_an_error_as_well(path: Path) -> None:
-    def fail(batch: places.Batch) -> None:
+    def fail(batch: places.stores.Batch) -> None:
         with batch:
             image("one").push(within(batch), "v1")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        fail(places.Batch(str(path)))
+        fail(places.stores.Batch(str(path)))
     assert outside(path).resolve("v1") == image("one").descriptor
 
 
 def test_nothing_written_is_nothing_made(path: Path) -> None:
-    with places.Batch(str(path)) as batch:
+    with places.stores.Batch(str(path)) as batch:
         batch.flush()
     assert not path.exists()
 
 
-def test_many_names_are_one_rename(path: Path, batch: places.Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_names_are_one_rename(path: Path, batch: places.stores.Batch, monkeypatch: pytest.MonkeyPatch) -> None:
     """And all content is on disk before it gets its place, its folder before it gets its name."""
     image("first").push(within(batch), "v0")
     batch.flush()
@@ -118,13 +118,13 @@ def test_many_names_are_one_rename(path: Path, batch: places.Batch, monkeypatch:
     ]
 
 
-def test_it_writes_by_itself_before_it_grows(path: Path, batch: places.Batch) -> None:
+def test_it_writes_by_itself_before_it_grows(path: Path, batch: places.stores.Batch) -> None:
     for number in range(100):
         image(f"x{number}").push(within(batch), f"v{number}")
     assert len(list(Layout.images(str(path)))) >= 64
 
 
-def test_large_content_does_not_wait(path: Path, batch: places.Batch) -> None:
+def test_large_content_does_not_wait(path: Path, batch: places.stores.Batch) -> None:
     from bpfimg.oci import Descriptor
 
     content = bytes(3 << 20)
@@ -144,7 +144,7 @@ def test_eight_threads_lose_nothing(path: Path) -> None:
         legacy_signature(f"x{number}").push(source, one.descriptor.digest.tag + ".sig")
     failed: list[BaseException] = []
 
-    def work(batch: places.Batch, thread: int) -> None:
+    def work(batch: places.stores.Batch, thread: int) -> None:
         try:
             for number in range(thread, 40, 8):
                 for target in (within(batch), within(batch, Repository("registry.test", f"thread{thread}"))):
@@ -153,7 +153,7 @@ def test_eight_threads_lose_nothing(path: Path) -> None:
         except BaseException as error:  # noqa: BLE001  # it is looked at below
             failed.append(error)
 
-    with places.Batch(str(path)) as batch:
+    with places.stores.Batch(str(path)) as batch:
         threads = [threading.Thread(target=work, args=(batch, number)) for number in range(8)]
         for thread in threads:
             thread.start()
@@ -165,10 +165,10 @@ def test_eight_threads_lose_nothing(path: Path) -> None:
         assert outside(path).resolve(tag) == one.descriptor
         assert len(outside(path).referrers(one.descriptor.digest)) == 1
         assert outside(path).resolve(one.descriptor.digest.tag + ".sig")
-    assert places.fsck(str(path)).problems == ()
+    assert places.stores.fsck(str(path)).problems == ()
 
 
-def test_what_is_named_inside_the_lock_is_there_at_its_end(path: Path, batch: places.Batch) -> None:
+def test_what_is_named_inside_the_lock_is_there_at_its_end(path: Path, batch: places.stores.Batch) -> None:
     inside = within(batch)
     with inside.lock():
         with pytest.raises(LockTimeout):
@@ -181,7 +181,7 @@ def test_what_is_named_inside_the_lock_is_there_at_its_end(path: Path, batch: pl
     assert inside.resolve("v2") == image("theirs").descriptor
 
 
-def test_names_of_others_stay(path: Path, batch: places.Batch) -> None:
+def test_names_of_others_stay(path: Path, batch: places.stores.Batch) -> None:
     mine = image("mine").push(within(batch), "v1")
     theirs = image("theirs").push(outside(path), "v2")
     batch.flush()
@@ -191,11 +191,11 @@ def test_names_of_others_stay(path: Path, batch: places.Batch) -> None:
     }
 
 
-def test_a_full_disk_is_said_to_all(path: Path, batch: places.Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_said_to_all(path: Path, batch: places.stores.Batch, monkeypatch: pytest.MonkeyPatch) -> None:
     image("one").push(within(batch), "v1")
     batch.flush()
     before = (path / "index.json").read_bytes()
-    broken = places.Batch(str(path))
+    broken = places.stores.Batch(str(path))
     image("two").push(within(broken), "v2")
 
     def refuse(descriptor: int) -> None:
@@ -216,7 +216,7 @@ def test_a_full_disk_is_said_to_all(path: Path, batch: places.Batch, monkeypatch
 
 
 def test_content_that_was_pruned_meanwhile_gets_no_name(path: Path) -> None:
-    batch = places.Batch(str(path))
+    batch = places.stores.Batch(str(path))
     image("one").push(within(batch), "v1")
     batch.flush()
     within(batch).tag(image("one").descriptor, "v2")

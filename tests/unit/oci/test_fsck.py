@@ -35,7 +35,7 @@ def blob(path: Path, descriptor: Descriptor) -> Path:
 
 
 def problems(path: Path, *, repair: bool = False) -> list[tuple[str, str, tuple[str, ...]]]:
-    found = places.fsck(str(path), repair=repair).problems
+    found = places.stores.fsck(str(path), repair=repair).problems
     return [(each.kind, str(each.digest or ""), each.names) for each in found]
 
 
@@ -49,7 +49,7 @@ def test_a_sound_store(layout: Layout, path: Path) -> None:
     referrer(images[0].descriptor).push(layout)
     referrer(Descriptor.of(b"gone", CONFIG)).push(layout)  # what it is about need not be there
     image("nameless").push(layout)
-    done = places.fsck(str(path))
+    done = places.stores.fsck(str(path))
     assert done.problems == ()
     assert done.sound
     assert done.blobs == len(os.listdir(path / "blobs/sha256"))
@@ -58,7 +58,7 @@ def test_a_sound_store(layout: Layout, path: Path) -> None:
 
 
 def test_nothing_there_is_sound(path: Path) -> None:
-    assert places.fsck(str(path)) == places.Checked(0, 0, 0, ())
+    assert places.stores.fsck(str(path)) == places.stores.Checked(0, 0, 0, ())
     assert not path.exists()
 
 
@@ -86,8 +86,8 @@ def test_damaged_content_that_nothing_names(layout: Layout, path: Path) -> None:
     one.push(layout)
     blob(path, one.blobs[0][0]).write_bytes(b"x")
     assert problems(path) == [("damaged", str(one.blobs[0][0].digest), ())]
-    assert not places.fsck(str(path)).sound
-    assert places.fsck(str(path), repair=True).sound
+    assert not places.stores.fsck(str(path)).sound
+    assert places.stores.fsck(str(path), repair=True).sound
     assert problems(path) == []
     assert os.listdir(path / "ingest") == []
 
@@ -183,7 +183,7 @@ def test_a_writer_that_mends_it_meanwhile(layout: Layout, path: Path, monkeypatc
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "rename", mended)
-        places.fsck(str(path), repair=True)
+        places.stores.fsck(str(path), repair=True)
     assert problems(path) == []
     assert Manifest.parse(layout.fetch(layout.resolve("v1"))) == one.manifest
 
@@ -208,10 +208,10 @@ def test_what_is_no_layout(path: Path) -> None:
     path.mkdir()
     (path / "index.json").write_text("{}")
     with pytest.raises(StoreError, match="no oci-layout"):
-        places.fsck(str(path))
+        places.stores.fsck(str(path))
     (path / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
     with pytest.raises(StoreError, match="no list of manifests"):
-        places.fsck(str(path))
+        places.stores.fsck(str(path))
 
 
 def test_an_empty_image_is_whole(layout: Layout, path: Path) -> None:

@@ -423,7 +423,7 @@ class TestTheLocalStore:
         ]
         for each in listed(path):
             assert abs(time.time() - calendar.timegm(time.strptime(each.since, "%Y-%m-%dT%H:%M:%SZ"))) < 3600
-            assert places.measure(store, each.descriptor) == (each.size, each.platforms)
+            assert places.stores.measure(store, each.descriptor) == (each.size, each.platforms)
 
     def test_age_is_that_of_the_name(self, store: Layout, path: Path) -> None:
         image("one").push(store, "v1")
@@ -453,8 +453,8 @@ class TestTheLocalStore:
         assert list(entries(path)[0]["annotations"]) == [NAME]  # type: ignore[call-overload]
 
 
-def listed(path: Path) -> list[places.Stored]:
-    return places.listing(str(path))
+def listed(path: Path) -> list[places.stores.Stored]:
+    return places.stores.listing(str(path))
 
 
 class TestBareTags:

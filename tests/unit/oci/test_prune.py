@@ -45,8 +45,8 @@ def digests(*images: Image) -> set[str]:
     return {str(one.digest) for each in images for one in (each.descriptor, *(part for part, _ in each.blobs))}
 
 
-def prune(path: Path, **more: object) -> places.Pruned:
-    return places.prune(str(path), **more)  # type: ignore[arg-type]
+def prune(path: Path, **more: object) -> places.stores.Pruned:
+    return places.stores.prune(str(path), **more)  # type: ignore[arg-type]
 
 
 def edit(path: Path, change: object) -> None:
@@ -66,8 +66,8 @@ class TestWhatGoes:
         assert {str(digest) for digest, _ in done.removed} == gone
         assert there(path) == digests(image("one"))
         assert done.freed == sum(size for _, size in done.removed) > 0
-        assert prune(path) == places.Pruned()
-        assert places.fsck(str(path)).problems == ()
+        assert prune(path) == places.stores.Pruned()
+        assert places.stores.fsck(str(path)).problems == ()
 
     def test_a_dry_run_removes_nothing(self, layout: Layout, path: Path) -> None:
         image("two").push(layout)
@@ -109,7 +109,7 @@ class TestWhatGoes:
         assert len(json.loads((path / "index.json").read_text())["manifests"]) == 4
 
     def test_nothing_there(self, path: Path) -> None:
-        assert prune(path) == places.Pruned()
+        assert prune(path) == places.stores.Pruned()
         assert not path.exists()
 
 
@@ -135,14 +135,14 @@ class TestWhatStays:
         layout.tag(one, "v1")
         assert len(layout.referrers(one.digest)) == 1
         assert layout.resolve(one.digest.tag + ".sig")
-        assert places.fsck(str(path)).problems == ()
+        assert places.stores.fsck(str(path)).problems == ()
 
     def test_what_is_kept_by_its_digest(self, layout: Layout, path: Path) -> None:
         one = image().push(layout)
         layout.keep(one)
         referrer(one).push(layout)
         age(path)
-        assert prune(path) == places.Pruned()
+        assert prune(path) == places.stores.Pruned()
         layout.remove(one.digest)
         assert len(prune(path).removed) == len(digests(image(), referrer(one)))
 
@@ -156,14 +156,14 @@ class TestWhatStays:
         nested = Index.build([both.descriptor])
         layout.push(nested.descriptor, nested.raw, tag="multi")
         age(path)
-        assert prune(path) == places.Pruned()
-        assert places.fsck(str(path)).problems == ()
+        assert prune(path) == places.stores.Pruned()
+        assert places.stores.fsck(str(path)).problems == ()
 
     def test_the_images_of_loaded_programs(self, layout: Layout, path: Path) -> None:
         one = image().push(layout, "v1")
         layout.remove("v1")
         age(path)
-        assert prune(path, keep=[one.digest, Digest.of(b"not there")]) == places.Pruned()
+        assert prune(path, keep=[one.digest, Digest.of(b"not there")]) == places.stores.Pruned()
         assert there(path) == digests(image())
 
     def test_what_other_tools_put_there(self, layout: Layout, path: Path) -> None:
@@ -178,7 +178,7 @@ class TestWhatStays:
         theirs = [nameless.descriptor.to_dict(), Descriptor.of(strange, kind).to_dict()]
         edit(path, lambda entries: [*entries, *theirs])
         age(path)
-        assert prune(path) == places.Pruned()
+        assert prune(path) == places.stores.Pruned()
         edit(path, lambda entries: [])
         assert len(prune(path).removed) == 3 + 3
 
@@ -188,7 +188,7 @@ class TestWhatStays:
         theirs.push(layout)
         edit(path, lambda entries: [entries[0], {**theirs.descriptor.to_dict()}])
         age(path)
-        assert prune(path) == places.Pruned()
+        assert prune(path) == places.stores.Pruned()
         layout.remove("v1")
         assert len(prune(path).forgotten) == 1
         assert there(path) == set()
@@ -306,7 +306,7 @@ class TestBesideWriters:
             if not layout.exists(part):
                 layout.push(part, content)
         layout.push(one.descriptor, one.manifest.raw, tag="v1")
-        assert places.fsck(str(path)).problems == ()
+        assert places.stores.fsck(str(path)).problems == ()
         assert Manifest.parse(layout.fetch(layout.resolve("v1"))) == one.manifest
 
     def test_a_name_is_not_given_to_what_has_gone(self, layout: Layout, path: Path) -> None:

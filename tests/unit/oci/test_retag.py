@@ -37,8 +37,8 @@ def words(layout: Layout, tag: str) -> list[str]:
 
 def test_in_the_same_repository(here: Layout, path: Path) -> None:
     one = image().push(here, "v1")
-    assert places.retag(here, "v1", here, "stable") == one
-    assert places.retag(here, one.digest, here, "newest") == one
+    assert places.stores.retag(here, "v1", here, "stable") == one
+    assert places.stores.retag(here, one.digest, here, "newest") == one
     assert here.resolve("v1") == here.resolve("stable") == here.resolve("newest") == one
     assert len(json.loads((path / "index.json").read_text())["manifests"]) == 3
 
@@ -52,7 +52,7 @@ def test_evidence_counts_in_the_other_repository(here: Layout, there: Layout) ->
         referrer(subject, str(subject.digest)).push(here)
         legacy_signature("ours").push(here, subject.digest.tag + ".sig")
     legacy_signature("theirs").push(there, both.descriptor.digest.tag + ".sig")
-    assert places.retag(here, "v1", there, "v2") == both.descriptor
+    assert places.stores.retag(here, "v1", there, "v2") == both.descriptor
     assert there.resolve("v2") == both.descriptor
     for subject in (both.descriptor, images[0].descriptor):
         assert len(there.referrers(subject.digest)) == 1
@@ -66,9 +66,9 @@ def test_evidence_counts_in_the_other_repository(here: Layout, there: Layout) ->
 
 def test_what_is_not_there(here: Layout, there: Layout, path: Path) -> None:
     with pytest.raises(NotFound):
-        places.retag(here, "v1", there, "v2")
+        places.stores.retag(here, "v1", there, "v2")
     one = image()
     one.push(here, "v1")
     (path / "blobs/sha256" / one.blobs[1][0].digest.hex).unlink()
     with pytest.raises(NotFound, match="that the manifest names"):
-        places.retag(here, "v1", there, "v2")
+        places.stores.retag(here, "v1", there, "v2")

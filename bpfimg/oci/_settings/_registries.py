@@ -155,9 +155,9 @@ def short_name(name: str) -> str:
 def _matched(name: str, prefix: str) -> int:
     """Returns how much of `name` the prefix covers, 0 for nothing; as podman does it, ports need not be named."""
     if prefix.startswith("*."):
-        at = name.find(prefix[1:])
-        end = at + len(prefix) - 1
-        covers = at > 0 and "/" not in name[:at]
+        host = name.partition("/")[0].partition(":")[0]
+        end = len(host)
+        covers = host.endswith(prefix[1:]) and end >= len(prefix)
     else:
         end = len(prefix)
         covers = name.startswith(prefix)

@@ -97,6 +97,7 @@ def test_the_example_of_the_manual_page(files: Files) -> None:
         ("sub.a.test/z", "wild.test"),
         ("deep.sub.a.test:5000/z", "wild.test"),
         ("notaa.test/z", "notaa.test"),
+        ("x.a.test.y.a.test/z", "wild.test"),
         ("a.test.evil.test/z", "a.test.evil.test"),
         ("evil.test/sub.a.test/z", "evil.test"),
     ],

@@ -176,13 +176,16 @@ class DockerDaemon:
     @property
     def _stage(self) -> Archive:
         """What was pushed: in a file without a name, beside others of its kind."""
+        import os
         import tempfile
 
         from bpfimg.oci._archives._archive import Archive
 
         with self._lock:
             if self._staged is None:
-                self._staged = Archive(f"{tempfile.gettempdir()}/staged", self.repository, limits=self._limits)
+                # a name that nobody guesses: what somebody had put there would be read as what was pushed
+                path = f"{tempfile.gettempdir()}/bpfimg-{os.urandom(16).hex()}"
+                self._staged = Archive(path, self.repository, limits=self._limits)
             return self._staged
 
     def _read(self, name: str) -> Saved:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bpfimg._value import value
-from bpfimg.errors import ImageError, RegistryError, StoreError, UsageError, quoted
+from bpfimg.errors import RegistryError, UsageError, quoted
 from bpfimg.oci._login._auth_file import AuthFile, bare, login_entry, server_key
 from bpfimg.oci._login._auth_file_change import change
 from bpfimg.oci._login._credential_program import Program
@@ -105,11 +105,6 @@ def _read(path: str) -> AuthFile:
         return AuthFile.read(path)
     except FileNotFoundError:
         return AuthFile(path)
-    except (OSError, StoreError, ImageError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise RegistryError(
-            f"the auth file {path} cannot be used: {reason}", hint="mend it, or name another with --authfile"
-        ) from error
 
 
 def _put(entries: dict[str, object], key: str, entry: dict[str, object]) -> bool:

@@ -6,7 +6,7 @@ import binascii
 from base64 import b64decode, b64encode
 
 from bpfimg._value import field, value
-from bpfimg.errors import RegistryError
+from bpfimg.errors import ImageError, RegistryError, StoreError
 from bpfimg.oci._json import parse_object
 from bpfimg.oci._store._files import read_file
 
@@ -48,11 +48,17 @@ class AuthFile:
 
     @staticmethod
     def read(path: str) -> AuthFile:
-        """FileNotFoundError passes through; OSError, StoreError and ImageError say what is wrong with it."""
-        return AuthFile.parse(path, parse_auth_file(read_file(path, FILE_LIMIT), path))
+        """Returns what is in the file; FileNotFoundError passes through, RegistryError says what is wrong with it."""
+        try:
+            return AuthFile.parse(path, parse_auth_file(read_file(path, FILE_LIMIT), path))
+        except FileNotFoundError:
+            raise
+        except (OSError, StoreError, ImageError) as error:
+            raise unusable(path, error) from error
 
     @staticmethod
     def parse(path: str, document: Mapping[str, object]) -> AuthFile:
+        """Returns what of a document is understood; whatever else stands in it is nobody's business here."""
         if is_legacy(path):
             return AuthFile(path, document)
         auths, programs, default = (document.get(key) for key in ("auths", "credHelpers", "credsStore"))
@@ -96,6 +102,13 @@ class AuthFile:
 def parse_auth_file(raw: bytes, path: str) -> dict[str, object]:
     """Returns the whole document, nothing for an empty file, as docker does; ImageError for another than JSON."""
     return parse_object(raw, path, limit=FILE_LIMIT) if raw.strip() else {}
+
+
+def unusable(path: str, error: Exception) -> RegistryError:
+    """Returns the error for a file that cannot be read, or is none of these."""
+    reason = error.strerror if isinstance(error, OSError) else error
+    hint = "mend it, or name another with --authfile"
+    return RegistryError(f"the auth file {path} cannot be used: {reason}", hint=hint)
 
 
 def is_legacy(path: str) -> bool:

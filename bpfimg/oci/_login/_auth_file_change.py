@@ -7,7 +7,7 @@ import os
 from contextlib import contextmanager, suppress
 
 from bpfimg.errors import ImageError, RegistryError, StoreError
-from bpfimg.oci._login._auth_file import FILE_LIMIT, is_legacy, parse_auth_file
+from bpfimg.oci._login._auth_file import FILE_LIMIT, is_legacy, parse_auth_file, unusable
 from bpfimg.oci._store._files import read_file, write_all
 from bpfimg.oci._store._lock import take
 
@@ -42,9 +42,7 @@ def change(path: str, edit: Edit, *, lock_timeout: float) -> bool:
             hint="name another with --authfile",
         ) from error
     except (ImageError, StoreError) as error:
-        raise RegistryError(
-            f"the auth file {path} cannot be used: {error}", hint="mend it, or name another with --authfile"
-        ) from error
+        raise unusable(path, error) from error
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from _thread import allocate_lock
 
-from bpfimg.errors import ImageError, RegistryError, StoreError
+from bpfimg.errors import RegistryError
 from bpfimg.oci._login._auth_file import AuthFile, Credentials, credentials, namespace_keys, server_key
 from bpfimg.oci._settings._registries import AUTH_FILES
 
@@ -73,11 +73,10 @@ def auth_files(options: RegistryOptions) -> Iterator[AuthFile]:
         except FileNotFoundError as error:
             if path == options.authfile:
                 raise RegistryError(f"the auth file {path} does not exist, expected one with credentials") from error
-        except (OSError, StoreError, ImageError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
+        except RegistryError as error:
             if path == options.authfile:
-                raise RegistryError(f"the auth file {path} cannot be used: {reason}") from error
-            options.warn(f"the auth file {path} is passed over: {reason}")
+                raise
+            options.warn(f"{error}; it is passed over")
 
 
 def _in_file(file: AuthFile, repository: Repository, options: RegistryOptions, answers: Answers) -> Credentials | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bpfimg.errors import ImageError, RegistryError, StoreError
+from bpfimg.errors import RegistryError
 from bpfimg.oci._login._auth_file import AuthFile, server_key
 
 TYPE_CHECKING = False
@@ -50,7 +50,7 @@ def _file_of(user: str, host: str) -> str:
     ):
         try:
             file = AuthFile.read(path)
-        except (OSError, StoreError, ImageError, RegistryError):
+        except (FileNotFoundError, RegistryError):
             continue
         if file.keys_like(server_key(host)) or any(file.keeper(host)):
             return path

@@ -298,6 +298,14 @@ class TestImages:
         layout.remove("v1")
         assert entries(path) == []
 
+    def test_named_within_limits(self, layout: Layout, path: Path) -> None:
+        image("one").push(layout, "v1")
+        with pytest.raises(StoreError, match="has more than 10 bytes"):
+            Layout.named(str(path), limits=places.Limits(layout=10))
+        found, selector = Layout.named(f"{path}:registry.test/acme/xdp:v1", limits=places.Limits(document=10))
+        with pytest.raises(ImageError, match="expected at most 10"):
+            found.fetch(found.resolve(selector))
+
     def test_named(self, layout: Layout, path: Path) -> None:
         one = image("one").push(layout, "v1")
         for text in (str(path), f"{path}:registry.test/acme/xdp:v1", f"{path}:registry.test/acme/xdp@{one.digest}"):

@@ -101,7 +101,15 @@ def test_a_tag_in_a_layout_is_found_by_the_words_that_wrote_it(cli: Cli) -> None
         place = f"oci:{cli.folder}/usb:{name}"
         cli("copy", "x/y:v1", place)
         assert cli.json("object", "inspect", place)["reference"] == place
-    error = cli.error("copy", "x/y:v1", f"oci:{cli.folder}/usb", expect=2)
+
+
+def test_a_path_alone_takes_the_name_of_the_image_when_it_has_one(cli: Cli) -> None:
+    (cli.folder / "le.o").write_bytes(example("xdp_pass"))
+    cli("build", "-t", "x/y:v1", "le.o")
+    (made,) = cli.json("images", "copy", "x/y:v1", f"oci:{cli.folder}/usb")["images"]
+    assert made["reference"] == f"oci:{cli.folder}/usb:docker.io/x/y:v1"
+    cli("copy", "x/y:v1", f"oci:{cli.folder}/bare:v1")
+    error = cli.error("copy", f"oci:{cli.folder}/bare:v1", f"oci:{cli.folder}/other", expect=2)
     assert "says no name" in error["message"]
 
 

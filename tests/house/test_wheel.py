@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -36,7 +37,8 @@ def test_the_wheel_is_pure_python_and_brings_the_command(wheel: Path) -> None:
 def test_no_test_folder_is_skipped_in_silence() -> None:
     """pytest's default list of folders to skip holds `build`; ours must not, or tests/unit/build never runs."""
     argv = [sys.executable, "-m", "pytest", "--collect-only", "-q", "tests/unit"]
-    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    environ = {**os.environ, "PYTEST_ADDOPTS": ""}  # a -v there would undo the -q
+    done = subprocess.run(argv, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout[-2000:]
     for folder in sorted({path.parent.relative_to(ROOT) for path in (ROOT / "tests" / "unit").rglob("test_*.py")}):
         assert f"{folder}/test_" in done.stdout, f"{folder} is not collected"

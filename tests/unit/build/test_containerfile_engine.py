@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -14,9 +14,6 @@ from bpfimg.build import _engine
 from bpfimg.errors import Error, ImageError, UsageError
 from bpfimg.oci import Platform, Repository
 from tests.support.objects import example
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 REPOSITORY = Repository.parse("registry.example/team/xdp_counter")
 IMAGE = build.image(example("xdp_counter"), file_name="xdp.o", platform=Platform("linux", "amd64"))
@@ -99,16 +96,6 @@ def test_the_context_holds_two_files_of_nobody() -> None:
             ("Containerfile", 0, "", 0, 0o644),
             ("xdp.o", 0, "", 0, 0o644),
         ]
-
-
-def test_where_podman_listens(tmp_path: Path) -> None:
-    assert _engine._podman_socket({}) == "unix:///run/podman/podman.sock"
-    assert _engine._podman_socket({"CONTAINER_HOST": "tcp://a:1"}) == "tcp://a:1"
-    runtime = {"XDG_RUNTIME_DIR": str(tmp_path)}
-    assert _engine._podman_socket(runtime) == "unix:///run/podman/podman.sock"
-    (tmp_path / "podman").mkdir()
-    (tmp_path / "podman/podman.sock").touch()
-    assert _engine._podman_socket(runtime) == f"unix://{tmp_path}/podman/podman.sock"
 
 
 def test_other_engines_are_unknown() -> None:

@@ -92,10 +92,10 @@ def password(*, confirm: bool = False) -> bytes:
         return given.encode()
     if not sys.stdin.isatty():
         raise UsageError("no password for the key: COSIGN_PASSWORD is not set and there is no terminal to ask on")
-    from getpass import getpass
+    from bpfimg.cli._password import ask
 
-    first = getpass("Password for the private key: ", stream=sys.stderr)
-    if confirm and getpass("The same again: ", stream=sys.stderr) != first:
+    first = ask("Password for the private key: ")
+    if confirm and ask("The same again: ") != first:
         raise UsageError("the two passwords differ, expected the same twice")
     return first.encode()
 

@@ -58,7 +58,9 @@ def parse(words: Sequence[str]) -> places.Limits:
             rows = ", ".join(f"{each}={_shown(getattr(usual, each))}" for each in known)
             raise UsageError(f"there is no limit {quoted(name)}, expected one of {', '.join(known)}", hint=rows)
         if not equals or value is None:
-            raise UsageError(f"--limit is {quoted(word)}, expected NAME=VALUE such as {name}={getattr(usual, name)}")
+            raise UsageError(
+                f"--limit is {quoted(word)}, expected NAME=VALUE such as {name}={_shown(getattr(usual, name))}"
+            )
         found[name] = int(value[1]) * _UNITS[(value[2] or "").lower()]
     return replace(usual, **found) if found else usual
 

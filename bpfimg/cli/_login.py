@@ -81,8 +81,7 @@ def _from_terminal(username: str, registry: str) -> str:
             "no password: standard input is no terminal to ask on, expected --password-stdin",
             hint="or set BPFIMG_USERNAME and BPFIMG_PASSWORD",
         )
-    from getpass import getpass
-
+    from bpfimg.cli._password import ask
     from bpfimg.cli._render import clean
 
-    return getpass(f"Password of {clean(username)} at {clean(registry)}: ", stream=sys.stderr)
+    return ask(f"Password of {clean(username)} at {clean(registry)}: ")

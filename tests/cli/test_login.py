@@ -153,11 +153,12 @@ def test_words_that_are_none(cli: Cli, words: tuple[str, ...], sentence: str) ->
     assert sentence in cli.error(*words, expect=2)["message"]
 
 
-def test_a_terminal_is_asked_and_shows_nothing(cli: Cli, server: Server, tmp_path: Path) -> None:
+def typed(cli: Cli, server: Server, keys: bytes) -> tuple[int, bytes]:
+    """The exit code of `bpfimg login`, and what a terminal shows, when somebody types `keys` for a password."""
     ours, theirs = pty.openpty()
     running = subprocess.Popen(
         [sys.executable, "-m", "bpfimg", "login", "-u", USER, server.host],
-        cwd=tmp_path,
+        cwd=cli.folder,
         env={**os.environ, **cli.environ},
         stdin=theirs,
         stdout=theirs,
@@ -167,11 +168,9 @@ def test_a_terminal_is_asked_and_shows_nothing(cli: Cli, server: Server, tmp_pat
     os.close(theirs)
     shown = b""
     try:
-        while b"Password of" not in shown or not shown.rstrip(b"\r\n").endswith(b": "):
+        while b"Password of" not in shown or not shown.endswith(b": "):
             shown += os.read(ours, 1024)
-            if shown.endswith(b": "):
-                break
-        os.write(ours, PASSWORD.encode() + b"\n")
+        os.write(ours, keys)
         while True:
             try:
                 part = os.read(ours, 1024)
@@ -180,13 +179,26 @@ def test_a_terminal_is_asked_and_shows_nothing(cli: Cli, server: Server, tmp_pat
             if not part:
                 break
             shown += part
-        assert running.wait(60) == 0, shown
+        return running.wait(60), shown
     finally:
         running.kill()
         running.wait()
         os.close(ours)
+
+
+def test_a_terminal_is_asked_and_shows_nothing(cli: Cli, server: Server, tmp_path: Path) -> None:
+    code, shown = typed(cli, server, PASSWORD.encode() + b"\n")
+    assert code == 0, shown
     assert PASSWORD.encode() not in shown
     assert list(entries(tmp_path / "config.json")) == [server.host]
+
+
+def test_the_end_of_input_is_no_password(cli: Cli, server: Server) -> None:
+    code, shown = typed(cli, server, b"\x04")
+    assert (code, shown.splitlines()[1:]) == (
+        2,
+        [b"bpfimg: error: no password was typed: the input ended, expected a password"],
+    )
 
 
 # with others

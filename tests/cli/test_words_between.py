@@ -120,3 +120,13 @@ def test_the_store_is_never_where_one_happens_to_be(odd: dict[str, str]) -> None
 
     found = resolve(Namespace(), {"HOME": "/home/me", **odd}, 1000)
     assert found.store == f"{odd.get('HOME', '/home/me').rstrip('/')}/.local/share/bpfimg/store"
+
+
+def test_hints_for_bounds_and_proxies(cli: Cli, name: str) -> None:
+    error = cli.error("copy", "oci:usb", "oci:a", "--limit", "copy=1KiB", expect=1)
+    assert error["message"] == "the image and what goes with it come to over 1024 bytes"
+    assert error["hint"] == "`--limit copy=SIZE` takes more"
+    assert "such as copy=1GiB" in cli.error("copy", "oci:usb", "oci:a", "--limit", "copy", expect=2)["message"]
+    closed = {"HTTPS_PROXY": "http://127.0.0.1:1", "NO_PROXY": "", "https_proxy": ""}
+    said = cli("pull", name, expect=1, **closed).stderr
+    assert "the proxy gives no connection (Connection refused)" in said

@@ -75,7 +75,10 @@ class Mover:
     def _spend(self, blobs: Iterable[Descriptor]) -> None:
         self._bytes += sum(each.size for each in blobs)
         if self._bytes > self._limits.copy:
-            raise TooMuch(f"what goes with the image comes to over {self._limits.copy} bytes")
+            raise TooMuch(
+                f"the image and what goes with it come to over {self._limits.copy} bytes",
+                hint="`--limit copy=SIZE` takes more",
+            )
 
     def _one(self, blob: Descriptor) -> NotFound | ImageError | None:
         if self._together is None:

@@ -118,7 +118,10 @@ class Trees:
         self._parts += len(children)
         self._bytes += descriptor.size
         if self._parts > self._limits.copy_parts:
-            raise TooMuch(f"what goes with the image comes to over {self._limits.copy_parts} parts")
+            raise TooMuch(
+                f"the image and what goes with it come to over {self._limits.copy_parts} parts",
+                hint="`--limit copy_parts=NUMBER` takes more",
+            )
         if self._bytes > self._limits.blob:
             raise TooMuch(f"the manifests that go with the image come to over {self._limits.blob} bytes")
 

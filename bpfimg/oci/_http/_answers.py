@@ -161,7 +161,9 @@ def no_answer(error: HTTPError, doing: str, host: str) -> RegistryError:
     if isinstance(error, exceptions.TimeoutError):
         return Interrupted(f"{sentence}it does not answer in time")
     if isinstance(error, exceptions.ProxyError):
-        return Interrupted(f"{sentence}the proxy gives no connection ({quoted(cause or error)})")
+        below = error.original_error  # urllib3's own, around the system's
+        reason = getattr(below.__cause__, "strerror", None) or quoted(below)
+        return Interrupted(f"{sentence}the proxy gives no connection ({reason})")
     if type(inner) in (HTTPException, LineTooLong) or isinstance(error, exceptions.LocationValueError):
         return RegistryError(f"{sentence}that is no answer by the rules of HTTP ({quoted(inner)})")
     return Interrupted(f"{sentence}the connection broke ({quoted(error)})")

@@ -78,7 +78,7 @@ def replacing(path: str, lock_timeout: float) -> Iterator[Draft]:
     Only one at a time, of all processes: LockTimeout when another writer takes too long. StoreError when it cannot be
     written; what was at `path` is there until the rename, which is the point of no return.
     """
-    path = os.path.realpath(path)
+    path = _followed(path)
     folder, name = os.path.split(path)
     short = os.fsencode(name)[:_LONGEST].decode("utf-8", "ignore")
     draft = os.path.join(folder, f".{short}.bpfimg-draft")
@@ -128,6 +128,22 @@ def _locked(draft: str, mode: int, lock_timeout: float) -> int:
         finally:
             if not kept:
                 os.close(descriptor)
+
+
+def _followed(path: str) -> str:
+    """Where a link leads, but not one of another user: in /tmp that would choose what root writes to, and the kernel
+    (`fs.protected_symlinks`) only keeps from that who lets it follow."""
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return os.path.realpath(path)
+    except OSError as error:
+        raise archive_error("write", path, error) from error
+    if stat.S_ISLNK(found.st_mode) and found.st_uid not in (0, os.geteuid()):
+        raise StoreError(
+            f"{path} is a symbolic link of another user, expected a file", hint="name the file that it leads to"
+        )
+    return os.path.realpath(path)
 
 
 def _mode(path: str) -> int | None:

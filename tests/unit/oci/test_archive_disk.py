@@ -106,6 +106,25 @@ def test_a_full_disk_is_said_and_changes_nothing(room: int, tmp_path: Path) -> N
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="needs a user whom permissions bind (root passes)")
+def test_a_link_of_another_user_does_not_choose_the_file(tmp_path: Path) -> None:
+    """The kernel does not follow one in /tmp; whoever asks where it leads, and goes there, must look for himself."""
+    link = tmp_path / "images.tar"
+    link.symlink_to(tmp_path / "real.tar")
+    with places.Archive(str(link), REPOSITORY) as archive:
+        image().push(archive, "v1")
+    assert link.is_symlink()
+    if os.geteuid():
+        pytest.skip("only root can make links that are somebody else's")
+    os.chown(link, 65534, 65534, follow_symlinks=False)
+    (tmp_path / "real.tar").unlink()
+    with (
+        pytest.raises(StoreError, match="link of another user"),
+        places.Archive(str(link), REPOSITORY) as archive,
+    ):
+        image().push(archive, "v1")
+    assert not (tmp_path / "real.tar").exists()
+
+
 def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     try:

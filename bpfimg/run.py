@@ -73,18 +73,11 @@ def fetch(
 
     bounds = limits or places.Limits()
     wanted = (Platform.host(),) if platforms is None else tuple(platforms)
-    held = _held(store, reference, wanted, bounds) if pull == "missing" else None
-    if held is not None:
-        return held
+    if pull == "missing" and (whole := _held(store, reference, wanted, bounds)) is not None:
+        return whole
     held = _held(store, reference, wanted, bounds, evidence=False)
     if pull == "never":
-        if held is None:
-            what = "not whole" if _is_named(store, reference) else "not"
-            raise NotFound(
-                f"{reference} is {what} in the local store, expected it there with --pull never",
-                hint="`bpfimg pull` fetches it, `--pull missing` would have",
-            )
-        return held
+        return _only_here(store, reference, held)
     try:
         remote = registry()
         top = _meant(remote, reference, held)
@@ -99,6 +92,19 @@ def fetch(
             raise
         warn(f"{error}; going on with {held.digest} from the local store")
         return held
+
+
+def _only_here(store: Target, reference: Reference, held: Descriptor | None) -> Descriptor:
+    """What the store holds; NotFound when it does not hold it, or not whole."""
+    from bpfimg.errors import NotFound
+
+    if held is None:
+        what = "not whole" if _is_named(store, reference) else "not"
+        raise NotFound(
+            f"{reference} is {what} in the local store, expected it there with --pull never",
+            hint="`bpfimg pull` fetches it, `--pull missing` would have",
+        )
+    return held
 
 
 def _is_named(store: Target, reference: Reference) -> bool:

@@ -48,13 +48,6 @@ class Repository:
         return Repository(host, path)
 
     @property
-    def display(self) -> str:
-        """The shortest spelling that means the same."""
-        if self.host != "docker.io":
-            return str(self)
-        return self.path.removeprefix("library/") if self.path.count("/") == 1 else self.path
-
-    @property
     def endpoint(self) -> str:
         """The host (and port) that answers for this repository."""
         return "registry-1.docker.io" if self.host == "docker.io" else self.host

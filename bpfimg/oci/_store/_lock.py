@@ -23,10 +23,6 @@ class FileLock:
         self._depth = 0
         self._descriptor = -1
 
-    @property
-    def held(self) -> bool:
-        return self._depth > 0
-
     def __enter__(self) -> None:
         self._mine.acquire()
         entered = False

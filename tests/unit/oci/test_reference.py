@@ -66,18 +66,6 @@ def test_whatever_is_parsed_is_safe(text: str) -> None:
     assert ".." not in str(found).split("/")
 
 
-def test_display_is_short_and_means_the_same() -> None:
-    for text, display in (
-        ("busybox", "busybox"),
-        ("acme/xdp", "acme/xdp"),
-        ("docker.io/library/a/b", "library/a/b"),
-        ("quay.io/a/b", "quay.io/a/b"),
-    ):
-        repository = Repository.parse(text)
-        assert repository.display == display
-        assert Repository.parse(repository.display) == repository
-
-
 def test_the_endpoint_of_docker_hub() -> None:
     assert Repository.parse("busybox").endpoint == "registry-1.docker.io"
     assert Repository.parse("quay.io/a").endpoint == "quay.io"

@@ -68,10 +68,9 @@ def names(text: str) -> tuple[Reference, ...]:
     """What a bare name may mean, the first first: for short names by registries.conf(5), else what it says."""
     import os
 
-    from bpfimg.oci import Reference, places
+    from bpfimg.oci import Reference, Repository, places
 
-    first = text.partition("/")[0]
-    if "/" in text and ("." in first or ":" in first or first == "localhost"):
+    if Repository.has_host(text):
         return (Reference.parse(text),)
     return places.Registries.load(os.environ, os.geteuid()).candidates(text)
 

@@ -36,16 +36,20 @@ class Repository:
     @staticmethod
     def parse(text: str) -> Repository:
         """Returns the repository that `text` names, Docker Hub's short forms included; UsageError when none."""
-        first, slash, rest = text.partition("/")
-        # docker's rule: the first word is a host when it could not be the first word of a path on Docker Hub
-        if slash and ("." in first or ":" in first or first == "localhost"):
-            host, path = first, rest
+        if Repository.has_host(text):
+            host, _, path = text.partition("/")
         else:
             host, path = "docker.io", text
         if host in _DOCKER_HUB:
             host = "docker.io"
             path = path if "/" in path else f"library/{path}"
         return Repository(host, path)
+
+    @staticmethod
+    def has_host(text: str) -> bool:
+        """Says whether a name begins with its registry; one without is short."""
+        first, slash, _ = text.partition("/")
+        return bool(slash) and is_host(first)
 
     @property
     def endpoint(self) -> str:
@@ -99,6 +103,12 @@ class Reference:
     def with_digest(self, digest: Digest) -> Reference:
         """Returns this reference fixed to `digest`; the tag stays, for people."""
         return Reference(self.repository, self.tag, digest)
+
+
+def is_host(word: str) -> bool:
+    """Says whether the first word of a name is a registry, by docker's rule: when it could not begin a path on Docker
+    Hub."""
+    return "." in word or ":" in word or word == "localhost"
 
 
 def check_tag(tag: str) -> str:

@@ -7,7 +7,7 @@ from bpfimg.errors import RegistryError, UsageError, quoted
 from bpfimg.oci._login._auth_file import AuthFile, bare, login_entry, server_key
 from bpfimg.oci._login._auth_file_change import change
 from bpfimg.oci._login._credential_program import Program
-from bpfimg.oci._reference import Repository
+from bpfimg.oci._reference import Repository, is_host
 from bpfimg.oci._settings._registries import AUTH_FILES
 
 TYPE_CHECKING = False
@@ -56,7 +56,7 @@ def parse_registry(text: str) -> tuple[str, str]:
     host, slash, path = text.partition("/")
     host = bare(host)
     try:
-        if "://" in text or not ("." in host or ":" in host or host == "localhost") or (slash and not path):
+        if "://" in text or not is_host(host) or (slash and not path):
             raise UsageError("a registry has a dot or a port in its name, and nothing before it")
         Repository(host, path or "any")
     except UsageError as error:

@@ -145,8 +145,7 @@ NONE = Registries()
 def short_name(name: str) -> str:
     """Returns `name` without tag and digest when it names no registry, "" when it does."""
     head = name.partition("@")[0]
-    first, slash, _ = head.partition("/")
-    if slash and ("." in first or ":" in first or first == "localhost"):
+    if Repository.has_host(head):
         return ""
     last = head.rpartition("/")[2]
     return head[: len(head) - len(last)] + last.partition(":")[0]

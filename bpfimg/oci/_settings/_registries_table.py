@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bpfimg.errors import RegistryError, UsageError, quoted
-from bpfimg.oci._reference import Repository
+from bpfimg.oci._reference import Repository, is_host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Table:
 
 def _is_place(text: str) -> bool:
     host = text.partition("/")[0]
-    if not ("." in host or ":" in host or host == "localhost"):
+    if not is_host(host):
         return False
     try:
         Repository(host, "x")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 from bpfimg._value import value
 from bpfimg.errors import Error
@@ -84,13 +85,21 @@ def _place_of(text: str) -> tuple[str, str]:
 
 def _finished(one: Callable[[Job], Outcome], jobs: Sequence[Job], workers: int) -> Iterator[Outcome]:
     """Yields what `one` makes of each job, in the order in which they finish."""
-    from concurrent.futures import ThreadPoolExecutor, as_completed
+    from concurrent.futures import Future, ThreadPoolExecutor
+    from queue import Empty, SimpleQueue
 
+    done: SimpleQueue[Future[Outcome]] = SimpleQueue()
     pool = ThreadPoolExecutor(max(min(workers, len(jobs)), 1))
     finished = False
     try:
-        for future in as_completed([pool.submit(one, job) for job in jobs]):
-            yield future.result()
+        for job in jobs:
+            pool.submit(one, job).add_done_callback(done.put)
+        left = len(jobs)
+        while left:
+            with suppress(Empty):
+                # no longer: a signal that comes just before a wait begins is seen when it ends
+                yield done.get(timeout=_SECONDS).result()
+                left -= 1
         finished = True
     finally:
         # whoever pressed Ctrl-C does not wait for eight registries

@@ -11,6 +11,7 @@ from bpfimg.oci._archives._docker_archive import Saved, full_name
 from bpfimg.oci._archives._tar_index import TarIndex
 from bpfimg.oci._json import canonical
 from bpfimg.oci._store._entries import NAME, SUBJECT, Entries, annotations_of, described
+from bpfimg.oci._store._naming import check_version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -184,8 +185,7 @@ def _layout_entries(archive: TarIndex, docker: bool, limits: Limits) -> Entries 
     version, index = archive.find("oci-layout"), archive.find("index.json")
     if version is None or index is None:
         return None
-    if b'"1.0.0"' not in archive.read(version, _VERSION_LIMIT):
-        raise StoreError(f"{archive.path} holds an image layout of an unknown version, expected 1.0.0")
+    check_version(archive.read(version, _VERSION_LIMIT), f"{archive.path} holds")
     where = f"index.json in {archive.path}"
     entries = Entries.parse(archive.read(index, limits.document), where, limits.document)
     return _by_full_name(entries) if docker else entries

@@ -12,7 +12,7 @@ from bpfimg.oci._archives._spool import Spool
 from bpfimg.oci._archives._tar_draft import replacing
 from bpfimg.oci._check import checked
 from bpfimg.oci._descriptor import Descriptor, Platform
-from bpfimg.oci._store._naming import blob_name
+from bpfimg.oci._store._naming import VERSION_FILE, blob_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from bpfimg.oci._archives._tar_draft import Draft
     from bpfimg.oci._digest import Digest
     from bpfimg.oci._limits import Limits
-
-_VERSION = b'{"imageLayoutVersion":"1.0.0"}'
 
 
 class ArchiveFile:
@@ -148,7 +146,10 @@ class ArchiveFile:
             return b"".join(found.pieces(digest))
 
         entries, digests = kept(current.entries, read, lambda digest: place(digest) is not None)
-        documents = {"oci-layout": _VERSION, "index.json": self._bound("index.json", entries.raw, self.limits.document)}
+        documents = {
+            "oci-layout": VERSION_FILE,
+            "index.json": self._bound("index.json", entries.raw, self.limits.document),
+        }
         raw, left = docker_index(images_in(entries), read, Platform.host())
         if self.docker or raw != b"[]":  # where it holds several, podman loads an OCI archive by this list alone
             documents["manifest.json"] = self._bound("manifest.json", raw, self.limits.document)

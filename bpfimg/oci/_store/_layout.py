@@ -30,7 +30,7 @@ from bpfimg.oci._store._files import (
     write_file,
 )
 from bpfimg.oci._store._lock import FileLock
-from bpfimg.oci._store._naming import Naming, blob_name, missing, write_names
+from bpfimg.oci._store._naming import VERSION_FILE, Naming, blob_name, check_version, missing, write_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from bpfimg.oci._store._batch import Batch
     from bpfimg.oci._target import Source
 
-_VERSION = b'{"imageLayoutVersion":"1.0.0"}'
 _OURS = {"oci-layout", "index.json", "blobs", "ingest", ".lock"}
 _SMALL = 1 << 20  # bytes of content that waits for others in a batch
 RACY = 100_000_000
@@ -276,7 +275,7 @@ class Layout:
                 make_inside(self.path, *name.split("/"))
             with self._lock:
                 if not os.path.exists(f"{self.path}/oci-layout"):
-                    write_file(self.path, "oci-layout", _VERSION)
+                    write_file(self.path, "oci-layout", VERSION_FILE)
                 if not os.path.exists(f"{self.path}/index.json"):
                     Entries.load(self.path, self.limits.layout).save(self.path, self.limits.layout)
         except OSError as error:
@@ -334,8 +333,7 @@ def load(path: str, limits: Limits = DEFAULT) -> Entries:
         return Entries({}, b"")
     except OSError as error:
         raise store_error("read", f"{path}/oci-layout", error) from error
-    if b'"1.0.0"' not in version:
-        raise StoreError(f"{path} is an image layout of an unknown version, expected 1.0.0")
+    check_version(version, f"{path} is")
     return Entries.load(path, limits.layout)
 
 

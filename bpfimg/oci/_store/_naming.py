@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from bpfimg._value import value
-from bpfimg.errors import NotFound
+from bpfimg.errors import NotFound, StoreError
 from bpfimg.oci._digest import ALGORITHMS
 from bpfimg.oci._limits import DEFAULT
 from bpfimg.oci._store._entries import Entries
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from bpfimg.oci._digest import Digest
     from bpfimg.oci._limits import Limits
 
+VERSION_FILE = b'{"imageLayoutVersion":"1.0.0"}'
+"""The file `oci-layout`, which makes a directory, or an archive, an image layout."""
 STALE = 3600.0
 """Seconds after which a draft belongs to a writer that died, and content without a name to nobody."""
 
@@ -30,6 +32,12 @@ class Naming:
     descriptor: Descriptor
     annotations: Mapping[str, str]
     parts: tuple[Descriptor, ...]
+
+
+def check_version(content: bytes, what: str) -> None:
+    """Refuses (StoreError) what says of itself that it is a layout of another version; `what` begins the sentence."""
+    if b'"1.0.0"' not in content:
+        raise StoreError(f"{what} an image layout of an unknown version, expected 1.0.0")
 
 
 def blob_name(digest: Digest) -> str:

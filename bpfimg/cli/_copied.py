@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bpfimg.errors import RegistryError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.cli._copy_options import Copying
@@ -10,6 +12,9 @@ if TYPE_CHECKING:
     from bpfimg.oci import Descriptor, Target, places
 
 __all__ = ["copied", "moved"]
+
+_NOT_WHOLE = ("MANIFEST_BLOB_UNKNOWN", "MANIFEST_UNKNOWN")
+"""What registries say of an index that names images which they do not have."""
 
 
 def copied(options: Options, found: Found, target: Target, tag: str | None, what: Copying) -> Descriptor:
@@ -34,7 +39,7 @@ def moved(
 ) -> Descriptor:
     """Copies what `what` says of an image; returns the descriptor of what was named."""
     from bpfimg.cli._limits import limits
-    from bpfimg.cli._parser import note
+    from bpfimg.cli._parser import note, warn
     from bpfimg.oci import Index, copy, parse_document, places
 
     descriptor, platforms = found.descriptor, what.platforms
@@ -44,20 +49,27 @@ def moved(
         assert isinstance(document, Index)
         descriptor, platforms = document.select(platforms[0]), ()
         note(options, f"of {found.name}, {descriptor.digest} is the image for {what.platforms[0]}")
+    elif what.flatten:
+        warn(f"{found.name} is one image and no index: it is copied as it is, for {what.platforms[0]} or not")
     if isinstance(target, places.DockerDaemon) and not platforms:
         platforms = (target.platform,)  # an engine has one image under a name
-    top = copy(
-        found.place,
-        descriptor,
-        target,
-        tag,
-        referrers=what.referrers,
-        platform=platforms,
-        limits=limits(options),
-        progress=progress,
-        at_once=at_once,
-        together=options.open.together,
-    )
+    try:
+        top = copy(
+            found.place,
+            descriptor,
+            target,
+            tag,
+            referrers=what.referrers,
+            platform=platforms,
+            limits=limits(options),
+            progress=progress,
+            at_once=at_once,
+            together=options.open.together,
+        )
+    except RegistryError as error:
+        if platforms and descriptor.is_index and error.code in _NOT_WHOLE:
+            error.hint = "it takes no index without all of its images: --flatten puts the one image in its place"
+        raise
     if isinstance(target, places.DockerDaemon) and tag is not None:
         return target.resolve(tag)  # an engine makes a manifest of its own, under which it is found again
     return top

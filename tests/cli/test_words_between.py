@@ -122,6 +122,14 @@ def test_the_store_is_never_where_one_happens_to_be(odd: dict[str, str]) -> None
     assert found.store == f"{odd.get('HOME', '/home/me').rstrip('/')}/.local/share/bpfimg/store"
 
 
+def test_an_index_that_is_not_whole_and_an_image_that_is_none(cli: Cli, name: str, server: Server) -> None:
+    error = cli.error("copy", "--platform", "linux/arm64", "oci:usb", f"{server.host}/t/part:v1", expect=1)
+    assert "--flatten puts the one image in its place" in error["hint"]
+    flat = ("--platform", "linux/arm64", "--flatten")
+    assert cli("copy", *flat, "oci:usb", "oci:one:v1").stderr == ""
+    assert "is one image and no index: it is copied as it is" in cli("copy", *flat, "oci:one:v1", "oci:two:v1").stderr
+
+
 def test_hints_for_bounds_and_proxies(cli: Cli, name: str) -> None:
     error = cli.error("copy", "oci:usb", "oci:a", "--limit", "copy=1KiB", expect=1)
     assert error["message"] == "the image and what goes with it come to over 1024 bytes"

@@ -96,10 +96,7 @@ class DockerDaemon:
             raise NotFound(f"{name} would be signatures, which no engine keeps")
         saved = self._read(name)
         if not saved.is_original:
-            self._say(
-                f"{self._engine.kind} has {name} under a manifest of its own ({saved.descriptor.digest}): "
-                "no signature in a registry is about that"
-            )
+            self._say(self._has_its_own(name, saved.descriptor.digest))
         return saved.descriptor
 
     def fetch(self, descriptor: Descriptor, *, limit: int = DEFAULT.blob) -> bytes:
@@ -153,6 +150,7 @@ class DockerDaemon:
                 f"{self._engine.kind} gives {name} a manifest of its own ({found.digest}): signatures of "
                 f"{descriptor.digest} do not count for it"
             )
+            self._said.add(self._has_its_own(name, found.digest))  # the same, for who reads it again
 
     def keep(self, descriptor: Descriptor) -> None:
         """UsageError: an engine keeps what has a tag."""
@@ -266,6 +264,10 @@ class DockerDaemon:
         for step in steps:
             if "error" in step:
                 raise Error(f"{self._engine.kind} refuses to load {name}: {quoted(step['error'], 300)}")
+
+    def _has_its_own(self, name: str, digest: Digest) -> str:
+        what = f"{self._engine.kind} has {name} under a manifest of its own ({digest})"
+        return f"{what}: no signature in a registry is about that"
 
     def _leave_out(self) -> None:
         self._say(f"{self._engine.kind} keeps no signatures and other referrers: they stay behind")

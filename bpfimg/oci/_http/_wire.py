@@ -96,7 +96,7 @@ class Wire:
             denied = response.status in (401, 403)
             refused = self._auth.refused(response, doing) if denied else refusal(response, doing, self.host)
             response.close()
-            if response.status == 400 and self._plain and url.startswith("/"):
+            if response.status == 400 and self._plain and url.startswith("/") and not refused.code:
                 refused.hint = self._plain_hint()
             later = response.headers.get("Retry-After")
             if response.status not in TRY_AGAIN or not again or not patience.wait(str(refused), later):

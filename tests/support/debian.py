@@ -15,6 +15,10 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "debian"
 
@@ -214,16 +218,19 @@ def _codename() -> str:
     return found[1]
 
 
+def attempt(name: str, fetching: Callable[[], object]) -> int:
+    """Fetches a peer; 1, after saying so, when it cannot be had."""
+    try:
+        fetching()
+    except LookupError as error:
+        print(f"setup: {name} cannot be had, what needs it will be skipped: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
 def main() -> int:
     """Fetches the peers named on the command line; 1 when one of them cannot be had."""
-    code = 0
-    for name in sys.argv[1:]:
-        try:
-            fetch(name)
-        except LookupError as error:
-            print(f"setup: {name} cannot be had, what needs it will be skipped: {error}", file=sys.stderr)
-            code = 1
-    return code
+    return max([attempt(name, functools.partial(fetch, name)) for name in sys.argv[1:]], default=0)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -63,12 +62,7 @@ def fetch() -> None:
 
 def main() -> int:
     """Fetches dockerd; 1 when it cannot be had."""
-    try:
-        fetch()
-    except LookupError as error:
-        print(f"setup: dockerd cannot be had, what needs it will be skipped: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return debian.attempt("dockerd", fetch)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ import os
 import platform
 import socket
 import subprocess
-import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -117,12 +116,7 @@ def fetch() -> None:
 
 def main() -> int:
     """Fetches podman; 1 when it cannot be had."""
-    try:
-        fetch()
-    except LookupError as error:
-        print(f"setup: podman cannot be had, what needs it will be skipped: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return debian.attempt("podman", fetch)
 
 
 if __name__ == "__main__":

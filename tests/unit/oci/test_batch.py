@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import stat
 import threading
 from typing import TYPE_CHECKING
 
@@ -22,11 +21,6 @@ if TYPE_CHECKING:
     from bpfimg.oci import Target
 
 REPOSITORY = Repository("registry.test", "acme/xdp")
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "store"
 
 
 @pytest.fixture
@@ -83,38 +77,24 @@ def test_nothing_written_is_nothing_made(path: Path) -> None:
     assert not path.exists()
 
 
-def test_many_names_are_one_rename(path: Path, batch: places.stores.Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_names_are_one_rename(batch: places.stores.Batch, steps: list[str]) -> None:
     """And all content is on disk before it gets its place, its folder before it gets its name."""
     image("first").push(within(batch), "v0")
     batch.flush()
-    done: list[str] = []
-    fsync, replace = os.fsync, os.replace
-
-    def synced(descriptor: int) -> None:
-        name = os.readlink(f"/proc/self/fd/{descriptor}")
-        folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
-        done.append(f"fsync {os.path.basename(name)}" if folder else "fsync content")
-        fsync(descriptor)
-
-    def replaced(old: str, new: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
-        done.append(f"rename to {os.path.basename(os.readlink(f'/proc/self/fd/{dst_dir_fd}'))}")
-        replace(old, new, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
-
-    monkeypatch.setattr(os, "fsync", synced)
-    monkeypatch.setattr(os, "replace", replaced)
+    steps.clear()
     for number in range(10):
         one = image(f"x{number}").push(within(batch), f"v{number}")
         referrer(one).push(within(batch))
-    assert done == [], "nothing is waited for until then"
+    assert steps == [], "nothing is waited for until then"
     batch.flush()
     blobs = 10 * 3 + 2  # layer, manifest, referrer; the referrers' blobs are shared
-    assert done == [
-        *["fsync content"] * blobs,
+    assert steps == [
+        *["fsync in ingest"] * blobs,
         *["rename to sha256"] * blobs,
-        "fsync sha256",
-        "fsync content",
+        "fsync directory sha256",
+        "fsync in ingest",
         "rename to store",
-        "fsync store",
+        "fsync directory store",
     ]
 
 

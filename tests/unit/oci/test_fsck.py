@@ -21,11 +21,6 @@ NAME = "org.opencontainers.image.ref.name"
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "store"
-
-
-@pytest.fixture
 def layout(path: Path) -> Layout:
     return Layout(str(path), REPOSITORY, short_names=False)
 

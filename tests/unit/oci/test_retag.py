@@ -16,11 +16,6 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "store"
-
-
-@pytest.fixture
 def here(path: Path) -> Layout:
     return Layout(str(path), Repository("registry.test", "acme/xdp"), short_names=False)
 

@@ -33,9 +33,10 @@ def docker_index(named: Iterable[tuple[str, Descriptor]], read: Read, platform: 
     image for `platform` does, the first one it holds where it has none for that: such a list has one image to a name.
     """
     found: dict[Digest, tuple[Manifest, list[str]]] = {}
+    vain: set[tuple[Digest, int]] = set()
     left: list[str] = []
     for name, descriptor in named:
-        manifest = _loadable(descriptor, read, platform)
+        manifest = _loadable(descriptor, read, platform, vain)
         names = [name] if full_name(name) == name else []
         if manifest is None:
             left += names
@@ -53,18 +54,29 @@ def _item(names: list[str], manifest: Manifest) -> dict[str, object]:
     }
 
 
-def _loadable(descriptor: Descriptor, read: Read, platform: Platform, nesting: int = _NESTING) -> Manifest | None:
+def _loadable(
+    descriptor: Descriptor, read: Read, platform: Platform, vain: set[tuple[Digest, int]], nesting: int = _NESTING
+) -> Manifest | None:
+    """The image that engines are to have; `vain` are documents that lead to none, which indexes may repeat at will."""
+    key = descriptor.digest, nesting
+    if key in vain:
+        return None
+    vain.add(key)
     raw = read(descriptor.digest)
     try:
         document = parse_document(raw or b"", descriptor.media_type)
     except ImageError:
         return None
     if isinstance(document, Manifest):
-        return document if is_image(document) else None
-    if not nesting:
+        image = document if is_image(document) else None
+    elif not nesting:
         return None
-    images = (_loadable(child, read, platform, nesting - 1) for child in _preferred(document, platform))
-    return next((image for image in images if image), None)
+    else:
+        images = (_loadable(child, read, platform, vain, nesting - 1) for child in _preferred(document, platform))
+        image = next((image for image in images if image), None)
+    if image:
+        vain.discard(key)
+    return image
 
 
 def _preferred(index: Index, platform: Platform) -> Iterable[Descriptor]:

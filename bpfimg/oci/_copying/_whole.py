@@ -32,18 +32,26 @@ def is_whole(
     for one of them, nothing is missing for that.
     """
     try:
-        documents = list(_documents(place, top, platforms, limits.nesting))
+        documents = list(_documents(place, top, platforms, limits.nesting, set()))
+        seen: set[Digest] = set()
         for digest in documents if evidence else ():
             for entry in _evidence(place, digest):
-                for _ in _documents(place, entry, (), limits.nesting):
+                for _ in _documents(place, entry, (), limits.nesting, seen):
                     pass
     except (NotFound, DigestMismatch):
         return False
     return True
 
 
-def _documents(place: Target, top: Descriptor, platforms: Sequence[Platform], nesting: int) -> Iterator[Digest]:
-    """Yields manifests and indexes after looking at all their blobs; raises for what is gone or altered."""
+def _documents(
+    place: Target, top: Descriptor, platforms: Sequence[Platform], nesting: int, seen: set[Digest]
+) -> Iterator[Digest]:
+    """Yields manifests and indexes after looking at all their blobs; raises for what is gone or altered.
+
+    Each once, whatever a stranger's indexes repeat: 256 times 256 is a long time for the same few bytes.
+    """
+    if top.digest in seen:
+        return
     document = parse_document(place.fetch(top), top.media_type)
     if not isinstance(document, Index):
         for part in document.parts:
@@ -53,7 +61,8 @@ def _documents(place: Target, top: Descriptor, platforms: Sequence[Platform], ne
         raise ImageError(f"indexes are nested too deep at {top.digest}")
     else:
         for child in _chosen(document, platforms):
-            yield from _documents(place, child, platforms, nesting - 1)
+            yield from _documents(place, child, platforms, nesting - 1, seen)
+    seen.add(top.digest)
     yield top.digest
 
 

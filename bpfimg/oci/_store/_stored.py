@@ -94,6 +94,19 @@ def measure(source: Source, descriptor: Descriptor, limits: Limits = DEFAULT) ->
     return _measured(source, _opened(source, (descriptor,), limits), limits)
 
 
+def parts_there(source: Source, document: Manifest | Index, limits: Limits = DEFAULT) -> tuple[Descriptor, ...]:
+    """Returns what has to be there with an image; of an index its images that are there, with all that is theirs."""
+    found = {part.digest: part for part in document.parts}
+    level: list[Manifest | Index] = [document]
+    for _ in range(limits.nesting):
+        children = [child for each in level if isinstance(each, Index) for child in each.manifests]
+        opened = list(_opened(source, children[: limits.index_entries], limits))
+        found.update((child.digest, child) for child, _ in opened)
+        level = [document for _, document in opened]
+        found.update((part.digest, part) for each in level for part in each.parts)
+    return tuple(found.values())
+
+
 def _measured(
     source: Source, documents: Iterable[tuple[Descriptor, Manifest | Index]], limits: Limits
 ) -> tuple[int, tuple[str, ...]]:
@@ -118,9 +131,12 @@ def _measured(
 def _opened(
     source: Source, descriptors: Iterable[Descriptor], limits: Limits
 ) -> Iterator[tuple[Descriptor, Manifest | Index]]:
+    known: dict[Digest, Manifest | Index] = {}  # an index may name one manifest of 4 MiB for hundreds of platforms
     for each in descriptors:
         try:
-            yield each, parse_document(source.fetch(each), each.media_type, limits)
+            if each.digest not in known:
+                known[each.digest] = parse_document(source.fetch(each), each.media_type, limits)
+            yield each, known[each.digest]
         except (NotFound, DigestMismatch, ImageError):
             continue  # an index that was pulled for one platform is not whole
 

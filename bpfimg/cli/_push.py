@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 EPILOG = f"""\
 REF is an image in the local store, or in another place: oci:DIR[:REF], oci-archive:FILE[:REF] and so on. It goes to
-the registry that its name says, or to DEST. What the registry has already does not move again; from another
+the registry that its name says, or to DST. What the registry has already does not move again; from another
 repository of the same registry, content is mounted where the registry allows it.
 
 {PLATFORM_HELP}
@@ -31,13 +31,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     from bpfimg.cli._limits import add_limit
 
     parser.add_argument("reference", metavar="REF", help="an image in the local store, or [TRANSPORT:]NAME")
-    parser.add_argument("destination", metavar="DEST", nargs="?", help="where to, when it is not REF itself")
+    parser.add_argument("destination", metavar="DST", nargs="?", help="where to, when it is not REF itself")
     add_copying(parser)
     add_limit(parser)
 
 
 def run(arguments: argparse.Namespace, options: Options) -> int:
-    """Copies, prints `DEST@sha256:...`."""
+    """Copies, prints `DST@sha256:...`."""
     from bpfimg.cli._copied import copied
     from bpfimg.cli._copy_options import copying
     from bpfimg.cli._places import target
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     where = places.Location.parse(arguments.reference)
     if arguments.destination is None and where.path and found.reference.repository.host == "localhost":
         raise UsageError(
-            f"{arguments.reference!r} names no registry, expected DEST",
+            f"{arguments.reference!r} names no registry, expected DST",
             hint=f"`bpfimg push {arguments.reference} registry.example/NAME:TAG`",
         )
     place, tag = target(options, text, named=found.reference, platform=what.only)
@@ -68,6 +68,6 @@ def _source(options: Options, text: str, goes: str) -> Found:
         return located(options, text, goes=goes)
     found = here(options, where.reference)
     if found is None:
-        hint = f"`bpfimg copy {text} DEST` takes it from its registry"
+        hint = f"`bpfimg copy {text} DST` takes it from its registry"
         raise NotFound(f"the store {options.store} has no {text}", hint=hint)
     return found

@@ -84,7 +84,7 @@ def test_push_takes_from_everywhere(source: str, cli: Cli, name: str, server: Se
 def test_what_push_cannot_know(cli: Cli, name: str) -> None:
     cli("copy", name, "oci:bare:v1")
     error = cli.error("push", "oci:bare:v1", expect=2)
-    assert "expected DEST" in error["message"]
+    assert "expected DST" in error["message"]
     assert "bpfimg push oci:bare:v1 registry.example" in error["hint"]
     error = cli.error("push", name, expect=1, **elsewhere(cli))
     assert error["kind"] == "NotFound"

@@ -301,13 +301,13 @@ class Layout:
     def _list(
         self, descriptor: Descriptor, annotations: dict[str, str], document: Manifest | Index | None = None
     ) -> None:
-        from bpfimg.oci._store._stored import noted
+        from bpfimg.oci._store._stored import noted, parts_there
 
         document = document or self.document(descriptor)
         if not self.short_names and not is_cosign_tag(annotations.get(NAME, "")):
             annotations |= noted(self, document, self.limits)
         found = Descriptor(document.media_type, descriptor.digest, descriptor.size)
-        self._name(Naming(found, annotations, document.parts))
+        self._name(Naming(found, annotations, parts_there(self, document, self.limits)))
 
     def _name(self, naming: Naming) -> None:
         if self._batch:

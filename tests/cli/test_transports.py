@@ -173,7 +173,7 @@ def test_signatures_stay_behind_when_asked(cli: Cli, name: str) -> None:
     cli("verify", "--key", "k.pub", f"oci:alone:{name}", expect=3)
 
 
-def test_limits(cli: Cli, name: str) -> None:
+def test_limits_hold_in_every_verb_that_fetches(cli: Cli, name: str) -> None:
     where = {"BPFIMG_STORE": str(cli.folder / "limited")}
     error = cli.error("pull", "--limit", "copy=100", name, expect=1, **where)
     assert "over 100 bytes" in error["message"]

@@ -71,7 +71,9 @@ def fail(fake: FakeRegistry, name: str) -> Mishap:
 
 @pytest.mark.parametrize("fault", PULLED)
 @pytest.mark.parametrize("ask", READS)
-def test_pull(ask: str, fault: str, fake: FakeRegistry, cage: Cage, record_property: Callable[..., None]) -> None:
+def test_a_pull_comes_through_or_says_why(
+    ask: str, fault: str, fake: FakeRegistry, cage: Cage, record_property: Callable[..., None]
+) -> None:
     holds(cage, fake, OLD)
     PLAIN.put_into(fake)
     mishap = fail(fake, fault)
@@ -82,7 +84,9 @@ def test_pull(ask: str, fault: str, fake: FakeRegistry, cage: Cage, record_prope
 
 @pytest.mark.parametrize("fault", PUSHED)
 @pytest.mark.parametrize("ask", WRITES)
-def test_push(ask: str, fault: str, fake: FakeRegistry, cage: Cage, record_property: Callable[..., None]) -> None:
+def test_a_push_comes_through_or_says_why(
+    ask: str, fault: str, fake: FakeRegistry, cage: Cage, record_property: Callable[..., None]
+) -> None:
     holds(cage, fake, PLAIN)
     OLD.put_into(fake)
     mishap = fail(fake, fault)

@@ -72,7 +72,11 @@ def stage() -> Iterator[Callable[[Case], Future[str]]]:
 @pytest.fixture(scope="module")
 def outcomes(stage: Callable[[Case], Future[str]], request: pytest.FixtureRequest) -> dict[str, Future[str]]:
     """All cases that were asked for, under way."""
-    chosen = [item for item in request.session.items if getattr(item, "originalname", "") == test_fault.__name__]
+    chosen = [
+        item
+        for item in request.session.items
+        if getattr(item, "originalname", "") == test_a_fault_ends_well_or_in_one_sentence.__name__
+    ]
     return {item.callspec.id: stage(item.callspec.params["case"]) for item in chosen}  # type: ignore[attr-defined]
 
 
@@ -112,7 +116,7 @@ def check_sentence(error: Error, *said: str) -> None:
 @pytest.mark.parametrize(
     "case", CASES, ids=[f"{errand.name}:{ask.name}:{mishap.name}" for errand, ask, mishap in CASES]
 )
-def test_fault(
+def test_a_fault_ends_well_or_in_one_sentence(
     case: Case,
     outcomes: dict[str, Future[str]],
     request: pytest.FixtureRequest,

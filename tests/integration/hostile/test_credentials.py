@@ -291,7 +291,7 @@ CHALLENGES: dict[str, str] = {
 
 
 @pytest.mark.parametrize("challenge", CHALLENGES)
-def test_challenges(challenge: str, fake: FakeRegistry, other: FakeRegistry) -> None:
+def test_no_challenge_draws_a_secret_out(challenge: str, fake: FakeRegistry, other: FakeRegistry) -> None:
     fake.challenge, fake.authorization = CHALLENGES[challenge].replace("{url}", fake.url), "Bearer never"
     with Registry(Repository(fake.host, NAME), LOGIN) as place, pytest.raises(RegistryError) as caught:
         place.resolve(TAG)

@@ -151,7 +151,7 @@ def named(cage: Cage) -> list[Any]:
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_refused(case: str, fake: FakeRegistry, name: str, cage: Cage) -> None:
+def test_what_lies_is_refused_and_gets_no_name(case: str, fake: FakeRegistry, name: str, cage: Cage) -> None:
     put(fake, *REFUSED[case])
     ended = cage.run("pull", "--all-platforms", name)
     assert ended.code == 1
@@ -159,7 +159,7 @@ def test_refused(case: str, fake: FakeRegistry, name: str, cage: Cage) -> None:
 
 
 @pytest.mark.parametrize("case", HARMLESS)
-def test_harmless(case: str, fake: FakeRegistry, name: str, cage: Cage) -> None:
+def test_what_is_only_odd_is_pulled(case: str, fake: FakeRegistry, name: str, cage: Cage) -> None:
     put(fake, MANIFEST, HARMLESS[case])
     assert cage.run("pull", name).code == 0
     asked = [line for line in fake.seen() if "blobs" in line]

@@ -260,7 +260,7 @@ class TestNoEngine:
         assert done.stdout.startswith("podman does not answer: this user may not open 'unix:///")
         assert "that is another user's podman" in done.stdout
 
-    def test_silence(self, tmp_path: Path) -> None:
+    def test_an_engine_that_is_silent(self, tmp_path: Path) -> None:
         with recorder(tmp_path, answers=False) as (path, _), pytest.raises(Error, match="does not answer in time"):
             places.Engine({}, 0, socket=path, timeout=0.2)
 

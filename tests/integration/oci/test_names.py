@@ -64,7 +64,7 @@ def link(text: str) -> Callable[[Reply], Reply]:
 class TestDebiansRegistry:
     """docker-registry 2.8."""
 
-    def test_tags(self, server: Server) -> None:
+    def test_every_tag_is_listed(self, server: Server) -> None:
         with Registry(Repository(server.host, "acme/one"), OPTIONS) as place:
             assert sorted(place.tags()) == TAGS[:3]
 

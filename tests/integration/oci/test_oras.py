@@ -157,7 +157,7 @@ class TestLies:
     """Against a registry that does not hold what it promises: what comes through oras-py is checked all the same."""
 
     @pytest.mark.parametrize("wrong", [b"wrong one", b"layer one and more", b"lay"])
-    def test_content(self, wrong: bytes, providers: list[Any]) -> None:
+    def test_wrong_content_is_not_given_out(self, wrong: bytes, providers: list[Any]) -> None:
         with fake_registry() as fake:
             providers.append(provider.Registry(fake.host, insecure=True))
             target = places.Oras(providers[0], Repository(fake.host, "acme/lies"), OPTIONS)

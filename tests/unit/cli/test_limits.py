@@ -29,7 +29,7 @@ def test_nothing_given_is_the_default() -> None:
         ("copy=0", "copy", 0),
     ],
 )
-def test_sizes(word: str, name: str, value: int) -> None:
+def test_a_size_may_have_a_unit(word: str, name: str, value: int) -> None:
     if value < 0:
         with pytest.raises(UsageError):
             parse((word,))

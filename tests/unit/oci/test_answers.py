@@ -26,7 +26,7 @@ from bpfimg.oci._http._patience import Patience
         ("", []),
     ],
 )
-def test_warnings(line: str, said: list[str]) -> None:
+def test_a_warning_is_what_stands_in_its_quotes(line: str, said: list[str]) -> None:
     assert list(warnings([line])) == said
 
 

@@ -357,7 +357,7 @@ def test_one_kind_of_archive_says_so_when_the_other_is_asked_for(tmp_path: Path)
     assert places.Archive(saved, REPOSITORY).resolve("v1") == image().descriptor  # it holds a layout, too
 
 
-def test_bare_tags(tmp_path: Path) -> None:
+def test_bare_tags_are_found_beside_full_names(tmp_path: Path) -> None:
     path = str(tmp_path / "oci.tar")
     with places.Archive(path, REPOSITORY) as archive:
         image("full").push(archive, "v1")

@@ -296,7 +296,7 @@ def test_compressed_archives(kind: str, good: bytes, tmp_path: Path) -> None:
         refused(tmp_path, raw, f"is compressed with {kind}, expected gzip, zstd or none")
 
 
-def test_bombs(tmp_path: Path) -> None:
+def test_bombs_are_refused(tmp_path: Path) -> None:
     refused(tmp_path, bomb(64), "over 200 times its size")
     noise = zlib.compressobj(0, zlib.DEFLATED, 31)
     stored = noise.compress(os.urandom(3 << 20)) + noise.flush()

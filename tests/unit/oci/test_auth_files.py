@@ -166,7 +166,7 @@ def test_the_oldest_file_of_docker(tmp_path: Path) -> None:
         ("a.test/acme/", "a.test/acme"),
     ],
 )
-def test_spellings(key: str, plain: str) -> None:
+def test_old_spellings_are_the_same_key(key: str, plain: str) -> None:
     assert bare(key) == plain
 
 

@@ -161,7 +161,7 @@ def test_where_the_files_are() -> None:
         (['="x"'], {}),
     ],
 )
-def test_challenges(lines: list[str], meaning: dict[str, dict[str, str]]) -> None:
+def test_challenges_are_read_by_scheme(lines: list[str], meaning: dict[str, dict[str, str]]) -> None:
     assert parse_challenges(lines) == meaning
 
 
@@ -243,7 +243,7 @@ def test_a_hosts_own_certificates_are_used(tmp_path: Path) -> None:
     assert context(options, "registry.test").check_hostname
 
 
-def test_proxies() -> None:
+def test_a_proxy_is_for_all_but_loopback_and_exempt_hosts() -> None:
     import urllib3
 
     environ = {"HTTPS_PROXY": "http://u:p%40@proxy.test:3128", "no_proxy": "internal.test", "http_proxy": "plain:1"}

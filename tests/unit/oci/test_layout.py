@@ -64,7 +64,7 @@ class TestForm:
         assert os.listdir(path / "ingest") == []
         assert all(len(name) == 64 for name in os.listdir(path / "blobs/sha256"))
 
-    def test_modes(self, layout: Layout, path: Path) -> None:
+    def test_all_may_read_and_its_owner_writes(self, layout: Layout, path: Path) -> None:
         image().push(layout, "v1")
         for folder, folders, files in os.walk(path):
             for name in folders:
@@ -266,7 +266,7 @@ class TestImages:
         kinds = [type(name) for name, _ in Layout.images(str(path))]
         assert kinds == [Reference, Reference, str]
 
-    def test_removing(self, layout: Layout, path: Path) -> None:
+    def test_a_name_goes_and_with_the_last_what_is_about_it(self, layout: Layout, path: Path) -> None:
         images = image("one", "amd64"), image("two", "arm64")
         for one in images:
             one.push(layout)
@@ -301,7 +301,7 @@ class TestImages:
         with pytest.raises(ImageError, match="expected at most 10"):
             found.fetch(found.resolve(selector))
 
-    def test_named(self, layout: Layout, path: Path) -> None:
+    def test_a_path_and_a_name_in_one_text(self, layout: Layout, path: Path) -> None:
         one = image("one").push(layout, "v1")
         for text in (str(path), f"{path}:registry.test/acme/xdp:v1", f"{path}:registry.test/acme/xdp@{one.digest}"):
             found, selector = Layout.named(text)

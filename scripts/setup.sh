@@ -7,6 +7,12 @@ cd "$(dirname "$0")/.."
 # what the product needs (libbpf1), what building images needs (clang, headers), what the tests look with: a second,
 # newer clang, peers, tracers
 PACKAGES="git binutils clang clang-19 llvm llvm-19 libbpf1 libbpf-dev linux-libc-dev bpftool iproute2 iputils-ping skopeo strace python3-venv ca-certificates mount util-linux"
+OTHER_PYTHON=python3.13
+if grep -qs '^VERSION_CODENAME=trixie$' /etc/os-release; then
+    # Debian 13's own clang and Python are those that are the newer ones beside Debian 12's
+    PACKAGES="$PACKAGES clang-22 llvm-22"
+    OTHER_PYTHON=python3.11
+fi
 PYTHON="${PYTHON:-/usr/bin/python3}"
 [ -x "$PYTHON" ] || PYTHON=python3
 
@@ -46,7 +52,7 @@ if [ ! -e "$stamp" ]; then
 fi
 
 # peers and real objects for the demo and the tests: unpacked below .cache, so that no service starts on this host
-.venv/bin/python -m tests.support.debian docker-registry cosign crane newer-skopeo oras umoci python3.13 || true
+.venv/bin/python -m tests.support.debian docker-registry cosign crane newer-skopeo oras umoci "$OTHER_PYTHON" || true
 .venv/bin/python -m tests.support.podman || true
 .venv/bin/python -m tests.support.dockerd || true
 .venv/bin/python -m tests.support.packages >/dev/null || true

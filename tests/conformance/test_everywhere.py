@@ -109,8 +109,8 @@ def command(version: str) -> tuple[list[str], dict[str, str]]:
 def test_bi_31_versions_of_python_do_not_matter(
     version: str, objects: dict[str, bytes], here: str, tmp_path: Path
 ) -> None:
-    """3.11 is Debian 12's and 3.13 Debian 13's, unpacked with a C library of its own. No Debian release has 3.12, so it
-    is tried where the machine has one."""
+    """3.11 is Debian 12's and 3.13 Debian 13's: where one is the machine's own, the other is unpacked with a C library
+    of its own. No Debian release has 3.12, so it is tried where the machine has one."""
     python, environ = command(version)
     said = subprocess.run([*python, "-V"], env=environ, capture_output=True, text=True, check=True).stdout
     assert said.startswith(f"Python {version}.")

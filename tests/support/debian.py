@@ -37,10 +37,11 @@ class Origin:
         return "libc6" in self.packages
 
 
-_PYTHON = (
-    *("python3.13-minimal", "libpython3.13-minimal", "libpython3.13-stdlib", "libc6", "libexpat1", "zlib1g"),
-    *("libbz2-1.0", "liblzma5", "libssl3t64", "libffi8", "libuuid1"),
-)
+def _python(version: str, ssl: str) -> tuple[str, ...]:
+    parts = f"python{version}-minimal", f"libpython{version}-minimal", f"libpython{version}-stdlib"
+    return (*parts, "libc6", "libexpat1", "zlib1g", "libbz2-1.0", "liblzma5", ssl, "libffi8", "libuuid1")
+
+
 _SKOPEO = ("skopeo", "libc6", "libassuan9", "libgpg-error0", "libsqlite3-0")
 
 #: peer -> where it comes from, the first that can be had; what is not here is of the machine's own suite. Debian has no
@@ -49,7 +50,8 @@ PEERS: dict[str, tuple[Origin, ...]] = {
     "cosign": (Origin("trixie", ("cosign",)),),
     "crane": (Origin("sid", ("crane",)),),
     "oras": (Origin("sid", ("oras",)), Origin("trixie", ("oras",))),
-    "python3.13": (Origin("trixie", _PYTHON),),
+    "python3.11": (Origin("bookworm", _python("3.11", "libssl3")),),
+    "python3.13": (Origin("trixie", _python("3.13", "libssl3t64")),),
     "newer-skopeo": (Origin("sid", (*_SKOPEO, "libgpgme45")), Origin("trixie", (*_SKOPEO, "libgpgme11t64"))),
     "umoci": (Origin("sid", ("umoci",)), Origin("trixie", ("umoci",))),
 }
@@ -74,8 +76,12 @@ def command(name: str) -> tuple[str, ...] | None:
     if found is None or not found[0].foreign:
         path = find(name)
         return (path,) if path else None
-    loaders = sorted(_folder(name, found[0]).glob("usr/lib/*/ld-linux-*.so.*"))
-    return (str(loaders[0]), "--library-path", str(loaders[0].parent), str(found[1])) if loaders else None
+    folder = _folder(name, found[0])
+    loaders = [path for start in ("usr/lib", "lib") for path in sorted(folder.glob(f"{start}/*/ld-linux-*.so.*"))]
+    if not loaders:
+        return None
+    libraries = f"{folder}/{{}}lib/{loaders[0].parent.name}"  # packages of bookworm have some in /lib
+    return str(loaders[0]), "--library-path", f"{libraries.format('usr/')}:{libraries.format('')}", str(found[1])
 
 
 def usr(name: str) -> Path:

@@ -62,42 +62,45 @@ class Endpoints:
         *mirrors, last = found
         return (*(wire for wire in mirrors if not self._connections.is_down(wire.base, wire.path)), last)
 
-    def read(
-        self,
-        look: Callable[[Wire], T],
-        *,
-        by_digest: bool,
-        enough: Callable[[T], object] | None = None,
-    ) -> T:
-        """Returns what `look` finds at the first place that has it; its errors are those of the last place.
-
-        With `enough`, for what mirrors often lack and what need not be there at all (signatures), a mirror's answer
-        that is not enough, or its NotFound, counts only when the repository's own place cannot be reached.
-        """
+    def read(self, look: Callable[[Wire], T], *, by_digest: bool) -> T:
+        """Returns what `look` finds at the first place that has it; its errors are those of the last place."""
         *mirrors, last = self.sources(by_digest=by_digest)
-        lacking: list[T | NotFound] = []
         for wire in mirrors:
             try:
-                found = look(wire)
-            except NotFound as error:
-                if enough is None:
-                    self.pass_over(wire, error)
-                lacking.append(error)
+                return look(wire)
             except (RegistryError, DigestMismatch, ImageError) as error:
                 self.pass_over(wire, error)
-            else:
-                if enough is None or enough(found):
-                    return found
-                lacking.append(found)
+        return look(last)
+
+    def read_evidence(self, look: Callable[[Wire], T], *, by_digest: bool) -> T:
+        """Returns what the repository's own place says of signatures and the like.
+
+        A mirror often has none of them, or those of yesterday, or those that somebody likes: it would hide the others.
+        It is asked only when that place cannot be reached.
+        """
+        *mirrors, last = self.sources(by_digest=by_digest)
         try:
             return look(last)
         except RegistryError as error:
-            if error.status or enough is None or not lacking:
+            if error.status or not mirrors:
                 raise
-            self._options.warn(f"{error}; a mirror has none")
-            if isinstance(lacking[0], NotFound):
-                raise lacking[0] from error
-            return lacking[0]
+            unreachable = error
+        lacking: list[T | NotFound] = []
+        for wire in mirrors:
+            try:
+                if found := look(wire):
+                    return found
+                lacking.append(found)
+            except NotFound as error:
+                lacking.append(error)
+            except (RegistryError, DigestMismatch, ImageError) as error:
+                self.pass_over(wire, error)
+        if not lacking:
+            raise unreachable
+        self._options.warn(f"{unreachable}; a mirror has none")
+        if isinstance(lacking[0], NotFound):
+            raise lacking[0] from unreachable
+        return lacking[0]
 
     def stream(self, descriptor: Descriptor) -> Iterator[bytes]:
         """Yields the content of a blob, checked, going on at the next place where one breaks off.

@@ -93,9 +93,9 @@ class Registry:
             self._remember(digest, raw)
             return Descriptor(media_type, digest, len(raw))
 
-        enough = bool if tag and is_about_digest(tag) else None
+        read = self._places.read_evidence if tag and is_about_digest(tag) else self._places.read
         try:
-            return self._places.read(look, by_digest=tag is None, enough=enough)
+            return read(look, by_digest=tag is None)
         except NotFound as error:
             error.hint = error.hint or f"`bpfimg images registry:{self.repository}` lists the tags that are there"
             raise
@@ -132,7 +132,7 @@ class Registry:
             yield from self._places.stream(descriptor)
 
     def referrers(self, digest: Digest) -> tuple[Descriptor, ...]:
-        found = self._places.read(lambda wire: from_api(wire, digest), by_digest=True, enough=bool)
+        found = self._places.read_evidence(lambda wire: from_api(wire, digest), by_digest=True)
         if found is None:
             found = from_fallback(self, digest)
         if len(found) > self._limits.referrers:

@@ -162,7 +162,7 @@ def test_a_spoiled_stream_is_refused_and_comes_from_the_primary_then(mirror: Fak
 
 
 class TestSignatures:
-    """A pull-through mirror often has none: that must not hide them."""
+    """A pull-through mirror often has none, or not all: that must not hide them."""
 
     @pytest.fixture(params=[True, False], ids=["api", "tag"])
     def primary(self, primary: FakeRegistry, request: pytest.FixtureRequest) -> FakeRegistry:
@@ -185,11 +185,24 @@ class TestSignatures:
         assert place.fetch(signature) == legacy_signature("one").manifest.raw
         assert not [line for line in said if "passed over" in line and "sig" in line]
 
-    def test_what_the_mirror_has_is_enough(self, primary: FakeRegistry, mirror: FakeRegistry, place: Registry) -> None:
+    def test_those_of_the_mirror_hide_none(self, primary: FakeRegistry, mirror: FakeRegistry, place: Registry) -> None:
+        with Registry(Repository(mirror.host, f"cache/{NAME}")) as direct:
+            referrer(ONE.descriptor, "of yesterday, or of somebody else").push(direct)
+            legacy_signature("theirs").push(direct, ONE.descriptor.digest.tag + ".sig")
+        (found,) = place.referrers(ONE.descriptor.digest)
+        assert found.digest == referrer(ONE.descriptor).descriptor.digest
+        assert place.resolve(ONE.descriptor.digest.tag + ".sig") == legacy_signature("one").descriptor
+
+    def test_those_of_the_mirror_count_where_nobody_else_can_be_asked(
+        self, mirror: FakeRegistry, tmp_path: Path, said: list[str]
+    ) -> None:
         with Registry(Repository(mirror.host, f"cache/{NAME}")) as direct:
             referrer(ONE.descriptor).push(direct)
-        assert len(place.referrers(ONE.descriptor.digest)) == 1
-        assert primary.requests == []
+        nowhere = "127.0.0.1:1"
+        options = written(tmp_path, said, nowhere, f'[[registry.mirror]]\nlocation = "{mirror.host}/cache"\n')
+        with Registry(Repository(nowhere, NAME), options) as place:
+            assert len(place.referrers(ONE.descriptor.digest)) == 1
+        assert said == []
 
     @pytest.mark.parametrize("number", [401, 403, 500])
     def test_an_error_of_the_primary_is_no_empty_list(

@@ -39,9 +39,11 @@ def _evidence(goods: Goods, place: str) -> Iterator[Ask]:
 
 
 def from_mirror(goods: Goods) -> Iterator[Ask]:
-    """What is asked of a mirror; signatures that it lacks are looked for at the registry itself as well."""
+    """What is asked of a mirror; signatures are asked of the registry itself."""
+    own = {ask.name for ask in _evidence(goods, "")}
     for ask in reading(goods):
-        yield Ask(ask.name, ask.where.replace(f"/v2/{NAME}", f"/v2/{MIRROR}"), ask.skip, evidence=ask.evidence)
+        if ask.name not in own:
+            yield Ask(ask.name, ask.where.replace(f"/v2/{NAME}", f"/v2/{MIRROR}"), ask.skip, evidence=ask.evidence)
     for ask in _evidence(goods, f"/v2/{NAME}"):
         yield Ask(f"own-{ask.name}", ask.where, maybe=True)
 

@@ -28,10 +28,11 @@ def referrers_among(
     """Returns those whose manifest has `digest` as its subject; ImageError when there are more than `most`.
 
     Each candidate comes with whether our own annotation promised it: then an error about it passes through. Of
-    somebody else's entry nothing says that it concerns this digest, so junk there is passed over.
+    somebody else's entry nothing says that it concerns this digest, so junk there is passed over. What stands under
+    many names is read once.
     """
     found: dict[Digest, Descriptor] = {}
-    for entry, promised in candidates:
+    for entry, promised in dict.fromkeys(candidates):
         try:
             document = read(entry)
         except (NotFound, DigestMismatch, ImageError):

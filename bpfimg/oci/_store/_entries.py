@@ -34,6 +34,7 @@ SINCE = "dev.bpfimg.since"
 """Our annotation on images in the local store: when the name was given to this digest."""
 
 _FIELDS = ("mediaType", "digest", "size")
+_DIGEST, _ANNOTATIONS = b'"digest":', b',"annotations":'
 _OPEN, _CLOSE, _BETWEEN = b'"manifests":[\n', b"\n]}", b",\n"
 
 
@@ -132,20 +133,30 @@ class Entries:
 
     def unnamed(self, about: Digest, repository: str | None) -> Iterator[tuple[Descriptor, bool]]:
         """Yields entries without a name that may be about a digest, and whether our annotation says so; those of
-        other repositories only when `repository` is None. What is kept by its digest is not among them."""
+        other repositories only when `repository` is None. What is kept by its digest is not among them.
+
+        One image may be there under thousands of names, and its signature once for each of their repositories.
+        """
         name, subject, ours = _key(NAME), _key(SUBJECT), _key(REPOSITORY)
-        wanted = _field(SUBJECT, str(about))
+        wanted, from_there = _field(SUBJECT, str(about)), _field(REPOSITORY, repository or "")
+        seen: set[bytes] = set()
         for line in self._lines():
             if name in line or ((subject in line or ours in line) and wanted not in line):
+                continue
+            head = line.partition(_ANNOTATIONS)[0] if wanted in line else b""
+            if head in seen or (repository is not None and ours in line and from_there not in line):
                 continue
             entry = _parsed(line)
             annotations = annotations_of(entry)
             if repository is not None and annotations.get(REPOSITORY, repository) != repository:
                 continue
             try:
-                yield described(entry, "without a name"), SUBJECT in annotations
+                found = described(entry, "without a name")
             except ImageError:
                 continue
+            if _DIGEST in head:
+                seen.add(head)
+            yield found, SUBJECT in annotations
 
     # changing
 
@@ -158,7 +169,7 @@ class Entries:
             same = list(self.with_annotation(NAME, name))
         else:
             known = _known_by(entry)
-            same = [(line, old) for line, old in self.with_digest(descriptor.digest) if _known_by(old) == known]
+            same = [(line, old) for line, old in self.with_digest(descriptor.digest, known) if _known_by(old) == known]
         if len(same) == 1 and _timeless(same[0][1]) == _timeless(entry):
             return False
         self.drop(line for line, _ in same)
@@ -171,9 +182,12 @@ class Entries:
         if gone:
             self._body = _BETWEEN.join(line for line in self._lines() if line not in gone)
 
-    def with_digest(self, digest: Digest) -> Iterator[tuple[bytes, object]]:
-        """Yields the entries for a digest, as written and as parsed."""
+    def with_digest(self, digest: Digest, known: Mapping[str, object] | None = None) -> Iterator[tuple[bytes, object]]:
+        """Yields the entries for a digest, as written and as parsed; with `known`, those with these fields."""
+        fields = [_key(name) + _written(text) for name, text in (known or {}).items()]
         for line in self._lines_with(_field("digest", str(digest))):
+            if not all(each in line for each in fields):
+                continue
             if isinstance(entry := _parsed(line), dict) and entry.get("digest") == str(digest):
                 yield line, entry
 

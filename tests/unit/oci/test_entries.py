@@ -130,3 +130,27 @@ def test_it_does_not_grow_beyond_what_can_be_read(tmp_path: Path) -> None:
 def test_an_entry_that_is_none_is_named() -> None:
     with pytest.raises(ImageError, match="'v1'"):
         parsed({"manifests": [{"annotations": {NAME: "v1"}}]}).find(("v1",))
+
+
+def test_the_same_signature_from_many_repositories_is_one_candidate() -> None:
+    entries = parsed({"schemaVersion": 2, "manifests": []})
+    for number in range(50):
+        about = {SUBJECT: str(TWO.digest), REPOSITORY: f"a/b{number}"}
+        assert entries.put(ONE, about)
+        assert not entries.put(ONE, about)
+    assert len(list(entries)) == 50
+    for each in (entries, reread(entries)):
+        assert list(each.unnamed(TWO.digest, None)) == [(ONE, True)]
+        assert list(each.unnamed(TWO.digest, "a/b7")) == [(ONE, True)]
+        assert list(each.unnamed(TWO.digest, "a/b")) == []
+
+
+def test_an_entry_that_is_none_hides_no_other() -> None:
+    """Fields in another order, or a size that is none: what is read later is the one that counts."""
+    about = {SUBJECT: str(TWO.digest)}
+    broken = {**entry(ONE, **about), "size": "many"}
+    turned = dict(reversed(list(entry(ONE, **about).items())))
+    same = {"mediaType": KIND, "annotations": about, "digest": str(TWO.digest), "size": TWO.size}
+    entries = parsed({"schemaVersion": 2, "manifests": [broken, turned, same, entry(ONE, **about)]})
+    found = [each for each, _ in entries.unnamed(TWO.digest, None)]
+    assert set(found) == {ONE, TWO}

@@ -17,7 +17,7 @@ from bpfimg.errors import RegistryError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from contextlib import ExitStack
     from selectors import BaseSelector
     from subprocess import Popen
@@ -29,6 +29,8 @@ _COMPLAINT = 4 << 10
 _SECONDS = 30.0
 _STEP, _AFTER = 0.1, 5.0
 """Seconds between two looks at whether it has ended, and that it may go on after it has closed its outputs."""
+_OURS = ("BPFIMG_PASSWORD", "COSIGN_PASSWORD")
+"""Variables with passwords for bpfimg itself: no program that keeps others needs them."""
 _NOTHING = "credentials not found"
 """docker's credentials.NewErrCredentialsNotFound(), with which `get` and `erase` say that there is nothing."""
 
@@ -75,7 +77,9 @@ class Program:
         pipe = subprocess.PIPE
         with ExitStack() as stack:
             try:
-                running = subprocess.Popen([self._path, action], stdin=pipe, stdout=pipe, stderr=pipe)  # noqa: S603
+                running = subprocess.Popen(  # noqa: S603
+                    [self._path, action], stdin=pipe, stdout=pipe, stderr=pipe, env=_without_secrets(os.environ)
+                )
             except OSError as error:
                 raise RegistryError(f"{self._path} cannot be started: {error.strerror}") from error
             stack.callback(_end, running)
@@ -137,6 +141,11 @@ class Program:
 
     def _too_slow(self) -> RegistryError:
         return RegistryError(f"{self.name} does not answer within {self._seconds:g} seconds")
+
+
+def _without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment without passwords that were meant for us."""
+    return {name: text for name, text in environ.items() if name not in _OURS}
 
 
 def _find(name: str, folders: tuple[str, ...]) -> str:

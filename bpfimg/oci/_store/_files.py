@@ -161,16 +161,16 @@ def write_file(root: str, name: str, content: bytes) -> None:
         draft.place(name)
 
 
-def place_all(root: str, drafts: Iterable[tuple[str, str]], *, sync: bool = True) -> None:
+def place_all(root: str, drafts: Iterable[tuple[str, str]]) -> None:
     """Renames drafts that were left to their names; the content of all of them is on disk before."""
     pairs = [(draft, *name.rpartition("/")[::2]) for draft, name in drafts]
     with ExitStack() as opened:
         scratch = opened.enter_context(closing(open_inside(root, SCRATCH)))
-        for draft, _, _ in pairs if sync else ():
+        for draft, _, _ in pairs:
             with closing(_draft(draft, scratch)) as descriptor:
                 # starts writing it out, so that the first fsync below waits for all of them and the others for nothing
                 os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-        for draft, _, _ in pairs if sync else ():
+        for draft, _, _ in pairs:
             with closing(_draft(draft, scratch)) as descriptor:
                 os.fsync(descriptor)
         folders: dict[str, int] = {}
@@ -191,6 +191,15 @@ def set_aside(root: str, name: str) -> str:
     with closing(open_inside(root, SCRATCH)) as scratch, closing(open_inside(root, *folders)) as folder:
         os.rename(last, draft, src_dir_fd=folder, dst_dir_fd=scratch)
     return draft
+
+
+def put_back(root: str, draft: str, name: str) -> None:
+    """Gives what was set aside its name again, unless a writer has put something there in the meantime: that stays."""
+    *folders, last = name.split("/")
+    with closing(open_inside(root, SCRATCH)) as scratch, closing(open_inside(root, *folders)) as folder:
+        with suppress(FileExistsError):
+            os.link(draft, last, src_dir_fd=scratch, dst_dir_fd=folder, follow_symlinks=False)
+        os.unlink(draft, dir_fd=scratch)
 
 
 def discard(root: str, drafts: Iterable[str]) -> None:

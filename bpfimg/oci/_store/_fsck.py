@@ -19,7 +19,7 @@ from bpfimg.oci._store._files import (
     descriptor_pieces,
     discard,
     open_file,
-    place_all,
+    put_back,
     set_aside,
     store_error,
 )
@@ -225,7 +225,7 @@ def _repaired(path: str, problem: Problem) -> Problem:
     try:
         draft = set_aside(path, blob_name(problem.digest))
         if _hashed(path, problem.digest, draft) is not None:
-            place_all(path, [(draft, blob_name(problem.digest))], sync=False)
+            put_back(path, draft, blob_name(problem.digest))
         else:
             discard(path, [draft])
     except FileNotFoundError:

@@ -16,7 +16,7 @@ from bpfimg.oci._about import cosign_subject
 from bpfimg.oci._digest import Digest
 from bpfimg.oci._limits import DEFAULT
 from bpfimg.oci._store._entries import NAME, REPOSITORY, SUBJECT, annotations_of, described
-from bpfimg.oci._store._files import SCRATCH, discard, place_all, set_aside, store_error, sweep
+from bpfimg.oci._store._files import SCRATCH, discard, put_back, set_aside, store_error, sweep
 from bpfimg.oci._store._graph import Graph, blobs
 from bpfimg.oci._store._layout import load
 from bpfimg.oci._store._lock import FileLock
@@ -165,7 +165,7 @@ def _remove(path: str, name: str, since: float) -> bool:
     """Removes content; False when a writer came upon it in the meantime and counts on it."""
     draft = set_aside(path, name)
     if os.stat(f"{path}/{SCRATCH}/{draft}", follow_symlinks=False).st_mtime >= since:
-        place_all(path, [(draft, name)], sync=False)
+        put_back(path, draft, name)
         return False
     discard(path, [draft])
     return True

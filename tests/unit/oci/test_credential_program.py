@@ -84,6 +84,13 @@ def test_a_program_that_reads_nothing_may_answer(tmp_path: Path) -> None:
     assert one.get("x" * (1 << 20)) == ("me", "s")
 
 
+def test_passwords_meant_for_us_stay_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("BPFIMG_PASSWORD", "COSIGN_PASSWORD", "KEPT"):
+        monkeypatch.setenv(name, "x")
+    text = '#!/bin/sh\necho "{\\"Username\\": \\"me\\", \\"Secret\\": \\"$BPFIMG_PASSWORD$COSIGN_PASSWORD-$KEPT\\"}"\n'
+    assert program(tmp_path, text).get(SERVER) == ("me", "-x")
+
+
 def test_an_empty_entry_is_none(tmp_path: Path) -> None:
     assert program(tmp_path, '#!/bin/sh\necho \'{"Username": "", "Secret": ""}\'\n').get(SERVER) is None
 

@@ -141,3 +141,21 @@ def test_a_file_where_the_store_should_be(tmp_path: Path) -> None:
     for path in (tmp_path / "file", tmp_path / "file/store"):
         with pytest.raises(StoreError, match="cannot write the image layout"):
             image().push(Layout(str(path), REPOSITORY), "v1")
+
+
+def test_what_is_put_back_does_not_replace_what_a_writer_placed(tmp_path: Path) -> None:
+    from bpfimg.oci._store._files import put_back, set_aside
+
+    store = tmp_path / "store"
+    found = image().push(Layout(str(store), Repository("registry.test", "acme/xdp")), "v1")
+    name = f"blobs/sha256/{found.digest.hex}"
+    right = (store / name).read_bytes()
+    draft = set_aside(str(store), name)
+    put_back(str(store), draft, name)
+    assert (store / name).read_bytes() == right
+    (store / name).write_bytes(b"damaged")
+    draft = set_aside(str(store), name)
+    (store / name).write_bytes(right)  # a writer, in between
+    put_back(str(store), draft, name)
+    assert (store / name).read_bytes() == right
+    assert list((store / "ingest").iterdir()) == []

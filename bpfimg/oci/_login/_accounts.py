@@ -82,7 +82,7 @@ def _keeper(host: str, key: str, options: RegistryOptions) -> tuple[str, Program
             f"docker-credential-{name} keeps the credentials of {host} and knows no namespaces, expected a registry",
             hint="name another file with --authfile",
         )
-    return path, Program(name, options.program_folders), server
+    return path, Program(name, options.program_folders, options.program_environ), server
 
 
 def _file_for(host: str, key: str, options: RegistryOptions) -> AuthFile:

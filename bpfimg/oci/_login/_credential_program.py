@@ -29,8 +29,6 @@ _COMPLAINT = 4 << 10
 _SECONDS = 30.0
 _STEP, _AFTER = 0.1, 5.0
 """Seconds between two looks at whether it has ended, and that it may go on after it has closed its outputs."""
-_OURS = ("BPFIMG_PASSWORD", "COSIGN_PASSWORD")
-"""Variables with passwords for bpfimg itself: no program that keeps others needs them."""
 _NOTHING = "credentials not found"
 """docker's credentials.NewErrCredentialsNotFound(), with which `get` and `erase` say that there is nothing."""
 
@@ -38,12 +36,20 @@ _NOTHING = "credentials not found"
 class Program:
     """The credential program called `docker-credential-NAME`; RegistryError when it cannot be started or fails."""
 
-    def __init__(self, name: str, folders: tuple[str, ...], *, seconds: float = _SECONDS) -> None:
+    def __init__(
+        self,
+        name: str,
+        folders: tuple[str, ...],
+        environ: Mapping[str, str] | None = None,
+        *,
+        seconds: float = _SECONDS,
+    ) -> None:
         if not _NAME.fullmatch(name):
             raise RegistryError(
                 f"{quoted(name)} is not the name of a credential program, expected letters, digits and _ . -"
             )
         self.name = f"docker-credential-{name}"
+        self._environ = environ
         self._seconds = seconds
         self._path = _find(self.name, folders)
 
@@ -78,7 +84,7 @@ class Program:
         with ExitStack() as stack:
             try:
                 running = subprocess.Popen(  # noqa: S603
-                    [self._path, action], stdin=pipe, stdout=pipe, stderr=pipe, env=_without_secrets(os.environ)
+                    [self._path, action], stdin=pipe, stdout=pipe, stderr=pipe, env=self._environ
                 )
             except OSError as error:
                 raise RegistryError(f"{self._path} cannot be started: {error.strerror}") from error
@@ -141,11 +147,6 @@ class Program:
 
     def _too_slow(self) -> RegistryError:
         return RegistryError(f"{self.name} does not answer within {self._seconds:g} seconds")
-
-
-def _without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment without passwords that were meant for us."""
-    return {name: text for name, text in environ.items() if name not in _OURS}
 
 
 def _find(name: str, folders: tuple[str, ...]) -> str:

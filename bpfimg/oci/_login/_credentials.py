@@ -34,7 +34,7 @@ class Answers:
         from bpfimg.oci._login._credential_program import Program
 
         try:
-            program = Program(name, options.program_folders)
+            program = Program(name, options.program_folders, options.program_environ)
             found = program.get(server)
         except RegistryError as error:
             options.warn(f"no credentials for {server}: {error}")

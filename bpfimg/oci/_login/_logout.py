@@ -64,7 +64,7 @@ class _Forgotten:
 
     def erase(self, name: str, server: str, file: str) -> None:
         try:
-            program = Program(name, self._options.program_folders)
+            program = Program(name, self._options.program_folders, self._options.program_environ)
             if program.erase(server):
                 self._accounts[Account(server, file, program.name)] = None
         except RegistryError as error:

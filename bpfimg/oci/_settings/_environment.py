@@ -11,6 +11,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+_OURS = ("BPFIMG_PASSWORD", "COSIGN_PASSWORD")
+"""Variables with passwords for bpfimg itself: no program that keeps others needs them."""
+
 
 def registry_options(
     environ: Mapping[str, str],
@@ -38,6 +41,7 @@ def registry_options(
         username=username,
         password=password,
         program_folders=tuple(environ.get("PATH", "").split(":")),
+        program_environ={name: text for name, text in environ.items() if name not in _OURS},
         sudo_user=environ.get("SUDO_USER", "") if uid == 0 else "",
         ca_file=ca_file,
         system_ca=(environ.get("SSL_CERT_FILE", ""), environ.get("SSL_CERT_DIR", "")),

@@ -29,6 +29,8 @@ class RegistryOptions:
     password: str | None = field(default=None, repr=False)
     program_folders: tuple[str, ...] = ()
     """Folders with credential programs (`docker-credential-...`): what is not in them is not started."""
+    program_environ: Mapping[str, str] | None = field(default=None, repr=False)
+    """The variables that those programs get; None: this process's."""
     sudo_user: str = ""
     """Who became root to run this: their logins are not root's, which a hint says."""
     ca_file: str | None = None

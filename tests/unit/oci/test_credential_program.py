@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bpfimg.errors import RegistryError
+from bpfimg.oci import places
 from bpfimg.oci._login._credential_program import Program
 from tests.support.programs import keeper, script
 
@@ -84,11 +85,12 @@ def test_a_program_that_reads_nothing_may_answer(tmp_path: Path) -> None:
     assert one.get("x" * (1 << 20)) == ("me", "s")
 
 
-def test_passwords_meant_for_us_stay_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("BPFIMG_PASSWORD", "COSIGN_PASSWORD", "KEPT"):
-        monkeypatch.setenv(name, "x")
+def test_it_gets_no_password_that_was_meant_for_us(tmp_path: Path) -> None:
     text = '#!/bin/sh\necho "{\\"Username\\": \\"me\\", \\"Secret\\": \\"$BPFIMG_PASSWORD$COSIGN_PASSWORD-$KEPT\\"}"\n'
-    assert program(tmp_path, text).get(SERVER) == ("me", "-x")
+    script(tmp_path / "bin", "x", text)
+    environ = {"PATH": os.environ["PATH"], "BPFIMG_PASSWORD": "x", "COSIGN_PASSWORD": "x", "KEPT": "y"}
+    options = places.registry_options(environ, 1000, warn=print)
+    assert Program("x", (str(tmp_path / "bin"),), options.program_environ).get(SERVER) == ("me", "-y")
 
 
 def test_an_empty_entry_is_none(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bpfimg.oci import Descriptor, Platform, Reference, Source, Target, places
     from bpfimg.sign import VerifiedImage
 
-__all__ = ["PULL_POLICIES", "Running", "attach", "detach", "fetch", "image", "load", "unload"]
+__all__ = ["PULL_POLICIES", "Running", "attach", "check_platforms", "detach", "fetch", "image", "load", "unload"]
 
 #: when the registry is asked, as `fetch` explains
 PULL_POLICIES = ("always", "missing", "newer", "never")
@@ -65,7 +65,8 @@ def fetch(
     ever: with `missing` it needs no network once it is there. The tag is read one time: go on with the descriptor.
 
     Of an index, the image for this machine is fetched; with `platforms` those for them, () all. Where it has none:
-    NotFound, or, for a caller who is `lenient`, all of them. Raises `NotFound`, `RegistryError`, `DigestMismatch`,
+    NotFound, or, for a caller who is `lenient`, all of them; NotFound, too, when `platforms` are given and the image is
+    a single one, for another platform. Raises `NotFound`, `RegistryError`, `DigestMismatch`,
     `ImageError`, `StoreError`.
     """
     from bpfimg.errors import NotFound, RegistryError
@@ -74,13 +75,17 @@ def fetch(
     bounds = limits or places.Limits()
     wanted = (Platform.host(),) if platforms is None else tuple(platforms)
     if pull == "missing" and (whole := _held(store, reference, wanted, bounds)) is not None:
+        check_platforms(store, whole, str(reference), platforms, bounds)
         return whole
     held = _held(store, reference, wanted, bounds, evidence=False)
     if pull == "never":
-        return _only_here(store, reference, held)
+        found = _only_here(store, reference, held)
+        check_platforms(store, found, str(reference), platforms, bounds)
+        return found
     try:
         remote = registry()
         top = _meant(remote, reference, held)
+        check_platforms(store if top == held else remote, top, str(reference), platforms, bounds)
         if lenient and not _has(remote, top, wanted):
             wanted = ()
         from bpfimg.oci import copy
@@ -92,6 +97,31 @@ def fetch(
             raise
         warn(f"{error}; going on with {held.digest} from the local store")
         return held
+
+
+def check_platforms(
+    source: Source,
+    top: Descriptor,
+    name: str,
+    platforms: Sequence[Platform] | None,
+    limits: places.Limits | None = None,
+) -> None:
+    """Raises NotFound, calling it `name`, when the image is a single one and not for each of `platforms`.
+
+    An index passes: its images are chosen by platform. So does an image whose config names none, as artifacts do.
+    """
+    if not platforms or top.is_index:
+        return
+    from bpfimg.errors import NotFound
+    from bpfimg.oci import places
+
+    _, own = places.stores.measure(source, top, limits or places.Limits())
+    for each in platforms:
+        if own and own[0].split("/")[:2] != [each.os, each.architecture]:
+            raise NotFound(
+                f"{name} is one image, for {own[0]}, expected one for {each}",
+                hint="without --platform it is taken as it is",
+            )
 
 
 def _only_here(store: Target, reference: Reference, held: Descriptor | None) -> Descriptor:

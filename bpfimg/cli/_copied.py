@@ -37,9 +37,12 @@ def moved(
     progress: places.Progress | None,
     at_once: int = 8,
 ) -> Descriptor:
-    """Copies what `what` says of an image; returns the descriptor of what was named."""
+    """Copies what `what` says of an image; returns the descriptor of what was named.
+
+    NotFound for a single image that is not for the platforms that are asked for.
+    """
     from bpfimg.cli._limits import limits
-    from bpfimg.cli._parser import note, warn
+    from bpfimg.cli._parser import note
     from bpfimg.oci import Index, copy, parse_document, places
 
     descriptor, platforms = found.descriptor, what.platforms
@@ -49,8 +52,10 @@ def moved(
         assert isinstance(document, Index)
         descriptor, platforms = document.select(platforms[0]), ()
         note(options, f"of {found.name}, {descriptor.digest} is the image for {what.platforms[0]}")
-    elif what.flatten:
-        warn(f"{found.name} is one image and no index: it is copied as it is, for {what.platforms[0]} or not")
+    elif platforms and not what.assumed:
+        from bpfimg.run import check_platforms
+
+        check_platforms(found.place, descriptor, found.name, platforms, limits(options))
     if isinstance(target, places.DockerDaemon) and not platforms:
         platforms = (target.platform,)  # an engine has one image under a name
     try:

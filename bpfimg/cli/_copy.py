@@ -31,12 +31,16 @@ what follows a # are passed over; - reads the list from stdin. What fails is nam
 there. LIST.journal says what is done: a second run goes on from there, and takes it away when nothing is left to do;
 the run after that looks at every image again, so tags that moved are followed.
 
+--all copies every image of SRC in the same way: oci:DIR, oci-archive:FILE, docker-archive:FILE, store:, or all tags of
+registry:HOST/NAME. It keeps a journal with --journal FILE alone. What has no name is said, and passed over.
+
 examples:
   bpfimg copy registry.example/xdp_counter:v1 oci:/media/usb/images
   bpfimg copy oci:/media/usb/images:registry.example/xdp_counter:v1 store:registry.example/xdp_counter:v1
   bpfimg copy --platform linux/arm64 --flatten registry.example/probe:v1 mirror.example/probe:v1-arm64
   bpfimg copy --from-file images.txt oci-archive:/media/usb/images.tar
-  bpfimg copy --from-file images.txt registry:mirror.example/ebpf"""
+  bpfimg copy --from-file images.txt registry:mirror.example/ebpf
+  bpfimg copy --all oci-archive:/media/usb/images.tar store:"""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +50,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument("source", metavar="SRC", nargs="?", help="where the image is")
     parser.add_argument("destination", metavar="DST", nargs="?", help="where it goes")
+    parser.add_argument("--all", action="store_true", help="copy every image of SRC: a layout, archive, repository")
     parser.add_argument("--from-file", metavar="LIST", help="copy all images of a list; then DST stands alone")
     parser.add_argument(
         "--journal", metavar="FILE", help="where to keep what is done (default LIST.journal, for a file)"
@@ -60,13 +65,13 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     from bpfimg.cli._copy_options import copying
 
     what = copying(arguments)
-    if arguments.from_file is not None:
+    if arguments.all or arguments.from_file is not None:
         from bpfimg.cli._copy_list import copy_list
 
         return copy_list(arguments, options, what)
     for given, option in ((arguments.journal, "--journal"), (arguments.no_journal, "--no-journal")):
         if given:
-            raise UsageError(f"{option} is for lists, expected --from-file LIST beside it")
+            raise UsageError(f"{option} is for lists, expected --from-file LIST or --all beside it")
     if arguments.source is None or arguments.destination is None:
         raise UsageError("copy needs two places, expected SRC DST or --from-file LIST")
     from bpfimg.cli._copied import copied

@@ -10,18 +10,18 @@ from bpfimg.errors import UsageError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from bpfimg.oci import Reference
 
-__all__ = ["Job", "jobs", "read_list"]
+__all__ = ["Job", "jobs", "jobs_for", "read_list"]
 
 _LIMIT = 16 << 20
 
 
 @value(frozen=True, slots=True)
 class Job:
-    """One image to copy: what the list says (`line` counts from 1), and where it goes, in full."""
+    """One image to copy: what the list says (`line` counts from 1, 0 without a list), and where it goes, in full."""
 
     line: int
     source: str
@@ -69,6 +69,26 @@ def jobs(text: str, destination: str | None) -> list[Job]:
         except UsageError as error:
             raise UsageError(f"line {number} of the list: {error}", hint=error.hint) from error
     return list(found.values())
+
+
+def jobs_for(names: Iterable[str], before: str, destination: str) -> tuple[list[Job], list[str]]:
+    """The images of a place by name, as `before` and the name say them, and the names that cannot go to `destination`.
+
+    UsageError when two of them would be one there, or it is no place for all.
+    """
+    everywhere = _Everywhere(destination)
+    found: dict[str, Job] = {}
+    left: list[str] = []
+    for name in names:
+        there = everywhere.for_name(name)
+        if there is None:
+            left.append(name)
+            continue
+        job = Job(0, f"{before}{name}", there)
+        other = found.setdefault(there, job)
+        if other.source != job.source:
+            raise UsageError(f"{quoted(other.source)} and {quoted(job.source)} both go to {quoted(there)}")
+    return list(found.values()), left
 
 
 def _lines(text: str) -> Iterator[tuple[int, list[str]]]:
@@ -119,11 +139,13 @@ class _Everywhere:
 
         self.text = text
         self._prefix = text
+        self._tags = False  # whether a tag alone is a name there
         if text in BARE:
             return
         where = places.Location.parse(text)
         if where.path and not where.reference:
             self._prefix = f"{text}:"
+            self._tags = where.transport in ("oci", "oci-archive")
         elif where.transport in ("", "registry"):
             # the repository of an image goes below it, without its host: as mirrors of registries.conf(5) have it
             self._prefix = where.reference.rstrip("/") + "/"
@@ -141,6 +163,20 @@ class _Everywhere:
             raise UsageError(
                 f"{quoted(source)} does not say the image's name, expected DST behind it, or its name in SRC"
             )
+        return self._below(reference)
+
+    def for_name(self, name: str) -> str | None:
+        """The destination of what is called that in a layout: a full reference or, where they do, a bare tag."""
+        try:
+            reference = _reference(name)
+            if str(reference) == name:
+                return self._below(reference)
+            _reference(f"localhost/any:{name}")
+        except UsageError:
+            return None
+        return f"{self._prefix}{name}" if self._tags and not set(name) & set("/:@") else None
+
+    def _below(self, reference: Reference) -> str:
         end = f":{reference.tag}" if reference.tag else f"@{reference.digest}"
         if self._prefix.endswith("/"):
             return f"{self._prefix}{reference.repository.path}{end}"

@@ -1,4 +1,4 @@
-"""`bpfimg copy --from-file`: a list of images, with a journal of what is done."""
+"""`bpfimg copy --from-file` and `--all`: many images, with a journal of what is done."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from bpfimg.cli._copy_lines import Job
     from bpfimg.cli._copy_many import Outcome
     from bpfimg.cli._copy_options import Copying
     from bpfimg.cli._journal import Journal
@@ -25,19 +26,14 @@ _HINTS = 3
 
 
 def copy_list(arguments: argparse.Namespace, options: Options, what: Copying) -> int:
-    """Copies all images of the list; 1 when some could not be copied: they are named, the others are there."""
+    """Copies all images of the list, or place; 1 when some could not be: they are named, the others are there."""
     from bpfimg.cli._bar import watching
-    from bpfimg.cli._copy_lines import jobs, read_list
     from bpfimg.cli._copy_many import copy_all
     from bpfimg.cli._parser import note, tell
 
-    if arguments.destination is not None:
-        raise UsageError(
-            f"{arguments.source!r} and {arguments.destination!r} stand beside --from-file, expected DST alone"
-        )
-    wanted = jobs(read_list(arguments.from_file), arguments.source)
+    wanted = _wanted(arguments, options)
     if not wanted:
-        tell(options, "the list names no image: nothing was copied")
+        tell(options, f"{'the place has' if arguments.all else 'the list names'} no image: nothing was copied")
     failed: list[Outcome] = []
     there: list[Outcome] = []
     with ExitStack() as stack:
@@ -60,8 +56,27 @@ def copy_list(arguments: argparse.Namespace, options: Options, what: Copying) ->
             _say(options, done)
         if journal is not None and not failed:
             journal.remove()
-    _report(options, there, sorted(failed, key=lambda each: each.job.line))
+    _report(options, there, sorted(failed, key=lambda each: (each.job.line, each.job.source)))
     return 1 if failed else 0
+
+
+def _wanted(arguments: argparse.Namespace, options: Options) -> list[Job]:
+    source, destination = arguments.source, arguments.destination
+    if arguments.all:
+        from bpfimg.cli._copy_all import jobs_of_all
+
+        if arguments.from_file is not None:
+            raise UsageError("--all and --from-file are both given, expected one of them")
+        if source is None or destination is None:
+            raise UsageError("copy --all needs two places, expected SRC DST")
+        if source == destination:
+            raise UsageError(f"{source!r} is both SRC and DST, expected two places")
+        return jobs_of_all(options, source, destination)
+    from bpfimg.cli._copy_lines import jobs, read_list
+
+    if destination is not None:
+        raise UsageError(f"{source!r} and {destination!r} stand beside --from-file, expected DST alone")
+    return jobs(read_list(arguments.from_file), source)
 
 
 def _journal(arguments: argparse.Namespace, options: Options, what: Copying) -> Journal | None:
@@ -71,7 +86,7 @@ def _journal(arguments: argparse.Namespace, options: Options, what: Copying) -> 
         if arguments.journal:
             raise UsageError("--journal and --no-journal are both given, expected one of them")
         return None
-    if not arguments.journal and not os.path.isfile(arguments.from_file):
+    if not arguments.journal and (arguments.all or not os.path.isfile(arguments.from_file)):
         return None  # stdin, or a shell's <(...): nobody comes back with the same list
     path = arguments.journal or f"{arguments.from_file}.journal"
     settings = {
@@ -112,7 +127,8 @@ def _report(options: Options, there: Sequence[Outcome], failed: Sequence[Outcome
         print(json_text({"images": images, "failed": [_failure(each) for each in failed]}))
         return
     for each in failed:
-        line = f"line {each.job.line}: {each.job.source} was not copied: {each.error}"
+        where = f"line {each.job.line}: " if each.job.line else ""
+        line = f"{where}{each.job.source} was not copied: {each.error}"
         print(f"bpfimg: error: {clean(line)}", file=sys.stderr)
     if failed:
         more = "the same command goes on with what is missing"
@@ -130,7 +146,7 @@ def _failure(outcome: Outcome) -> dict[str, object]:
         "id": outcome.job.source,
         "source": outcome.job.source,
         "destination": outcome.job.destination,
-        "line": outcome.job.line,
+        **({"line": outcome.job.line} if outcome.job.line else {}),
         "kind": type(error).__name__,
         "message": clean(str(error)),
         "hint": clean(error.hint),

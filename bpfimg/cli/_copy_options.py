@@ -17,16 +17,21 @@ PLATFORM_HELP = """\
 Of an image for several platforms all go along, with --platform only those. The index stays as it is, so that its
 digest and its signatures hold; but it then names images that are not there. Registries that look (Debian's
 docker-registry does) refuse that, and other tools fail when they ask for another platform. For one platform, --flatten
-copies that image in place of the index: whole everywhere, under a digest of its own, with its own signatures."""
+copies that image in place of the index: whole everywhere, under a digest of its own, with its own signatures. A single
+image has to be for the platform that is asked for, unless it names none."""
 
 
 @value(frozen=True, slots=True)
 class Copying:
-    """Which platforms (none: all), whether as an index, and whether what is known about the image comes along."""
+    """Which platforms (none: all), whether as an index, and whether what is known about the image comes along.
+
+    Platforms are `assumed` where nobody asked for them: a single image may be for another one then.
+    """
 
     platforms: tuple[Platform, ...] = ()
     flatten: bool = False
     referrers: bool = True
+    assumed: bool = False
 
     @property
     def only(self) -> Platform | None:

@@ -82,5 +82,5 @@ def _taken(options: Options, where: places.Location, wanted: Sequence[Platform] 
     local = store(options, reference.repository)
     tag = None if reference.digest else reference.tag
     chosen = (Platform.host(),) if wanted is None else wanted
-    descriptor = copied(options, source, local, tag, Copying(tuple(chosen)))
+    descriptor = copied(options, source, local, tag, Copying(tuple(chosen), assumed=wanted is None))
     return Found(local, str(reference), reference, descriptor)

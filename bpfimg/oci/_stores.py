@@ -1,6 +1,7 @@
 """Image layouts as a whole: what is in one, whether it is sound, what may go, and many images into one at once.
 
-`listing` gives what is there (`Stored`), `measure` what nobody wrote down about it; `is_whole` hashes one image, `fsck`
+`listing` gives what is there (`Stored`), `names` what it is called, in archives too, `measure` what nobody wrote down
+about it; `is_whole` hashes one image, `fsck`
 everything (`Checked`, with each `Problem`); `prune` removes what nothing names (`Pruned`); `retag` gives a second name.
 `Batch` writes the names of many images together.
 """
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from bpfimg.oci._store._fsck import Checked, Problem, fsck
     from bpfimg.oci._store._prune import Pruned, prune
     from bpfimg.oci._store._retag import retag
-    from bpfimg.oci._store._stored import Stored, listing, measure
+    from bpfimg.oci._store._stored import Stored, listing, measure, names
 
 __all__ = [
     "Batch",
@@ -28,6 +29,7 @@ __all__ = [
     "is_whole",
     "listing",
     "measure",
+    "names",
     "prune",
     "retag",
 ]
@@ -44,6 +46,7 @@ __getattr__ = opened(
         "is_whole": "_copying._whole",
         "listing": "_store._stored",
         "measure": "_store._stored",
+        "names": "_store._stored",
         "prune": "_store._prune",
         "retag": "_store._retag",
     },

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bpfimg.oci import Layout, Repository
 from tests.support.objects import example
 from tests.support.registry import registry
+from tests.support.targets import image, referrer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,7 +129,40 @@ def test_an_index_that_is_not_whole_and_an_image_that_is_none(cli: Cli, name: st
     assert "--flatten puts the one image in its place" in error["hint"]
     flat = ("--platform", "linux/arm64", "--flatten")
     assert cli("copy", *flat, "oci:usb", "oci:one:v1").stderr == ""
-    assert "is one image and no index: it is copied as it is" in cli("copy", *flat, "oci:one:v1", "oci:two:v1").stderr
+    assert cli("copy", *flat, "oci:one:v1", "oci:two:v1").stderr == ""
+
+
+def test_a_single_image_is_for_the_platform_that_is_asked_for(cli: Cli, name: str, server: Server) -> None:
+    flat = ("--platform", "linux/arm64", "--flatten")
+    one = f"{server.host}/t/single:v1"
+    digest = cli("copy", "-q", *flat, f"oci:usb:{name}", one).stdout
+    for words in (
+        ("copy", "--platform", "linux/amd64", one, "oci:none:v1"),
+        ("copy", "--platform", "linux/amd64", "--flatten", one, "oci:none:v1"),
+        ("copy", "--platform", "linux/arm64,linux/amd64", one, "oci:none:v1"),
+        ("pull", "--platform", "linux/amd64", one),
+        ("push", "--platform", "linux/amd64", f"registry:{one}", f"{server.host}/t/none:v1"),
+    ):
+        error = cli.error(*words, expect=1)
+        assert error["message"].endswith("is one image, for linux/arm64, expected one for linux/amd64"), words
+    assert not (cli.folder / "none").exists()
+    cli("images", "-q", f"registry:{server.host}/t/none", expect=1)
+    assert cli("images", "-q", one).stdout == ""
+    # asked for what it is, or for nothing in particular, it comes
+    assert cli("copy", "-q", "--platform", "linux/arm64", one, "oci:none:v1").stdout == digest
+    assert cli("pull", "-q", one).stdout == digest
+    for pull in ("missing", "never"):
+        assert cli.error("pull", "--pull", pull, "--platform", "linux/amd64", one, expect=1)
+        assert cli("pull", "-q", "--pull", pull, "--platform", "linux/arm64", one).stdout == digest
+    assert cli("pull", "-q", f"oci:none:{'v1'}").stdout == digest
+
+
+def test_what_names_no_platform_passes(cli: Cli) -> None:
+    place = Layout(str(cli.folder / "odd"), Repository("registry.test", "odd"))
+    odd = referrer(image().descriptor)
+    odd.push(place, "v1")
+    words = ("copy", "-q", "--platform", "linux/arm64", "oci:odd:registry.test/odd:v1", "oci:there")
+    assert cli(*words).stdout.strip() == str(odd.descriptor.digest)
 
 
 def test_hints_for_bounds_and_proxies(cli: Cli, name: str) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from bpfimg.oci._limits import Limits
     from bpfimg.oci._reference import Repository
+    from bpfimg.oci._store._entries import Entries
     from bpfimg.oci._target import Source
 
 
@@ -129,6 +130,12 @@ class Archive:
         ours = None if self._short_names else str(self.repository)
         candidates = self._file.contents.entries.unnamed(digest, ours)
         return referrers_among(digest, candidates, self._document, self._limits.referrers)
+
+    def entries(self) -> Entries:
+        """Returns the entries as they are now, to look at only; docker's images are among them."""
+        contents = self._file.contents
+        contents.make_all()
+        return contents.entries
 
     def exists(self, descriptor: Descriptor) -> bool:
         if self._file.size(descriptor.digest) != descriptor.size:

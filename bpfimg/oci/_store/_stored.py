@@ -31,6 +31,15 @@ _PLATFORM = re.compile(r"[\w.-]+/[\w./-]+", re.ASCII)
 _CONFIG_LIMIT = 1 << 16  # bytes of a config that is opened for a list
 
 
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Listed(Source, Protocol):
+        """A layout, or an archive of one."""
+
+        def entries(self) -> Iterable[object]: ...
+
+
 @value(frozen=True, slots=True)
 class Stored:
     """An image in a layout: `name` is a reference or what another tool called it, REPOSITORY@DIGEST without a tag.
@@ -53,6 +62,18 @@ def listing(path: str, limits: Limits = DEFAULT) -> list[Stored]:
     return sorted(stored(load(path, limits)), key=lambda each: each.name)
 
 
+def names(place: Listed) -> tuple[list[str], list[Descriptor]]:
+    """Returns what the images at `place` are called, as `listing` has it and each once, and those without a name.
+
+    SBOMs under cosign's tags are among them: unlike its signatures, no copy of an image brings them.
+    """
+    entries = list(place.entries())
+    found = dict.fromkeys(each.name for each in stored(entries))
+    tagged = (str(annotations_of(entry).get(NAME)) for entry in entries)
+    found |= dict.fromkeys(name for name in tagged if name.endswith(".sbom") and is_cosign_tag(name))
+    return list(found), [each for each in _nameless(entries) if _is_image(place, each)]
+
+
 def stored(entries: Iterable[object]) -> Iterator[Stored]:
     """Yields the images among the entries; signatures and attestations under cosign's tags are none."""
     for entry in entries:
@@ -66,6 +87,20 @@ def stored(entries: Iterable[object]) -> Iterator[Stored]:
         except ImageError:
             continue
         yield _read(str(name) if kept is None else f"{kept}@{found.digest}", found, annotations)
+
+
+def _nameless(entries: Iterable[object]) -> Iterator[Descriptor]:
+    for entry in entries:
+        if annotations_of(entry).keys().isdisjoint((NAME, SUBJECT, REPOSITORY)):
+            try:
+                yield described(entry, "without a name")
+            except ImageError:
+                continue
+
+
+def _is_image(source: Source, descriptor: Descriptor) -> bool:
+    """Says whether that can be an image: other tools keep what is about images without a name as well."""
+    return not any(document.subject for _, document in _opened(source, (descriptor,), DEFAULT))
 
 
 def _read(name: str, descriptor: Descriptor, annotations: Mapping[str, object]) -> Stored:

@@ -263,8 +263,9 @@ def json_lines(path: Path) -> list[object]:
 
 
 def start(cli: Cli, *words: str) -> subprocess.Popen[str]:
+    # a shell's background jobs ignore Ctrl-C, and what they start goes on with that: these tests may be in one
     return subprocess.Popen(
-        [sys.executable, "-m", "bpfimg", *words],
+        ["env", "--default-signal=INT", sys.executable, "-m", "bpfimg", *words],
         cwd=cli.folder,
         env={**os.environ, **cli.environ},
         stdin=subprocess.DEVNULL,

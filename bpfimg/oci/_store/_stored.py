@@ -130,13 +130,14 @@ def measure(source: Source, descriptor: Descriptor, limits: Limits = DEFAULT) ->
 
 
 def parts_there(source: Source, document: Manifest | Index, limits: Limits = DEFAULT) -> tuple[Descriptor, ...]:
-    """Returns what has to be there with an image; of an index its images that are there, with all that is theirs."""
+    """Returns what has to be there with an image; of an index its images that are there, with all that is theirs, and
+    one image at least."""
     found = {part.digest: part for part in document.parts}
     level: list[Manifest | Index] = [document]
     for _ in range(limits.nesting):
         children = [child for each in level if isinstance(each, Index) for child in each.manifests]
         opened = list(_opened(source, children[: limits.index_entries], limits))
-        found.update((child.digest, child) for child, _ in opened)
+        found.update((child.digest, child) for child in [child for child, _ in opened] or children[:1])
         level = [document for _, document in opened]
         found.update((part.digest, part) for each in level for part in each.parts)
     return tuple(found.values())

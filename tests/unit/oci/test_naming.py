@@ -49,6 +49,21 @@ def test_an_index_is_not_named_when_an_image_of_it_lost_a_part(
 
 
 @pytest.mark.parametrize("how", ["push", "tag", "keep"])
+def test_an_index_is_not_named_when_all_its_images_have_gone(layout: Layout, folder: Path, how: str) -> None:
+    images = image("one"), image("two", "arm64")
+    both = index(*images)
+    for one in images:
+        one.push(layout)
+    if how != "push":
+        layout.push(both.descriptor, both.raw)
+    for one in images:
+        take(folder, one.descriptor.digest)
+    with pytest.raises(NotFound, match=f"no content {images[0].descriptor.digest} that the manifest names"):
+        name(layout, both.descriptor, both.raw, how)
+    assert json.loads((folder / "index.json").read_text())["manifests"] == []
+
+
+@pytest.mark.parametrize("how", ["push", "tag", "keep"])
 def test_an_index_is_named_without_the_images_that_nobody_wanted(layout: Layout, how: str) -> None:
     both = index(image("one"), image("two", "arm64"))
     image("one").push(layout)

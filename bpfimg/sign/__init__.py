@@ -11,9 +11,9 @@ from bpfimg._door import opened
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.sign._judge import Believed
-    from bpfimg.sign._keys import PublicKey
-    from bpfimg.sign._policy import Policy
-    from bpfimg.sign._private import PrivateKey, generate_key
+    from bpfimg.sign._keys._private import PrivateKey, generate_key
+    from bpfimg.sign._keys._public import PublicKey
+    from bpfimg.sign._policy._policy import Policy
     from bpfimg.sign._sign import Signed, image
     from bpfimg.sign._verify import VerifiedImage, verify
 
@@ -33,12 +33,12 @@ __getattr__ = opened(
     __name__,
     {
         "Believed": "_judge",
-        "Policy": "_policy",
-        "PrivateKey": "_private",
-        "PublicKey": "_keys",
+        "Policy": "_policy._policy",
+        "PrivateKey": "_keys._private",
+        "PublicKey": "_keys._public",
         "Signed": "_sign",
         "VerifiedImage": "_verify",
-        "generate_key": "_private",
+        "generate_key": "_keys._private",
         "image": "_sign",
         "verify": "_verify",
     },

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bpfimg.errors import Error, NotFound
 from bpfimg.oci import Manifest
-from bpfimg.sign import _bundle, _simplesigning
+from bpfimg.sign._formats import _bundle, _simplesigning
 from bpfimg.sign._strict import Junk
 
 TYPE_CHECKING = False

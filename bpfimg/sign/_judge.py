@@ -5,8 +5,8 @@ from __future__ import annotations
 from bpfimg._value import value
 from bpfimg.errors import quoted
 from bpfimg.sign._candidate import Candidate
-from bpfimg.sign._names import claimed
-from bpfimg.sign._rules import IDENTITIES, IGNORE
+from bpfimg.sign._policy._names import claimed
+from bpfimg.sign._policy._rules import IDENTITIES, IGNORE
 from bpfimg.sign._strict import Junk
 
 TYPE_CHECKING = False
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from bpfimg.errors import Error
     from bpfimg.sign._collect import Finding
-    from bpfimg.sign._rules import Authority, Rule
+    from bpfimg.sign._policy._rules import Authority, Rule
 
 
 @value(frozen=True, slots=True)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from bpfimg.errors import ImageError, NotFound, RegistryError, UsageError
 from bpfimg.oci import Descriptor, Digest, Index, Manifest, parse_document
-from bpfimg.sign import _bundle, _simplesigning
 from bpfimg.sign._candidate import Candidate
 from bpfimg.sign._collect import MOST, legacy_tag, signatures
-from bpfimg.sign._names import claim
-from bpfimg.sign._rules import FORMATS
+from bpfimg.sign._formats import _bundle, _simplesigning
+from bpfimg.sign._policy._names import claim
+from bpfimg.sign._policy._rules import FORMATS
 from bpfimg.sign._strict import Junk
 
 TYPE_CHECKING = False
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from bpfimg.oci import Target
-    from bpfimg.sign._private import PrivateKey
+    from bpfimg.sign._keys._private import PrivateKey
 
 _EMPTY = b"{}"
 _EMPTY_TYPE = "application/vnd.oci.empty.v1+json"

@@ -6,8 +6,8 @@ from bpfimg.errors import DigestMismatch, NotFound, VerificationError
 from bpfimg.oci import Digest, Index
 from bpfimg.sign._collect import signatures
 from bpfimg.sign._judge import weigh
-from bpfimg.sign._names import canonical
-from bpfimg.sign._rules import ALLOW_UNSIGNED, DENY
+from bpfimg.sign._policy._names import canonical
+from bpfimg.sign._policy._rules import ALLOW_UNSIGNED, DENY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from bpfimg.oci import Descriptor, Reference, Source
     from bpfimg.sign._judge import Believed, Verdict
-    from bpfimg.sign._policy import Policy
-    from bpfimg.sign._rules import Rule
+    from bpfimg.sign._policy._policy import Policy
+    from bpfimg.sign._policy._rules import Rule
 
 _PROOF = object()
 _NESTING = 2

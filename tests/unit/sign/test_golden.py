@@ -10,8 +10,8 @@ from bpfimg import sign
 from bpfimg.errors import VerificationError
 from bpfimg.oci import Digest, Index, Manifest, Memory, Reference
 from bpfimg.sign import Policy, PrivateKey, PublicKey, verify
-from bpfimg.sign._bundle import statement
-from bpfimg.sign._simplesigning import config, payload
+from bpfimg.sign._formats._bundle import statement
+from bpfimg.sign._formats._simplesigning import config, payload
 from tests.unit.sign.craft import GOLDEN, golden, place
 
 K1 = PublicKey.load((GOLDEN / "k1.pub").read_bytes())

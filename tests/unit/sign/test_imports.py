@@ -15,7 +15,7 @@ HEAVY = {
     "nacl", "urllib3", "elftools", "jsonschema", "typing", "pathlib", "logging", "subprocess", "tempfile", "datetime",
     "urllib", "base64", "random", "ssl", "cryptography.hazmat.primitives.serialization", "cryptography.x509",
     "cryptography.hazmat.primitives.asymmetric.rsa", "cryptography.hazmat.primitives.ciphers",
-    "bpfimg.sign._private", "bpfimg.sign._keyfile", "bpfimg.sign._sign", "bpfimg.oci._http._registry",
+    "bpfimg.sign._keys._private", "bpfimg.sign._keys._keyfile", "bpfimg.sign._sign", "bpfimg.oci._http._registry",
 }  # fmt: skip
 PROBE = """
 import sys, json

@@ -9,8 +9,8 @@ from bpfimg.errors import NotFound
 from bpfimg.oci import Descriptor
 from bpfimg.sign._candidate import Candidate
 from bpfimg.sign._judge import Believed, Verdict, independent, weigh
-from bpfimg.sign._names import Scope
-from bpfimg.sign._rules import Authority, Rule
+from bpfimg.sign._policy._names import Scope
+from bpfimg.sign._policy._rules import Authority, Rule
 from bpfimg.sign._strict import Junk
 from tests.unit.sign.craft import REPOSITORY, key
 

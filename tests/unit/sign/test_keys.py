@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from bpfimg.errors import KeyFileError
-from bpfimg.sign import PrivateKey, PublicKey, _keyfile, generate_key
+from bpfimg.sign import PrivateKey, PublicKey, generate_key
+from bpfimg.sign._keys import _keyfile
 from bpfimg.sign._strict import to_pem
 from tests.unit.sign.craft import GOLDEN, key
 

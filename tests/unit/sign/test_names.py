@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bpfimg.sign import _names
-from bpfimg.sign._names import Scope
+from bpfimg.sign._policy import _names
+from bpfimg.sign._policy._names import Scope
 from bpfimg.sign._strict import Junk
 
 APP = "registry.example/team/app"

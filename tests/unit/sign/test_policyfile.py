@@ -10,7 +10,7 @@ import hypothesis
 import jsonschema
 import pytest
 
-from bpfimg.sign import _policyfile
+from bpfimg.sign._policy import _language
 from bpfimg.sign._strict import Junk
 from tests.unit.sign.craft import key
 
@@ -51,7 +51,7 @@ def authority(**changes: Any) -> dict[str, Any]:
 
 
 def ours(data: bytes) -> Any:
-    return _policyfile.parse(data, {"/keys/release.pub": KEY.encode()}.__getitem__)
+    return _language.parse(data, {"/keys/release.pub": KEY.encode()}.__getitem__)
 
 
 IDENTITY = {"issuer": "https://issuer.example", "subject": "me"}

@@ -72,7 +72,7 @@ class PublicKey:
         """Says whether `signature` (ASN.1 DER) is this key's over the SHA-256 of `data`."""
         from cryptography.exceptions import InvalidSignature
 
-        from bpfimg.sign._ecdsa import EcdsaSha256
+        from bpfimg.sign._keys._ecdsa import EcdsaSha256
 
         try:
             self._key.verify(signature, data, EcdsaSha256())

@@ -7,14 +7,14 @@ import hashlib
 from bpfimg._json import compact
 from bpfimg._value import value
 from bpfimg.errors import PolicyError
-from bpfimg.sign._names import canonical
-from bpfimg.sign._rules import DENY, IGNORE, VERIFY, Authority, Rule
+from bpfimg.sign._policy._names import canonical
+from bpfimg.sign._policy._rules import DENY, IGNORE, VERIFY, Authority, Rule
 from bpfimg.sign._strict import Junk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.oci import Reference
-    from bpfimg.sign._keys import PublicKey
+    from bpfimg.sign._keys._public import PublicKey
 
 _KEY_LIMIT = 16 * 1024
 _MISSING = """write {path}{care}, with the path of your public key in keyPaths and your repositories in scope:
@@ -48,8 +48,8 @@ class Policy:
 
         With `system` the files must belong to `owner` (root), be writable by nobody else, and be no symbolic links.
         """
-        from bpfimg.sign._policyfile import LIMIT, parse
-        from bpfimg.sign._trustedfile import read
+        from bpfimg.sign._policy._language import LIMIT, parse
+        from bpfimg.sign._policy._trustedfile import read
 
         uid = owner if system else None
         care = " (owned by root, mode 0644)" if system else ""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bpfimg._value import value
-from bpfimg.sign._names import Scope, remapped
+from bpfimg.sign._policy._names import Scope, remapped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from bpfimg.sign._keys import PublicKey
+    from bpfimg.sign._keys._public import PublicKey
 
 FORMATS = ("bundle", "legacy")
 VERIFY, DENY, ALLOW_UNSIGNED = "verify", "deny", "insecure-allow-unsigned"

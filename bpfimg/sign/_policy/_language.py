@@ -9,9 +9,19 @@ import re
 
 from bpfimg._json import json_kind
 from bpfimg.errors import KeyFileError, quoted
-from bpfimg.sign._keys import PublicKey
-from bpfimg.sign._names import DOMAIN, Scope, is_name
-from bpfimg.sign._rules import ALLOW_UNSIGNED, DENY, FORMATS, IDENTITIES, IF_PRESENT, IGNORE, VERIFY, Authority, Rule
+from bpfimg.sign._keys._public import PublicKey
+from bpfimg.sign._policy._names import DOMAIN, Scope, is_name
+from bpfimg.sign._policy._rules import (
+    ALLOW_UNSIGNED,
+    DENY,
+    FORMATS,
+    IDENTITIES,
+    IF_PRESENT,
+    IGNORE,
+    VERIFY,
+    Authority,
+    Rule,
+)
 from bpfimg.sign._strict import Junk, document, fields, string
 
 TYPE_CHECKING = False

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bpfimg.errors import KeyFileError, quoted
-from bpfimg.sign._keyfile import LABELS, seal, unseal
-from bpfimg.sign._keys import PublicKey
+from bpfimg.sign._keys._keyfile import LABELS, seal, unseal
+from bpfimg.sign._keys._public import PublicKey
 from bpfimg.sign._strict import Junk, pem
 
 TYPE_CHECKING = False

@@ -1,0 +1,1 @@
+"""Keys: public ones to believe with, private ones and those in hardware to sign with."""

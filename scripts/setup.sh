@@ -52,7 +52,8 @@ if [ ! -e "$stamp" ]; then
 fi
 
 # peers and real objects for the demo and the tests: unpacked below .cache, so that no service starts on this host
-.venv/bin/python -m tests.support.debian docker-registry cosign crane newer-skopeo oras umoci "$OTHER_PYTHON" || true
+.venv/bin/python -m tests.support.debian docker-registry cosign cosign3 crane newer-skopeo oras umoci "$OTHER_PYTHON" || true
 .venv/bin/python -m tests.support.podman || true
 .venv/bin/python -m tests.support.dockerd || true
+.venv/bin/python -m tests.support.softhsm || true
 .venv/bin/python -m tests.support.packages >/dev/null || true

@@ -1,16 +1,15 @@
-"""cosign as a peer: on PATH, or Debian's package unpacked below `.cache/`. Only tests ever call it.
+"""cosign as a peer, 2.5 (or what is on PATH) and 3.1: Debian's packages unpacked below `.cache/`. Only tests call it.
 
-`python -m tests.support.cosign` fetches it where it is not there yet, and says plainly why it cannot be had.
+`python -m tests.support.cosign` fetches both where they are not there yet, and says plainly why they cannot be had.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
-import sys
 from dataclasses import dataclass, field
-from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -89,14 +88,23 @@ class Cosign:
 
 
 def require(folder: Path, password: str = "") -> Cosign:
-    """Returns cosign, to run in `folder`; skips the test where there is none."""
-    program = debian.find("cosign")
-    if program is None:
-        pytest.skip("needs the program cosign (not on PATH; `python -m tests.support.cosign` fetches it)")
+    """Returns cosign 2, to run in `folder`; skips the test where there is none."""
+    return _require("cosign", folder, password)
+
+
+def require_modern(folder: Path, password: str = "") -> Cosign:
+    """Returns cosign 3, which signs into bundles, to run in `folder`; skips the test where there is none."""
+    return _require("cosign3", folder, password)
+
+
+def _require(peer: str, folder: Path, password: str) -> Cosign:
+    program = debian.find(peer)
+    if program is None or _modern(program) != (peer == "cosign3"):
+        pytest.skip(f"needs the program {peer} (`python -m tests.support.cosign` fetches it)")
     return Cosign(program, folder, password, modern=_modern(program))
 
 
-@cache
+@functools.cache
 def _modern(program: str) -> bool:
     """Says whether this is cosign 3, which signs into bundles: Debian's say "devel" when asked for their version."""
     done = subprocess.run([program, "sign", "--help"], capture_output=True, text=True, timeout=_PATIENCE, check=True)
@@ -104,14 +112,16 @@ def _modern(program: str) -> bool:
 
 
 def main() -> int:
-    """Makes cosign available; 1 when it cannot be had, or does not run."""
+    """Makes both available; 1 when one cannot be had, or does not run."""
+    return max(debian.attempt(peer, functools.partial(_fetch, peer)) for peer in ("cosign", "cosign3"))
+
+
+def _fetch(peer: str) -> None:
+    program = debian.fetch(peer)
     try:
-        program = debian.fetch("cosign")
         subprocess.run([program, "version"], capture_output=True, timeout=_PATIENCE, check=True)
-    except (LookupError, OSError, subprocess.SubprocessError) as error:
-        print(f"cosign cannot be had, tests that need it will be skipped: {error}", file=sys.stderr)
-        return 1
-    return 0
+    except (OSError, subprocess.SubprocessError) as error:
+        raise LookupError(f"{program} does not run: {error}") from error
 
 
 if __name__ == "__main__":

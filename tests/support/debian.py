@@ -48,6 +48,7 @@ _SKOPEO = ("skopeo", "libc6", "libassuan9", "libgpg-error0", "libsqlite3-0")
 #: regctl. The programs of Debian that are written in Go want no more than bookworm's C library, skopeo's libraries do.
 PEERS: dict[str, tuple[Origin, ...]] = {
     "cosign": (Origin("trixie", ("cosign",)),),
+    "cosign3": (Origin("sid", ("cosign",)),),
     "crane": (Origin("sid", ("crane",)),),
     "oras": (Origin("sid", ("oras",)), Origin("trixie", ("oras",))),
     "python3.11": (Origin("bookworm", _python("3.11", "libssl3")),),
@@ -55,7 +56,7 @@ PEERS: dict[str, tuple[Origin, ...]] = {
     "newer-skopeo": (Origin("sid", (*_SKOPEO, "libgpgme45")), Origin("trixie", (*_SKOPEO, "libgpgme11t64"))),
     "umoci": (Origin("sid", ("umoci",)), Origin("trixie", ("umoci",))),
 }
-_PROGRAMS = {"newer-skopeo": "skopeo"}
+_PROGRAMS = {"cosign3": "cosign", "newer-skopeo": "skopeo"}
 
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 

@@ -79,5 +79,5 @@ def _ec(der: bytes) -> EllipticCurvePrivateKey:
 def _public(key: EllipticCurvePrivateKey) -> PublicKey:
     from cryptography.hazmat.primitives import serialization
 
-    point = key.public_key().public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
-    return PublicKey(point)
+    spki = serialization.PublicFormat.SubjectPublicKeyInfo
+    return PublicKey.of(key.public_key().public_bytes(serialization.Encoding.DER, spki))

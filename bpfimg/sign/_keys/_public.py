@@ -1,7 +1,8 @@
-"""Public keys: ECDSA on P-256, the one kind that this version believes.
+"""Public keys: what signatures are believed with.
 
-On the path of every `run`: it imports no key parser (`serialization` costs 8 ms, most of it for ssh). The SPKI of
-an uncompressed P-256 point is a fixed 26 bytes and then the point, so reading one is a comparison.
+On the path of every `run`: ECDSA on P-256, the kind that nearly everybody has, is read without a key parser
+(`serialization` costs 8 ms, most of it for ssh). The SPKI of an uncompressed P-256 point is a fixed 26 bytes and then
+the point, so reading one is a comparison. Every other kind goes through `_other_kinds`.
 """
 
 from __future__ import annotations
@@ -13,40 +14,43 @@ from bpfimg.sign._strict import Junk, pem, to_pem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+    from collections.abc import Callable
 
 # SEQUENCE { SEQUENCE { OID id-ecPublicKey, OID prime256v1 }, BIT STRING of 65 bytes } (RFC 5480, section 2)
 _P256 = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")
-_OTHER_KINDS = (  # the AlgorithmIdentifier as it stands in other keys' SPKI: to name them in the refusal
-    ("RSA", bytes.fromhex("06092a864886f70d010101")),
-    ("Ed25519", bytes.fromhex("300506032b6570")),
-    ("ECDSA P-384", bytes.fromhex("06072a8648ce3d020106052b81040022")),
-    ("ECDSA P-521", bytes.fromhex("06072a8648ce3d020106052b81040023")),
-    ("ECDSA P-256 (compressed point)", bytes.fromhex("06082a8648ce3d030107032200")),
-)
 
 
 class PublicKey:
-    """A P-256 key to believe signatures with; `PublicKey.load(pem)` is the way to get one. Equal when the keys are.
+    """A key to believe signatures with, from `PublicKey.load(pem)` or `PublicKey.of(der)`. Equal when the keys are.
 
-    `fingerprint` is "sha256:" and the hex digest of the DER SPKI.
+    `der` is the SPKI, `fingerprint` is "sha256:" and its hex digest; `kind` is "ecdsa-p256", "ecdsa-p384",
+    "ecdsa-p521", "ed25519", "rsa-2048", "rsa-3072" or "rsa-4096".
     """
 
-    __slots__ = ("_key", "_point", "fingerprint")
+    __slots__ = ("_verify", "der", "fingerprint", "kind")
 
+    der: bytes
     fingerprint: str
-    _point: bytes
-    _key: EllipticCurvePublicKey
+    kind: str
+    _verify: Callable[[bytes, bytes, str], bool]
 
-    def __init__(self, point: bytes) -> None:
-        from cryptography.hazmat.primitives.asymmetric import ec
+    def __init__(self, der: bytes) -> None:
+        if der.startswith(_P256) and len(der) == len(_P256) + 65:
+            from bpfimg.sign._keys._ecdsa import p256
 
-        try:  # the point must lie on the curve
-            self._key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
-        except ValueError as error:
-            raise KeyFileError("public key is not a point on the curve P-256") from error
-        self.fingerprint = "sha256:" + hashlib.sha256(_P256 + point).hexdigest()
-        self._point = point
+            self.kind, self._verify = "ecdsa-p256", p256(der[len(_P256) :])
+        else:
+            from bpfimg.sign._keys._other_kinds import read
+
+            self.kind, self._verify = read(der)
+        self.der = der
+        self.fingerprint = "sha256:" + hashlib.sha256(der).hexdigest()
+
+    @classmethod
+    def of(cls, spki: bytes) -> PublicKey:
+        """Returns the key in a SubjectPublicKeyInfo (DER); raises `KeyFileError` for kinds and forms of keys that are
+        not believed: so that one key has one fingerprint, only the form that everybody writes is read."""
+        return cls(spki)
 
     @classmethod
     def load(cls, data: bytes) -> PublicKey:
@@ -58,33 +62,26 @@ class PublicKey:
         if label != "PUBLIC KEY":
             hint = "a private key is not needed to verify: give the .pub file" if "PRIVATE" in label else ""
             raise KeyFileError(f"public key has the PEM label {quoted(label)}, expected 'PUBLIC KEY'", hint=hint)
-        if not (der.startswith(_P256) and len(der) == len(_P256) + 65):
-            found = next((name for name, mark in _OTHER_KINDS if mark in der[:40]), "of an unknown kind")
-            raise KeyFileError(f"public key is {found}, expected ECDSA P-256, the kind that this version supports")
-        return cls(der[len(_P256) :])
+        return cls(der)
 
     @property
     def pem(self) -> str:
         """The key as a PEM block, as cosign writes it."""
-        return to_pem("PUBLIC KEY", _P256 + self._point).decode("ascii")
+        return to_pem("PUBLIC KEY", self.der).decode("ascii")
 
-    def verify(self, data: bytes, signature: bytes) -> bool:
-        """Says whether `signature` (ASN.1 DER) is this key's over the SHA-256 of `data`."""
-        from cryptography.exceptions import InvalidSignature
+    def verify(self, data: bytes, signature: bytes, *, digest: str = "") -> bool:
+        """Says whether `signature` (ECDSA: ASN.1 DER; RSA: PKCS #1 v1.5) is this key's over `data`.
 
-        from bpfimg.sign._keys._ecdsa import EcdsaSha256
-
-        try:
-            self._key.verify(signature, data, EcdsaSha256())
-        except InvalidSignature:
-            return False
-        return True
+        `digest` is "sha256", "sha384" or "sha512"; "" is the key's own (P-384: SHA-384, P-521: SHA-512, others:
+        SHA-256). Ed25519 signs the data themselves, whatever `digest` says.
+        """
+        return self._verify(data, signature, digest)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, PublicKey) and other.fingerprint == self.fingerprint
+        return isinstance(other, PublicKey) and other.der == self.der
 
     def __hash__(self) -> int:
-        return hash(self.fingerprint)
+        return hash(self.der)
 
     def __repr__(self) -> str:
         return f"PublicKey({self.fingerprint})"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from bpfimg.errors import KeyFileError
 from bpfimg.sign import PrivateKey, PublicKey, generate_key
@@ -97,38 +97,21 @@ def test_a_plain_key_is_read(style: serialization.PrivateFormat) -> None:
     assert PrivateKey.load(pkcs8(private, style=style), b"ignored").public.pem.encode() == spki(private)
 
 
-OTHERS = {
-    "RSA": rsa.generate_private_key(65537, 2048),
-    "Ed25519": ed25519.Ed25519PrivateKey.generate(),
-    "ECDSA P-384": ec.generate_private_key(ec.SECP384R1()),
-    "ECDSA P-521": ec.generate_private_key(ec.SECP521R1()),
-    "of an unknown kind": ec.generate_private_key(ec.SECP256K1()),
-}
-
-
-@pytest.mark.parametrize("kind", OTHERS)
-def test_other_kinds_are_refused_by_name(kind: str) -> None:
-    with pytest.raises(KeyFileError, match=f"public key is {kind}, expected ECDSA P-256"):
-        PublicKey.load(spki(OTHERS[kind]))
-    with pytest.raises(KeyFileError, match="another kind, expected ECDSA P-256"):
-        PrivateKey.load(pkcs8(OTHERS[kind]), b"")
-
-
 def test_a_key_with_something_behind_it_is_refused() -> None:
-    der = b"".join(key().public.pem.encode().splitlines()[1:-1])
-    for changed in (base64.b64decode(der) + b"\0", base64.b64decode(der)[:-1]):
+    der = key().public.der
+    for changed in (der + b"\0", der[:-1]):
         with pytest.raises(KeyFileError, match="of an unknown kind"):
             PublicKey.load(to_pem("PUBLIC KEY", changed))
 
 
 def test_a_point_beside_the_curve_is_refused() -> None:
-    good = key().public._point
-    for point in (b"\x04" + b"\x01" * 64, bytes([good[0]]) + good[1:-1] + bytes([good[-1] ^ 1]), b"\x04" + bytes(64)):
+    good = key().public.der
+    head, point = good[:-65], good[-65:]
+    for wrong in (b"\x04" + b"\x01" * 64, point[:-1] + bytes([point[-1] ^ 1]), b"\x04" + bytes(64)):
         with pytest.raises(KeyFileError, match="not a point on the curve"):
-            PublicKey(point)
-    hybrid = b"\x06" + good[1:]
+            PublicKey.of(head + wrong)
     with pytest.raises(KeyFileError):
-        PublicKey(hybrid)
+        PublicKey.of(head + b"\x06" + point[1:])
 
 
 def test_keys_in_the_wrong_place_get_a_hint(pair: tuple[bytes, bytes]) -> None:

@@ -77,7 +77,7 @@ def _authority(name: str, value: object, read_key: Callable[[str], bytes]) -> Au
         evidence[field] = _one_of(found.get(field, IF_PRESENT), f"{what}: {field}", (IF_PRESENT, IGNORE, "require"))
         if evidence[field] == "require":
             raise Junk(f"{what}: {field} 'require' is not supported by this version")
-    return Authority(name, _keys(found, what, read_key), **evidence)
+    return Authority(name, _keys(found, what, read_key), tlog=evidence["tlog"], timestamp=evidence["timestamp"])
 
 
 def _keys(found: Mapping[str, object], what: str, read_key: Callable[[str], bytes]) -> tuple[PublicKey, ...]:

@@ -8,13 +8,14 @@ from bpfimg._json import compact
 from bpfimg._value import value
 from bpfimg.errors import PolicyError
 from bpfimg.sign._policy._names import canonical
-from bpfimg.sign._policy._rules import DENY, IGNORE, VERIFY, Authority, Rule
+from bpfimg.sign._policy._rules import ANY, DENY, IGNORE, VERIFY, Authority, Rule
 from bpfimg.sign._strict import Junk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.oci import Reference
     from bpfimg.sign._keys._public import PublicKey
+    from bpfimg.sign._policy._rules import IdentityPattern, Root
 
 _KEY_LIMIT = 16 * 1024
 _MISSING = """write {path}{care}, with the path of your public key in keyPaths and your repositories in scope:
@@ -32,7 +33,8 @@ class Policy:
     """Rules, most specific first, and what holds where none is.
 
     `origin` is the path of the file (or what `for_key` was told); `digest` is "sha256:" and the hex digest of the
-    file's bytes, for logs and records: what `sha256sum` says.
+    file's bytes, for logs and records: what `sha256sum` says. `local_files` says whether files that were never signed
+    may be used.
     """
 
     origin: str
@@ -40,6 +42,7 @@ class Policy:
     rules: tuple[Rule, ...]
     default: Rule
     denied: frozenset[str] = frozenset()
+    local_files: bool = False
 
     @classmethod
     def load(cls, path: str, *, system: bool, owner: int = 0) -> Policy:
@@ -69,6 +72,15 @@ class Policy:
         """
         document = {"version": 1, "default": DENY, "key": key.fingerprint}
         rule = Rule(None, VERIFY, (Authority(description, (key,), tlog=IGNORE, timestamp=IGNORE),))
+        return cls(description, f"sha256:{hashlib.sha256(compact(document)).hexdigest()}", (), rule)
+
+    @classmethod
+    def for_identity(cls, patterns: tuple[IdentityPattern, ...], root: Root, description: str) -> Policy:
+        """Returns the policy that any image must be signed by somebody with one of these identities, in a certificate
+        that `root` leads to; `description` (`--certificate-identity ID`) becomes its origin and its authority's name.
+        """
+        document = {"version": 1, "default": DENY, "identities": [str(one) for one in patterns], "root": root.digest}
+        rule = Rule(None, VERIFY, (Authority(description, root=root, timestamp=ANY, identities=patterns),))
         return cls(description, f"sha256:{hashlib.sha256(compact(document)).hexdigest()}", (), rule)
 
     def rule_for(self, reference: Reference) -> Rule:

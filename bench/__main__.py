@@ -11,36 +11,19 @@ import argparse
 import contextlib
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-from bench import objects, transfers
+from bench import objects, transfers, trust
+from bench.processes import BPFIMG, Case, Surroundings, table
 from tests.support.netns import bpffs, namespace
 from tests.support.objects import example
 from tests.support.registry import registry
 
 ROOT = Path(__file__).resolve().parents[1]
-BPFIMG = str(Path(sys.executable).parent / "bpfimg")
-
-
-def nothing() -> None:
-    """Between two runs there is nothing to put back."""
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One line of the table: the process that is measured, and what puts things back after it."""
-
-    name: str
-    argv: list[str]
-    aim: str = ""
-    after: Callable[[], None] = nothing
 
 
 PEER = """set -e
@@ -135,44 +118,15 @@ class Bench:
             )
 
 
-def measure(bench: Bench, argv: list[str]) -> float:
-    """Wall time in milliseconds of one process; raises when it fails."""
-    with open(bench.folder / "out", "wb") as out:
-        start = time.perf_counter()
-        code = subprocess.call(argv, cwd=bench.folder, env=bench.environ, stdout=out, stderr=out)
-        wall = (time.perf_counter() - start) * 1000
-    if code:
-        raise SystemExit(f"bench: {argv} ended with {code}: {(bench.folder / 'out').read_text()}")
-    return wall
-
-
-#: Linux carries the high-water mark of the parent's memory over into what it starts, so a small parent has to ask
-_PEAK = """
-import os, sys
-pid = os.fork() or os.execvp(sys.argv[1], sys.argv[1:])
-_, status, used = os.wait4(pid, 0)
-print(used.ru_maxrss, file=sys.stderr)
-sys.exit(os.waitstatus_to_exitcode(status))
-"""
-
-
-def peak(bench: Bench, argv: list[str]) -> float:
-    """Peak resident memory in MiB of one process; nothing below that of a bare Python can be told."""
-    asked = [sys.executable, "-I", "-S", "-c", _PEAK, *argv]
-    done = subprocess.run(asked, cwd=bench.folder, env=bench.environ, capture_output=True, text=True, check=True)
-    return int(done.stderr.split()[-1]) / 1024
-
-
 def main() -> int:
     """Prints the tables."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--runs", type=int, default=10, help="cold processes per case (default 10)")
-    parser.add_argument("--part", choices=("programs", "transfers"), help="only these tables (default: both)")
+    parser.add_argument("--part", choices=tuple(PARTS), help="only these tables (default: all)")
     asked = parser.parse_args()
-    if asked.part != "transfers":
-        programs(asked.runs)
-    if asked.part != "programs":
-        transfers.main(asked.runs, _PEAK)
+    for name, part in PARTS.items():
+        if asked.part in (None, name):
+            part(asked.runs)
     return 0
 
 
@@ -181,24 +135,13 @@ def programs(runs: int) -> None:
     with contextlib.ExitStack() as stack:
         bench = Bench(stack, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bpfimg-bench-"))))
         bench.prepare()
-        cases = list(bench.cases())
-        figures: dict[str, list[float]] = {case.name: [] for case in cases}
-        peaks: dict[str, float] = {}
-        for case in cases:  # this round also warms the page cache
-            peaks[case.name] = peak(bench, case.argv)
-            case.after()
-        for _ in range(runs):
-            for case in cases:
-                figures[case.name].append(measure(bench, case.argv))
-                case.after()
-    base = statistics.median(figures[cases[0].name])
-    print(f"{'median of ' + str(runs) + ' cold processes':34} {'ms':>8} {'ratio':>7} {'aim':>7} {'peak MiB':>9}")
-    for case in cases:
-        wall = statistics.median(figures[case.name])
-        print(f"{case.name:34} {wall:8.1f} {wall / base:6.1f}x {case.aim:>7} {peaks[case.name]:9.1f}")
+        around = Surroundings(bench.folder, bench.environ)
+        table(f"median of {runs} cold processes", around, list(bench.cases()), runs)
     count, size, rate = objects.lint_rate(ROOT)
     print(f"lint, one process: {rate:.0f} objects a second of CPU, {count} of {size:.0f} KiB on average (aim 500)")
 
+
+PARTS: dict[str, Callable[[int], None]] = {"programs": programs, "transfers": transfers.main, "trust": trust.main}
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.goods import NAME, make
+from bench.processes import BPFIMG
 from tests.support import debian
 
-BPFIMG = str(Path(sys.executable).parent / "bpfimg")
 ORAS_PY = [sys.executable, str(Path(__file__).with_name("oras_py.py"))]
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import clients, goods
+from bench.processes import PEAK
 from tests.support import debian
 from tests.support.registry import registry
 
@@ -71,12 +72,12 @@ class Transfers:
         figures.cpu.append((after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1000)
         figures.requests.append(len(self.server.requests()) - asked)
 
-    def peak(self, case: Case, small_parent: str) -> float:
+    def peak(self, case: Case) -> float:
         """Peak resident memory in MiB of one run."""
         with self._place() as place:
-            argv = [sys.executable, "-I", "-S", "-c", small_parent, *case.argv(place, self._number)]
+            argv = [sys.executable, "-I", "-S", "-c", PEAK, *case.argv(place, self._number)]
             done = subprocess.run(argv, cwd=place, env=self._environ, capture_output=True, text=True, check=True)
-        return int(done.stderr.split()[-1]) / 1024
+        return int(done.stdout.split()[-1]) / 1024
 
     @contextlib.contextmanager
     def _place(self) -> Iterator[Path]:
@@ -102,13 +103,13 @@ class Transfers:
             asked = statistics.median(figures.requests)
             print(f"  {case.client:32} {wall:8.1f} {wall / base:6.2f}x {cpu:8.1f} {asked:9.0f}  {case.does}")
 
-    def peaks(self, title: str, cases: Iterable[Case], small_parent: str, *, forget: bool = False) -> None:
+    def peaks(self, title: str, cases: Iterable[Case], *, forget: bool = False) -> None:
         """Prints peak memory and the time of one run each; with `forget` the registry loses what was pushed."""
         print(f"\n{title:34} {'ms':>8} {'peak MiB':>9}")
         for case in cases:
             figures = Figures()
             self.run(case, figures)
-            print(f"  {case.client:32} {figures.wall[0]:8.0f} {self.peak(case, small_parent):9.1f}")
+            print(f"  {case.client:32} {figures.wall[0]:8.0f} {self.peak(case):9.1f}")
             if forget:
                 shutil.rmtree(self.server.storage / "docker", ignore_errors=True)
 
@@ -125,7 +126,7 @@ def away(host: str, delay: float) -> Iterator[str]:
             relay.terminate()
 
 
-def main(runs: int, small_parent: str) -> None:
+def main(runs: int) -> None:
     """Prints the tables of small images, of many and of a large one."""
     if debian.find("docker-registry") is None:
         print("no transfers: needs docker-registry (`make setup` unpacks it)")
@@ -145,6 +146,6 @@ def main(runs: int, small_parent: str) -> None:
             title = f"the same {2000 * _LATENCY:.0f} ms away"
             bench.table(title, clients.batches(bench.folder, names), 1)
         large = goods.make(bench.folder, "large", 0)
-        bench.peaks("pull, a layer of 256 MiB", clients.pulls(goods.push(large, host, "bench/large")), small_parent)
+        bench.peaks("pull, a layer of 256 MiB", clients.pulls(goods.push(large, host, "bench/large")))
         shutil.rmtree(large.layout)
-        bench.peaks("push, a layer of 256 MiB", clients.pushes(host, "large"), small_parent, forget=True)
+        bench.peaks("push, a layer of 256 MiB", clients.pushes(host, "large"), forget=True)

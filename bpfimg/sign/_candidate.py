@@ -1,28 +1,49 @@
-"""A signature on its way to be judged: parsed, about the digest that was asked for, and not believed in any way."""
+"""A signature or attestation on its way to be judged: parsed, about the digest that was asked for, not believed."""
 
 from __future__ import annotations
 
 from bpfimg._value import value
+from bpfimg.sign._material import NOTHING, Material
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bpfimg.oci import Descriptor
 
 
 @value(frozen=True, slots=True, eq=False)
 class Candidate:
-    """What a signature says of itself, whatever format it came in.
+    """What a signature or attestation says of itself, whatever format it came in.
 
-    `message` are the exact bytes that `signature` (DER) is over; `names` are the repositories that it claims for
-    the digest ("" for a claim without a name); `holder` is the manifest it was found in, `where` says so to people.
+    `message` are the exact bytes that `signature` is over (the payload of a `.sig`, the PAE of an envelope), `payload`
+    what they carry (the same payload, or the statement). `names` are the repositories that it claims for the digest
+    ("" for a claim without a name); `claims` are the signed annotations about it; `predicate_type` is "" for a `.sig`,
+    which has none. `holder` is the manifest it was found in, `where` says so to people.
     """
 
     format: str
     holder: Descriptor
     where: str
     message: bytes
+    payload: bytes
     signature: bytes
     names: tuple[str, ...]
-    tlog: bool = False
-    timestamp: bool = False
-    keyless: bool = False
+    predicate_type: str = ""
+    claims: Mapping[str, str] | None = None
+    material: Material = NOTHING
+
+    @property
+    def tlog(self) -> bool:
+        """Whether a log entry stands beside it."""
+        return bool(self.material.entries)
+
+    @property
+    def timestamp(self) -> bool:
+        """Whether an RFC 3161 timestamp stands beside it."""
+        return bool(self.material.timestamps)
+
+    @property
+    def keyless(self) -> bool:
+        """Whether a certificate says whose key it was."""
+        return bool(self.material.certificate)

@@ -6,7 +6,7 @@ a good signature, and an error must not look like "not signed".
 
 from __future__ import annotations
 
-from bpfimg.errors import Error, NotFound
+from bpfimg.errors import Error, NotFound, quoted
 from bpfimg.oci import Manifest
 from bpfimg.sign._formats import _bundle, _simplesigning
 from bpfimg.sign._strict import Junk
@@ -101,11 +101,14 @@ def _referring(source: Source, digest: Digest, formats: tuple[str, ...]) -> Iter
 
 def _bundled(source: Source, digest: Digest, manifest: Manifest, holder: Descriptor) -> Finding:
     where = f"referrer {holder.digest}"
-    if len(manifest.layers) != 1 or manifest.layers[0].media_type != _bundle.MEDIA_TYPE:
+    if len(manifest.layers) != 1 or manifest.layers[0].media_type not in _bundle.MEDIA_TYPES:
         return Junk(f"{where} is no signature, but {manifest.artifact_type or manifest.config.media_type}")
     try:
         data = source.fetch(manifest.layers[0], limit=_bundle.BUNDLE_LIMIT)
-        return _bundle.parse(data, digest, holder, where)
+        found = _bundle.parse(data, digest, holder, where)
+        if found.predicate_type != _bundle.PREDICATE:
+            raise Junk(f"it is an attestation of the type {quoted(found.predicate_type)}, not a signature")
+        return found
     except Junk as junk:
         return Junk(f"{where} is no signature: {junk}")
     except Error as error:

@@ -10,6 +10,7 @@ from bpfimg.oci import Descriptor, Digest, Index, Manifest, parse_document
 from bpfimg.sign._candidate import Candidate
 from bpfimg.sign._collect import MOST, legacy_tag, signatures
 from bpfimg.sign._formats import _bundle, _simplesigning
+from bpfimg.sign._formats._envelope import pae
 from bpfimg.sign._policy._names import claim
 from bpfimg.sign._policy._rules import FORMATS
 from bpfimg.sign._strict import Junk
@@ -84,7 +85,7 @@ def _bundled(
     target: Target, subject: Descriptor, key: PrivateKey, annotations: Mapping[str, str], created: str
 ) -> Signed:
     statement = _bundle.statement(claim(str(target.repository)), subject.digest, annotations)
-    message = _bundle.pae(statement)
+    message = pae(statement)
     there = _find_bundle(target, subject.digest, key, message)
     if there is not None:
         return Signed(subject, "bundle", there, new=False)

@@ -6,9 +6,10 @@ skopeo, bpfman and every cosign.
 
 from __future__ import annotations
 
-from bpfimg._json import compact
+from bpfimg._json import compact, json_kind
 from bpfimg.errors import quoted
 from bpfimg.sign._candidate import Candidate
+from bpfimg.sign._formats._beside import in_annotations
 from bpfimg.sign._strict import Junk, base64, document, fields, string, to_base64
 
 TYPE_CHECKING = False
@@ -22,9 +23,6 @@ CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 SIGNATURE = "dev.cosignproject.cosign/signature"
 PAYLOAD_LIMIT = 64 * 1024
 _TYPE = "cosign container image signature"
-_CERTIFICATE = "dev.sigstore.cosign/certificate"
-_TLOG = "dev.sigstore.cosign/bundle"
-_TIMESTAMP = "dev.sigstore.cosign/rfc3161timestamp"
 _NEVER = "0001-01-01T00:00:00Z"  # Go's zero time, which cosign writes
 
 
@@ -83,9 +81,18 @@ def parse(data: bytes, annotations: Mapping[str, str], digest: str, holder: Desc
         holder=holder,
         where=where,
         message=data,
+        payload=data,
         signature=signature_of(annotations),
         names=(string(identity.get("docker-reference", ""), "docker-reference"),),
-        tlog=_TLOG in annotations,
-        timestamp=_TIMESTAMP in annotations,
-        keyless=_CERTIFICATE in annotations,
+        claims=_claims(top.get("optional")),
+        material=in_annotations(annotations),
     )
+
+
+def _claims(optional: object) -> dict[str, str]:
+    """Returns the signed annotations; texts only: skopeo also puts the time of signing there, as a number."""
+    if optional is None:
+        return {}
+    if type(optional) is not dict:
+        raise Junk(f"optional is {json_kind(optional)}, expected an object")
+    return {name: text for name, text in optional.items() if type(text) is str}

@@ -157,6 +157,33 @@ def put_bundle(
     return Image(manifest, parts).push(target)
 
 
+# -- evidence that is well-formed, and no more ------------------------------------------------------------------------
+
+LOG_ENTRY: dict[str, Any] = {
+    "logIndex": "7",
+    "logId": {"keyId": b64(b"i" * 32)},
+    "kindVersion": {"kind": "dsse", "version": "0.0.1"},
+    "integratedTime": "1700000000",
+    "inclusionPromise": {"signedEntryTimestamp": b64(b"set")},
+    "inclusionProof": {
+        "logIndex": "5",
+        "rootHash": b64(b"r" * 32),
+        "treeSize": "9",
+        "hashes": [b64(b"h" * 32)],
+        "checkpoint": {"envelope": "log\n9\n"},
+    },
+    "canonicalizedBody": b64(b"{}"),
+}
+SET = dumps(
+    {
+        "SignedEntryTimestamp": b64(b"set"),
+        "Payload": {"body": b64(b"{}"), "integratedTime": 1700000000, "logIndex": 7, "logID": "69" * 32},
+    }
+).decode()
+STAMP = dumps({"SignedRFC3161Timestamp": b64(b"stamp")}).decode()
+PEM = f"-----BEGIN CERTIFICATE-----\n{b64(b'leaf')}\n-----END CERTIFICATE-----\n"
+
+
 # -- golden -----------------------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from bpfimg._value import replace
@@ -9,16 +11,21 @@ from bpfimg.errors import NotFound
 from bpfimg.oci import Descriptor
 from bpfimg.sign._candidate import Candidate
 from bpfimg.sign._judge import Believed, Verdict, independent, weigh
+from bpfimg.sign._material import LogEntry, Material
 from bpfimg.sign._policy._names import Scope
 from bpfimg.sign._policy._rules import Authority, Rule
 from bpfimg.sign._strict import Junk
 from tests.unit.sign.craft import REPOSITORY, key
 
+EVIDENCE = {"tlog": {"entries": (LogEntry(b"log", 1, 1, b"{}"),)}, "timestamp": {"timestamps": (b"stamp",)}}
 HOLDER = Descriptor.of(b"", "application/vnd.oci.image.manifest.v1+json")
 
 
-def candidate(by: str = "alice", name: str = REPOSITORY, **fields: bool) -> Candidate:
-    return Candidate("bundle", HOLDER, f"by {by}", b"message", key(by).sign(b"message"), (name,), **fields)
+def candidate(by: str = "alice", name: str = REPOSITORY, **beside: Any) -> Candidate:
+    signature = key(by).sign(b"message")
+    return Candidate(
+        "bundle", HOLDER, f"by {by}", b"message", b"message", signature, (name,), material=Material(**beside)
+    )
 
 
 def authority(name: str, *keys: str) -> Authority:
@@ -127,7 +134,7 @@ def test_remapping(remap: str, identity: str) -> None:
 
 @pytest.mark.parametrize("kind", ["tlog", "timestamp"])
 def test_evidence_that_cannot_be_checked_refuses_unless_ignored(kind: str) -> None:
-    with_evidence = candidate(**{kind: True})
+    with_evidence = candidate(**EVIDENCE[kind])
     found = verdict(with_evidence)
     assert not found.satisfied
     assert f'"{kind}": "ignore"' in found.reasons[0]
@@ -139,13 +146,13 @@ def test_evidence_that_cannot_be_checked_refuses_unless_ignored(kind: str) -> No
 
 def test_one_authority_may_ignore_what_another_does_not() -> None:
     lenient = replace(authority("lenient", "alice"), tlog="ignore")
-    found = verdict(candidate(tlog=True), by=rule(authority("alice"), lenient))
+    found = verdict(candidate(**EVIDENCE["tlog"]), by=rule(authority("alice"), lenient))
     assert [one.authority for one in found.believed] == ["lenient"]
     assert len(found.reasons) == 1
 
 
 def test_a_keyless_signature_is_named() -> None:
-    found = verdict(candidate("mallory", keyless=True))
+    found = verdict(candidate("mallory", certificate=b"leaf"))
     assert "keyless" in found.reasons[0]
     assert not found.satisfied
 

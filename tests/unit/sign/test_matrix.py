@@ -14,8 +14,12 @@ from bpfimg.sign import verify
 from tests.support.targets import image
 from tests.unit.sign.craft import (
     BUNDLE,
+    LOG_ENTRY,
+    PEM,
     REPOSITORY,
+    SET,
     SIGN,
+    STAMP,
     Layer,
     b64,
     bundle,
@@ -101,10 +105,10 @@ LEGACY: dict[str, tuple[Layer, str]] = {
     "identity with more": (critical(identity={"docker-reference": REPOSITORY, "x": 1}), "unknown field"),
     "media type of a layer": ((*signed_layer(ONE.digest)[:2], "application/octet-stream"), "its media type is"),
     "an envelope": (by_alice(dumps(bundle(statement(ONE.digest)))), "lacks 'critical'"),
-    "a log entry": (by_alice(GOOD, **{"dev.sigstore.cosign/bundle": "{}"}), "transparency log entry"),
-    "a timestamp": (by_alice(GOOD, **{"dev.sigstore.cosign/rfc3161timestamp": "{}"}), "a timestamp"),
+    "a log entry": (by_alice(GOOD, **{"dev.sigstore.cosign/bundle": SET}), "transparency log entry"),
+    "a timestamp": (by_alice(GOOD, **{"dev.sigstore.cosign/rfc3161timestamp": STAMP}), "a timestamp"),
     "keyless": (
-        layer(GOOD, raw_sign(key("mallory"), GOOD), **{"dev.sigstore.cosign/certificate": "PEM"}),
+        layer(GOOD, raw_sign(key("mallory"), GOOD), **{"dev.sigstore.cosign/certificate": PEM}),
         "keyless signature, which is not supported",
     ),
 }
@@ -214,14 +218,14 @@ BUNDLES: dict[str, tuple[dict[str, Any] | bytes, str]] = {
         signed(statement(ONE.digest, subject=[{"digest": {"sha256": ONE.digest.hex.upper()}}])),
         "about another image",
     ),
-    "a log entry": (material(tlogEntries=[{}]), "transparency log entry"),
+    "a log entry": (material(tlogEntries=[LOG_ENTRY]), "transparency log entry"),
     "33 log entries": (material(tlogEntries=[{}] * 33), "expected at most 32"),
     "log entries an object": (material(tlogEntries={}), "expected a list"),
     "a timestamp": (material(timestampVerificationData={"rfc3161Timestamps": [{}]}), "a timestamp"),
     "33 timestamps": (material(timestampVerificationData={"rfc3161Timestamps": [{}] * 33}), "at most 32"),
     "timestamp data unknown": (material(timestampVerificationData={"x": []}), "unknown field"),
     "keyless": (
-        {**bundle(STATEMENT, "mallory"), "verificationMaterial": {"certificate": {"rawBytes": ""}}},
+        {**bundle(STATEMENT, "mallory"), "verificationMaterial": {"certificate": {"rawBytes": b64(b"leaf")}}},
         "keyless signature, which is not supported",
     ),
 }

@@ -17,14 +17,16 @@ from bpfimg.sign._strict import Junk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 LONGEST = 1024
 LONGEST_INPUT = 2048
 _POSITIONS = 2000  # after `{3}` is written out three times
+_TOO_LARGE = f"it is too large, expected at most {_POSITIONS} characters when repetitions are written out"
+_DIGITS = 4
 _DEPTH = 32
 _SETS = "dDsSwW"
-_COUNT = re.compile(r"\{([0-9]{0,4})(,?)([0-9]{0,4})\}")
+_COUNT = re.compile(r"\{([0-9]*)(,?)([0-9]*)\}")
 # `re` plans another meaning for these in a set, and warns
 _RESERVED = re.compile(r"\[|--|&&|~~|\|\|")
 
@@ -208,6 +210,8 @@ class _Reader:
             count = _COUNT.match(self._text, at)
             if not count or not (count[1] or count[3]):
                 raise _Refused(f"the '{{' at {at} begins no number of times, expected '\\{{'")
+            if max(len(count[1]), len(count[3])) > _DIGITS:
+                raise _Refused(_TOO_LARGE)
             least = int(count[1] or 0)
             most = (int(count[3]) if count[3] else None) if count[2] else least
             if most is not None and most < least:
@@ -231,8 +235,8 @@ class _Automaton:
     def add(self, node: _Node) -> tuple[bool, int, int]:
         """Returns whether `node` may be empty, the positions it may begin with, and those it may end with."""
         self._steps += 1
-        if len(self.accepts) > _POSITIONS or self._steps > 4 * _POSITIONS:
-            raise _Refused(f"it is too large (more than {_POSITIONS} characters when repetitions are written out)")
+        if len(self.accepts) >= _POSITIONS or self._steps > 4 * _POSITIONS:
+            raise _Refused(_TOO_LARGE)
         if node.accepts is not None:
             self.accepts.append(node.accepts)
             self.follow.append(0)
@@ -281,8 +285,8 @@ class _Automaton:
             before ^= lowest
 
 
-def _or(masks: object) -> int:
+def _or(masks: Iterable[int]) -> int:
     found = 0
-    for mask in masks:  # type: ignore[attr-defined]
+    for mask in masks:
         found |= mask
     return found

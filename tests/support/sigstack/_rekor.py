@@ -1,6 +1,7 @@
 """A transparency log as Rekor is one, version 1 (signed entry timestamps) or 2 (checkpoints only).
 
-Sources: sigstore/rekor openapi.yaml and pkg/types; sigstore/rekor-tiles CLIENTS.md; C2SP tlog-checkpoint and signed-note.
+Sources: sigstore/rekor openapi.yaml and pkg/types; sigstore/rekor-tiles CLIENTS.md; C2SP tlog-checkpoint and
+signed-note.
 """
 
 from __future__ import annotations

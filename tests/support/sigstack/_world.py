@@ -1,4 +1,4 @@
-"""A private Sigstore: an authority, its CT log, two Rekors and a timestamp authority, and what they make of a signature.
+"""A private Sigstore: an authority, its CT log, two Rekors, a timestamp authority; and what they make of a signature.
 
 Nothing here asks a network or a clock but for `at=None`, which means now. Every time, and every lie, is the test's
 choice: see `How`.
@@ -37,8 +37,8 @@ BUNDLES = {
 class How:
     """How something is signed: who, when, with which evidence, and with which lies.
 
-    key          None: a new key and a certificate for it; else bpfimg's PrivateKey, a `Secret`, or P-256 of cryptography
-    subject, issuer, extensions, minutes   what the certificate says, for how long (subject with :// is a URI, else email)
+    key          None: a new key and a certificate for it; else bpfimg's PrivateKey, a `Secret`, cryptography's P-256
+    subject, issuer, extensions, minutes   what the certificate says, for how long (subject with ://: a URI, else email)
     rekor        1, 2, None, a `Rekor` of the test's own, or a tuple of them: which logs have an entry
     tsa          True, False, a `Tsa` of the test's own, or a tuple of them: who gives timestamps
     at           seconds since 1970 of everything (None: now); issued_at, logged_at, stamped_at: of each alone
@@ -161,7 +161,7 @@ class World:
         entries = []
         for each in _several(how.rekor):
             log = self.rekors[each] if isinstance(each, int) else each
-            body, kind, version = _body(log, logged, logged_signature, signer, issued, how.kind, legacy=legacy)
+            body, kind, version = _body(log, logged, logged_signature, signer, issued, kind=how.kind, legacy=legacy)
             entries.append(log.add(body, at=logged_at, kind=kind, version=version))
         stamped_at = at if how.stamped_at is None else how.stamped_at
         message = signature if how.stamped is None else how.stamped
@@ -189,7 +189,7 @@ def _legacy_signature(signer: Hand, payload: bytes) -> bytes:
 
 
 def _body(
-    log: Rekor, payload: bytes, signature: bytes, signer: Hand, issued: Issued | None, kind: str, *, legacy: bool
+    log: Rekor, payload: bytes, signature: bytes, signer: Hand, issued: Issued | None, *, kind: str, legacy: bool
 ) -> tuple[bytes, str, str]:
     """The body of a log's entry, its kind and version."""
     verifier = issued.pem if issued else signer.pem

@@ -10,6 +10,7 @@
     |- StoreError                the local store cannot be read or written
     |- RegistryError             .status .code (OCI code)
     |  `- NotFound               no such reference, blob or referrer (in a store, too)
+    |- ServiceError              a certificate authority, log or timestamp authority does not do its part of a signature
     |- DigestMismatch            .want .got
     |- KeyFileError              a key cannot be read, or its password is wrong
     |- VerificationError         what each policy entry said: .reasons
@@ -43,6 +44,7 @@ __all__ = [
     "NotSupported",
     "PolicyError",
     "RegistryError",
+    "ServiceError",
     "SlotsFull",
     "StoreError",
     "UsageError",
@@ -104,6 +106,11 @@ class RegistryError(Error):
 
 class NotFound(RegistryError):
     """There is no such reference, manifest or blob, in a registry or in a store."""
+
+
+class ServiceError(Error):
+    """A certificate authority, transparency log, timestamp authority or identity provider refuses, cannot be reached,
+    or answers something that no verifier would believe: nothing was signed."""
 
 
 class DigestMismatch(Error):

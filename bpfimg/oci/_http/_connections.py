@@ -11,11 +11,12 @@ from bpfimg.oci._settings._options import RegistryOptions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from urllib3 import HTTPConnectionPool, PoolManager
 
     from bpfimg.oci._digest import Digest
+    from bpfimg.oci._http._ask import Answer
 
     Pool = HTTPConnectionPool | PoolManager
 
@@ -68,6 +69,25 @@ class Connections:
                 found = self._pools.get(key) or _open(scheme, host, options)
                 self._pools[key] = found
         return found
+
+    def ask(
+        self,
+        method: str,
+        url: str,
+        doing: str,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        limit: int = 1 << 20,
+    ) -> Answer:
+        """Returns the answer of a web service that is no registry: one request, no login, no redirect, no second try.
+
+        RegistryError (`cannot DOING: ...`) when none comes in time and in at most `limit` bytes. Without TLS only on
+        loopback.
+        """
+        from bpfimg.oci._http._ask import ask
+
+        return ask(self, method, url, doing, body=body, headers=headers or {}, limit=limit)
 
     def say(self, sentence: str) -> None:
         """Tells the user, once."""

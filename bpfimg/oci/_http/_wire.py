@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _MOST_REDIRECTS = 5
-_COMMON = {"User-Agent": f"bpfimg/{__version__}", "Accept-Encoding": "identity"}
+COMMON = {"User-Agent": f"bpfimg/{__version__}", "Accept-Encoding": "identity"}
 _PIECE = 1 << 17
 _PLACE = re.compile(r"(?:[A-Za-z0-9_][\w.-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
 """HOST[:PORT] in an address that a server gives: nothing that two readers could take in two ways."""
@@ -153,7 +153,7 @@ class Wire:
 
     def _denied_elsewhere(self, response: BaseHTTPResponse, url: str, doing: str) -> RegistryError:
         """Returns the error for another host that wants to know who we are: it is not told."""
-        host = _split(url)[1]
+        host = parted(url)[1]
         what = f"cannot {doing}: {self.host} sends us to {quoted(host)}, which denies access"
         return RegistryError(f"{what}, HTTP {response.status}", status=response.status)
 
@@ -200,7 +200,7 @@ class Wire:
                 method,
                 target,
                 body=_pieces(body),
-                headers={**_COMMON, **headers, **_length(body)},
+                headers={**COMMON, **headers, **_length(body)},
                 redirect=False,
                 retries=NEVER,
                 assert_same_host=False,
@@ -227,7 +227,7 @@ class Wire:
                     f"the TLS certificate of {host} is not checked: anybody on the way can read and change everything"
                 )
         else:
-            scheme, host, target = _split(url)
+            scheme, host, target = parted(url)
         pool, prefix = self.connections.pool(scheme, host, self.options)
         return pool, prefix + target
 
@@ -267,7 +267,7 @@ def shown(url: str) -> str:
     return quoted(f"{scheme}{mark}{place.rpartition('@')[2]}{slash}{path}")
 
 
-def _split(url: str) -> tuple[str, str, str]:
+def parted(url: str) -> tuple[str, str, str]:
     """Returns scheme, host with port, and the rest of an absolute URL; RegistryError for what is none."""
     from urllib.parse import urlsplit
 

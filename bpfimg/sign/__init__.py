@@ -10,6 +10,7 @@ from bpfimg._door import opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from bpfimg.sign._history import History
     from bpfimg.sign._judge import Believed
     from bpfimg.sign._keys._private import PrivateKey, generate_key
     from bpfimg.sign._keys._public import PublicKey
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Believed",
+    "History",
     "Policy",
     "PrivateKey",
     "PublicKey",
@@ -33,6 +35,7 @@ __getattr__ = opened(
     __name__,
     {
         "Believed": "_judge",
+        "History": "_history",
         "Policy": "_policy._policy",
         "PrivateKey": "_keys._private",
         "PublicKey": "_keys._public",

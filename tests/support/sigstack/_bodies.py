@@ -52,6 +52,15 @@ def intoto(envelope: bytes, payload: bytes, signature: bytes, verifier: bytes) -
     return _body("intoto", "0.0.2", {"content": content})
 
 
+def intoto_v1(envelope: bytes, payload: bytes, verifier: bytes) -> bytes:
+    """Version 1's oldest one for envelopes, without the signature: the hash of the envelope covers it."""
+    content = {
+        "hash": {"algorithm": "sha256", "value": digest("sha256", envelope).hex()},
+        "payloadHash": {"algorithm": "sha256", "value": digest("sha256", payload).hex()},
+    }
+    return _body("intoto", "0.0.1", {"content": content, "publicKey": b64(verifier)})
+
+
 def hashedrekord_v2(prehash: str, hashed: bytes, signature: bytes, verifier: Mapping[str, Any]) -> bytes:
     """Version 2's, for everything; see `verifier_v2`."""
     data = {"algorithm": _PROTO_HASHES[prehash], "digest": b64(hashed)}

@@ -111,6 +111,11 @@ class Rekor:
         return hashlib.sha256(f"{self.origin}\n".encode() + b"\1" + self.key.public.public_bytes_raw()).digest()
 
     @property
+    def tree_id(self) -> str:
+        """The number of the tree, in version 1."""
+        return str(_TREE)
+
+    @property
     def origin(self) -> str:
         """The first line of a checkpoint."""
         return f"{self.name} - {_TREE}" if self.version == 1 else self.name
@@ -138,10 +143,12 @@ class Rekor:
         self._entries.append(found)
         return found
 
-    def find(self, uuid: str = "", index: int = -1) -> Entry | None:
-        """A logged entry by its name (with or without the tree's id) or index."""
-        known = (each for each in self._entries if index == each.index or (uuid and each.uuid.endswith(uuid[-64:])))
-        return next(known, None)
+    def find(self, *, uuid: str = "", index: int = -1, body: bytes = b"") -> Entry | None:
+        """A logged entry by its name (with or without the tree's id), its index, or its body."""
+        for each in self._entries:
+            if index == each.index or (uuid and each.uuid.endswith(uuid[-64:])) or (body and body == each.body):
+                return each
+        return None
 
     def promise(self, body: bytes, time: int, index: int) -> bytes:
         """The signed entry timestamp."""

@@ -53,7 +53,7 @@ def program_entry(view: ProgramView, inventory: Inventory) -> dict[str, object]:
             "reference": image.reference,
             "digest": image.digest,
             "manifest": image.manifest,
-            "signers": list(image.signers),
+            "signers": list(dict.fromkeys(signer.who for signer in image.signers)),
             "policy": image.policy,
             "rule": image.rule,
             "unsigned_allowed": image.unsafe,

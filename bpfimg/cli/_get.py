@@ -86,7 +86,9 @@ def _signers(view: ProgramView) -> str:
     image = view.record.image if view.record else None
     if image is None:
         return ""
-    return "; ".join(image.signers) or ("nobody: the policy allows unsigned images here" if image.unsafe else "")
+    return "; ".join(signer.who for signer in image.signers) or (
+        "nobody: the policy allows unsigned images here" if image.unsafe else ""
+    )
 
 
 def _maps(view: ProgramView, maps: list[MapView]) -> Iterator[tuple[str, str]]:

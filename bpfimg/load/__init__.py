@@ -1,6 +1,6 @@
 """Bytecode into this host: programs, maps, globals, links, pins and records.
 
-`prepare` opens an object and loads it into the kernel (nothing stays when it is closed); a `Writer`, which only
+`prepare` opens an object and loads it into the kernel (nothing stays when it is closed); a writer, which only
 `Host.writer()` gives and which is the lock, publishes it and attaches it; `Host` reads, without a lock.
 """
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from bpfimg.load._attach import check
     from bpfimg.load._hooks import Hook, Tc, Tcx, Tracepoint, Xdp
     from bpfimg.load._host import Host, Load
+    from bpfimg.load._image_record import ImageRecord, SignerRecord
     from bpfimg.load._object import prepare
     from bpfimg.load._origin import Origin
-    from bpfimg.load._records import ImageRecord, LinkRecord, LoadRecord
+    from bpfimg.load._records import LinkRecord, LoadRecord
     from bpfimg.load._unfinished import Unfinished
-    from bpfimg.load._writer import Writer
 
 __all__ = [
     "Hook",
@@ -27,11 +27,11 @@ __all__ = [
     "Load",
     "LoadRecord",
     "Origin",
+    "SignerRecord",
     "Tc",
     "Tcx",
     "Tracepoint",
     "Unfinished",
-    "Writer",
     "Xdp",
     "check",
     "prepare",
@@ -42,16 +42,16 @@ __getattr__ = opened(
     {
         "Hook": "_hooks",
         "Host": "_host",
-        "ImageRecord": "_records",
+        "ImageRecord": "_image_record",
         "LinkRecord": "_records",
         "Load": "_host",
         "LoadRecord": "_records",
         "Origin": "_origin",
+        "SignerRecord": "_image_record",
         "Tc": "_hooks",
         "Tcx": "_hooks",
         "Tracepoint": "_hooks",
         "Unfinished": "_unfinished",
-        "Writer": "_writer",
         "Xdp": "_hooks",
         "check": "_attach",
         "prepare": "_object",

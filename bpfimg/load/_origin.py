@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bpfimg.load._records import ImageRecord
+    from bpfimg.load._image_record import ImageRecord
 
 
 @value(frozen=True, slots=True)

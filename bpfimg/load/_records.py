@@ -11,6 +11,7 @@ import json
 
 from bpfimg._value import value
 from bpfimg.errors import DamagedRecord, UsageError, quoted
+from bpfimg.load._image_record import ImageRecord
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,24 +31,6 @@ class ProgramRecord:
     id: int
     type: str
     section: str
-
-
-@value(frozen=True, slots=True)
-class ImageRecord:
-    """Where the bytes came from and who vouched for them.
-
-    `digest` is what the reference named, `manifest` the one for this platform; `policy` and `rule` say why it was
-    believed, `signers` by whom; `unsafe` is true when no signature was asked for; `pull` is the pull policy.
-    """
-
-    reference: str
-    digest: str
-    manifest: str
-    policy: str
-    rule: str
-    signers: tuple[str, ...] = ()
-    unsafe: bool = False
-    pull: str = ""
 
 
 @value(frozen=True, slots=True)
@@ -76,7 +59,7 @@ class LoadRecord:
             "name": self.name,
             "programs": [{"name": p.name, "id": p.id, "type": p.type, "section": p.section} for p in self.programs],
             "maps": [{"name": name, "id": number} for name, number in self.maps],
-            "image": None if image is None else {field: getattr(image, field) for field in image.__slots__},
+            "image": None if image is None else image.to_dict(),
             "globals": dict(self.globals),
             "metadata": dict(self.metadata),
             "created": self.created,
@@ -99,7 +82,7 @@ class LoadRecord:
                 name=str(document["name"]),
                 programs=programs,
                 maps=tuple((str(m["name"]), _id(m["id"])) for m in document["maps"]),
-                image=None if image is None else _image(image),
+                image=None if image is None else ImageRecord.from_dict(image),
                 globals=_texts(document.get("globals")),
                 metadata=_texts(document.get("metadata")),
                 created=str(document.get("created", "")),
@@ -227,19 +210,6 @@ def decode(text: str) -> Any:
 def _check_version(document: Any) -> None:
     if document["version"] != VERSION:
         raise DamagedRecord(f"a record of version {document['version']!r}, expected {VERSION}")
-
-
-def _image(document: Any) -> ImageRecord:
-    return ImageRecord(
-        reference=str(document["reference"]),
-        digest=str(document["digest"]),
-        manifest=str(document["manifest"]),
-        policy=str(document["policy"]),
-        rule=str(document["rule"]),
-        signers=tuple(map(str, document.get("signers", ()))),
-        unsafe=document.get("unsafe") is True,
-        pull=str(document.get("pull", "")),
-    )
 
 
 def _text(value: Any) -> str | None:

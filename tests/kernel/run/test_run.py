@@ -48,7 +48,7 @@ def test_an_image_runs_is_recorded_and_goes(host: Host, ns: Namespace) -> None:
     assert record.image is not None
     assert (record.name, record.image.reference) == ("counter", "registry.example/team/counter:v1")
     assert record.image.digest == record.image.manifest == str(verified.descriptor.digest)
-    assert record.image.signers == (f"{verified.signers[0].authority} {believed.key().public.fingerprint}",)
+    assert [signer.who for signer in record.image.signers] == [f"--key test.pub {believed.key().public.fingerprint}"]
     assert (record.image.policy, record.image.unsafe, record.image.pull) == ("--key test.pub", False, "always")
     assert run.unload(host, "counter").id == done.load.id
     assert loads.tree(host) == []

@@ -8,8 +8,9 @@ import pytest
 
 from bpfimg._value import replace
 from bpfimg.errors import DamagedRecord, UsageError
+from bpfimg.load._image_record import ImageRecord, SignerRecord
 from bpfimg.load._origin import Origin, check_words
-from bpfimg.load._records import ImageRecord, LinkRecord, LoadRecord, ProgramRecord, decode, encode
+from bpfimg.load._records import LinkRecord, LoadRecord, ProgramRecord, decode, encode
 
 IMAGE = ImageRecord(
     reference="registry.example/xdp_count:v1",
@@ -17,7 +18,18 @@ IMAGE = ImageRecord(
     manifest="sha256:" + "b" * 64,
     policy="/etc/bpfimg/policy.json",
     rule="team",
-    signers=("sha256:" + "c" * 64,),
+    signers=(
+        SignerRecord("release", key="sha256:" + "c" * 64, format="legacy"),
+        SignerRecord(
+            "ci",
+            identity="https://ci.example/team/x/.ci.yml@refs/tags/v1",
+            issuer="https://ci.example",
+            format="bundle",
+            signed_at="2026-01-02T03:04:05Z",
+            logs=("https://log.example",),
+            stamps=("tsa.example",),
+        ),
+    ),
     pull="missing",
 )
 LOAD = LoadRecord(
@@ -188,3 +200,50 @@ def test_a_place_that_no_call_takes_is_damage(field: str, value: object) -> None
     assert isinstance(hook, dict)
     with pytest.raises(DamagedRecord):
         LinkRecord.from_dict({**document, "hook": {**hook, field: value}}, 1)
+
+
+def test_a_record_from_before_signers_had_fields_is_read() -> None:
+    """`AUTHORITY KEY` was all that a record said, and programs outlive an upgrade."""
+    document = LOAD.to_dict()
+    assert isinstance(document["image"], dict)
+    old = {**document["image"], "signers": ["--key my keys/k.pub sha256:" + "c" * 64, "sha256:" + "d" * 64]}
+    image = LoadRecord.from_dict({**document, "image": old}).image
+    assert image is not None
+    assert [(signer.authority, signer.key) for signer in image.signers] == [
+        ("--key my keys/k.pub", "sha256:" + "c" * 64),
+        ("", "sha256:" + "d" * 64),
+    ]
+    assert [signer.who for signer in image.signers] == old["signers"]
+    del old["signers"]
+    image = LoadRecord.from_dict({**document, "image": old}).image
+    assert image is not None
+    assert image.signers == ()
+
+
+@pytest.mark.parametrize("signers", [7, [7], [None], [[]], {"a": 1}, "x", [{"logs": 7}]])
+def test_signers_of_another_shape_are_damage_or_words(signers: object) -> None:
+    document = LOAD.to_dict()
+    assert isinstance(document["image"], dict)
+    try:
+        found = LoadRecord.from_dict({**document, "image": {**document["image"], "signers": signers}}).image
+    except DamagedRecord:
+        return
+    assert found is not None
+    assert all(isinstance(signer, SignerRecord) for signer in found.signers)
+
+
+def test_signers_in_words() -> None:
+    assert [signer.who for signer in IMAGE.signers] == [
+        "release sha256:" + "c" * 64,
+        "ci https://ci.example/team/x/.ci.yml@refs/tags/v1 of https://ci.example",
+    ]
+
+
+def test_many_long_signers_still_fit() -> None:
+    many = tuple(
+        SignerRecord(f"a{n}", identity="i" * 2048, issuer="j" * 2048, logs=("l" * 999,) * 9) for n in range(64)
+    )
+    made = replace(IMAGE, signers=many)
+    assert [signer.authority for signer in made.signers] == [f"a{n}" for n in range(8)]
+    assert made.signers[0].identity.endswith("i...")
+    assert len(encode(replace(LOAD, image=made))) < 32 * 1024

@@ -9,6 +9,8 @@ import pytest
 
 from bpfimg import run
 from bpfimg.load import Host, Xdp
+from bpfimg.oci import Digest
+from bpfimg.run._record import image_record
 from tests.support import believed
 from tests.support.objects import example
 
@@ -21,19 +23,21 @@ def test_nothing_else_is_a_proof(other: object) -> None:
 
 def test_the_record_says_who_vouched_for_it() -> None:
     _, verified = believed.image(example("xdp_pass"))
-    record = run._record(verified, "sha256:x", "never")
+    manifest = Digest.of(b"")
+    record = image_record(verified, manifest, "never")
     assert record.reference == "registry.example/team/counter:v1"
     assert record.digest == str(verified.descriptor.digest)
-    assert record.manifest == "sha256:x"
-    assert record.signers == (f"{verified.signers[0].authority} {believed.key().public.fingerprint}",)
+    assert record.manifest == str(manifest)
+    assert [signer.who for signer in record.signers] == [f"--key test.pub {believed.key().public.fingerprint}"]
+    assert record.signers[0].format == verified.signers[0].format
     assert not record.unsafe
 
 
 def test_no_other_module_prepares_an_object() -> None:
     """`load.prepare` is where bytes enter the kernel; only `run` calls it, with the bytes of a verified image."""
-    house = Path(run.__file__).parent
+    house = Path(run.__file__).parents[1]
     for path in house.rglob("*.py"):
         calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
         names = {ast.unparse(node.func).split(".")[-1] for node in calls}
-        if path.parent.name != "load" and path != house / "run.py":
+        if path.parent.name not in ("load", "run"):
             assert not names & {"prepare", "open_object"}, path

@@ -1,0 +1,32 @@
+"""A believed image to a running program, and back.
+
+`image` takes a `VerifiedImage`, which only `sign.verify` can make, and reads the very bytes that were verified: by
+digest, from the same source. It is the only place that hands bytes to the loader.
+"""
+
+from __future__ import annotations
+
+from bpfimg._door import opened
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bpfimg.run._fetch import PULL_POLICIES, check_platforms, fetch
+    from bpfimg.run._host import attach, detach, unload
+    from bpfimg.run._image import Running, image, load
+
+__all__ = ["PULL_POLICIES", "Running", "attach", "check_platforms", "detach", "fetch", "image", "load", "unload"]
+
+__getattr__ = opened(
+    __name__,
+    {
+        "PULL_POLICIES": "_fetch",
+        "Running": "_image",
+        "attach": "_host",
+        "check_platforms": "_fetch",
+        "detach": "_host",
+        "fetch": "_fetch",
+        "image": "_image",
+        "load": "_image",
+        "unload": "_host",
+    },
+)

@@ -1,0 +1,111 @@
+"""A believed image into the kernel: the only place that hands bytes to the loader."""
+
+from __future__ import annotations
+
+from bpfimg._value import value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from bpfimg.kernel import bpf
+    from bpfimg.load import Hook, Host, LinkRecord, Load
+    from bpfimg.oci import Platform, Source
+    from bpfimg.sign import VerifiedImage
+
+
+@value(frozen=True, slots=True)
+class Running:
+    """What was loaded, with its link if it was attached; `kernel` is what the kernel says of its programs, in order.
+
+    After a dry run ids are 0, paths and `kernel` are empty, and there is no link.
+    """
+
+    load: Load
+    kernel: tuple[bpf.ProgramInfo, ...]
+    dry_run: bool = False
+
+    @property
+    def link(self) -> LinkRecord | None:
+        """The attachment; None when it was only loaded."""
+        return self.load.links[0] if self.load.links else None
+
+
+def image(
+    host: Host,
+    source: Source,
+    verified: VerifiedImage,
+    *,
+    hook: Hook | None,
+    programs: Sequence[str] = (),
+    globals: Mapping[str, str] | None = None,
+    metadata: Mapping[str, str] | None = None,
+    name: str | None = None,
+    pull: str = "missing",
+    dry_run: bool = False,
+    platform: Platform | None = None,
+    warn: Callable[[str], None] = lambda sentence: None,
+) -> Running:
+    """Loads the image, and attaches its program to `hook` (None: only loads): all of it, or nothing.
+
+    `programs` chooses by NAME or TYPE:NAME; needed only where several fit the hook. `globals` are set before the load,
+    by their BTF types. `name` is what it is known by here, else the last word of the repository; `pull` is only
+    written down. `dry_run` does everything that changes nothing: image, program, globals and the place of the hook are
+    checked. `platform` is this machine's unless given; `warn` is told when the image was made for another one (BI-26).
+    """
+    from bpfimg.image import BytecodeImage
+    from bpfimg.load import Origin, prepare
+    from bpfimg.load import check as check_hook
+    from bpfimg.oci import Platform
+    from bpfimg.run._record import image_record
+    from bpfimg.sign import VerifiedImage
+
+    if not isinstance(verified, VerifiedImage):
+        raise TypeError(f"a {type(verified).__name__} is no proof that an image is believed, expected a VerifiedImage")
+    machine = platform or Platform.host()
+    fetched = BytecodeImage.fetch(source, verified.descriptor, machine)
+    if sentence := fetched.made_elsewhere(machine):
+        warn(f"{sentence} (BI-26)")
+    manifest = fetched.descriptor or verified.descriptor
+    known_as = name or verified.reference.repository.path.rpartition("/")[2]
+    origin = Origin(known_as, image_record(verified, manifest.digest, pull), metadata)
+    if hook is not None:
+        check_hook(hook)
+    with prepare(fetched.bytecode, name=known_as, programs=programs, hook=hook, globals=globals) as prepared:
+        if dry_run:
+            from bpfimg.load import Load
+
+            return Running(Load(0, "", prepared.record(origin)), (), dry_run=True)
+        prepared.load()
+        with host.writer() as writer:
+            loaded = writer.load(prepared, origin) if hook is None else writer.run(prepared, origin, hook)
+        return Running(loaded, prepared.infos())
+
+
+def load(
+    host: Host,
+    source: Source,
+    verified: VerifiedImage,
+    *,
+    programs: Sequence[str] = (),
+    globals: Mapping[str, str] | None = None,
+    metadata: Mapping[str, str] | None = None,
+    name: str | None = None,
+    pull: str = "missing",
+    dry_run: bool = False,
+    warn: Callable[[str], None] = lambda sentence: None,
+) -> Running:
+    """Loads the image without attaching anything; see `image`."""
+    return image(
+        host,
+        source,
+        verified,
+        hook=None,
+        programs=programs,
+        globals=globals,
+        metadata=metadata,
+        name=name,
+        pull=pull,
+        dry_run=dry_run,
+        warn=warn,
+    )

@@ -61,7 +61,8 @@ class RekorV1:
             said = {"code": 409, "message": "an equivalent entry already exists in the transparency log"}
             return Answer(json.dumps(said).encode(), 409, headers={"Location": f"{_ENTRIES}/{there.uuid}"})
         entry = self._log.add(body, at=time.time(), kind=kind, version=version)
-        return Answer(json.dumps(entry.answer()).encode(), 201, headers={"Location": f"{_ENTRIES}/{entry.uuid}"})
+        headers = {"Location": f"{_ENTRIES}/{entry.uuid}", "ETag": entry.uuid}  # sigstore-go finds the entry by ETag
+        return Answer(json.dumps(entry.answer()).encode(), 201, headers=headers)
 
     def _found(self, uuid: str = "", index: int = -1) -> Answer:
         entry = self._log.find(uuid=uuid, index=index)

@@ -1,0 +1,102 @@
+"""The trusted root: which certificate authorities, logs and timestamp authorities are believed, and when they were.
+
+Source: sigstore_trustroot.proto (TrustedRoot) as JSON: the file that sigstore publishes, that cosign's `trusted-root
+create` writes and that stands in the sigstore wheel.
+"""
+
+from __future__ import annotations
+
+from bpfimg._value import value
+from bpfimg.errors import PolicyError, quoted
+from bpfimg.sign._evidence._logs import Log, Unsupported, log
+from bpfimg.sign._evidence._protobuf import entries, message
+from bpfimg.sign._strict import document
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import TypeVar
+
+    from bpfimg.sign._evidence._authority import CertificateAuthority
+    from bpfimg.sign._evidence._stamper import Stamper
+
+    Part = TypeVar("Part")
+
+_LIMIT = 1024 * 1024
+_MEDIA_TYPES = (
+    "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
+    "application/vnd.dev.sigstore.trustedroot.v0.1+json",
+    "application/vnd.dev.sigstore.trustedroot.v0.2+json",
+)
+_FIELDS = ("mediaType", "tlogs", "certificateAuthorities", "ctlogs", "timestampAuthorities")
+_BUILTIN = "_store/https%3A%2F%2Ftuf-repo-cdn.sigstore.dev/trusted_root.json"
+
+
+@value(frozen=True, slots=True, eq=False)
+class TrustedRoot:
+    """What evidence is checked against. `unused` says which parts are of kinds that this version does not believe:
+    what only they vouch for is not believed."""
+
+    logs: tuple[Log, ...]
+    certificate_logs: tuple[Log, ...]
+    authorities: tuple[CertificateAuthority, ...]
+    stampers: tuple[Stamper, ...]
+    unused: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, data: bytes) -> TrustedRoot:
+        """Returns the trusted root in a JSON document of at most 1 MiB; raises `Junk`. Nothing is left for later:
+        keys and certificates are read, and the chains of authorities checked."""
+        return cls.of(document(data, limit=_LIMIT, what="trusted root"))
+
+    @classmethod
+    def of(cls, value: object) -> TrustedRoot:
+        """The same for JSON that is parsed already: the root inside a client trust configuration."""
+        from bpfimg.sign._evidence._authority import authority
+        from bpfimg.sign._evidence._stamper import stamper
+        from bpfimg.sign._strict import Junk
+
+        found = message(value, "trusted root", _FIELDS)
+        if found.get("mediaType") not in _MEDIA_TYPES:
+            raise Junk(f"trusted root has the media type {quoted(found.get('mediaType'))}, expected {_MEDIA_TYPES[0]}")
+        unused: list[str] = []
+        return cls(
+            logs=_parts(found, "tlogs", log, unused),
+            certificate_logs=_parts(found, "ctlogs", log, unused),
+            authorities=_parts(found, "certificateAuthorities", authority, unused),
+            stampers=_parts(found, "timestampAuthorities", stamper, unused),
+            unused=tuple(unused),
+        )
+
+    @staticmethod
+    def builtin_bytes() -> bytes:
+        """Returns the root of the public Sigstore as the installed sigstore package ships it, without importing that.
+
+        Raises `PolicyError` when it is not installed.
+        """
+        import importlib.util
+        import os
+
+        found = importlib.util.find_spec("sigstore")
+        for folder in (found.submodule_search_locations or ()) if found else ():
+            try:
+                with open(os.path.join(folder, *_BUILTIN.split("/")), "rb") as file:
+                    return file.read(_LIMIT + 1)
+            except OSError:
+                continue
+        raise PolicyError(
+            "trusted root sigstore-public-good is not on this host: it comes with the package sigstore",
+            hint="pip install 'bpfimg[keyless]'",
+        )
+
+
+def _parts(
+    found: Mapping[str, object], name: str, read: Callable[[object, str], Part], unused: list[str]
+) -> tuple[Part, ...]:
+    parts: list[Part] = []
+    for number, one in enumerate(entries(found, name)):
+        try:
+            parts.append(read(one, f"{name}[{number}]"))
+        except Unsupported as error:
+            unused.append(str(error))
+    return tuple(parts)

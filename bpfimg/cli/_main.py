@@ -172,7 +172,7 @@ Ship eBPF programs as OCI images, and run them only when they are trusted.
 {verbs}
 
 `bpfimg VERB --help` explains a verb. Options that every verb takes:
-  --store DIR, --bpffs DIR, --policy FILE, -o text|json, -q, -v,
+  --store DIR, --bpffs DIR, --policy FILE, --state DIR, -o text|json, -q, -v,
   --authfile FILE, --ca-file FILE, --plain-http, --insecure-skip-tls-verify,
   --lock-timeout SECONDS; each also as a variable, BPFIMG_STORE and so on.
 

@@ -22,6 +22,7 @@ _COMMON: tuple[tuple[tuple[str, ...], str | None, str], ...] = (
     (("--store",), "DIR", "local image store, an OCI layout"),
     (("--bpffs",), "DIR", "where bpffs is mounted (default /sys/fs/bpf)"),
     (("--policy",), "FILE", f"trust policy (default {_SYSTEM_POLICY})"),
+    (("--state",), "DIR", "where it is remembered which versions were accepted"),
     (("-o", "--output"), "text|json", "what to print"),
     (("-q", "--quiet"), None, "print ids or digests only, one a line"),
     (("-v", "--verbose"), None, "say on stderr what is being done"),
@@ -40,6 +41,7 @@ class Options:
     store: str
     bpffs: str
     policy: str
+    state: str
     output: str
     quiet: bool
     verbose: bool
@@ -101,6 +103,7 @@ def resolve(arguments: argparse.Namespace, environ: Mapping[str, str], uid: int)
         store=str(given.get("store") or _default_store(environ, uid)),
         bpffs=str(given.get("bpffs", "/sys/fs/bpf")),
         policy=_text(given, "policy") or _default_policy(environ, uid),
+        state=_text(given, "state") or _default_state(environ, uid),
         output=output,
         quiet=bool(given.get("quiet")),
         verbose=bool(given.get("verbose")),
@@ -148,6 +151,12 @@ def _default_store(environ: Mapping[str, str], uid: int) -> str:
         return "/var/lib/bpfimg/store"
     home = _home(environ, "XDG_DATA_HOME", ".local/share")
     return os.path.join(home, "bpfimg/store")
+
+
+def _default_state(environ: Mapping[str, str], uid: int) -> str:
+    if uid == 0:
+        return "/var/lib/bpfimg/history"
+    return os.path.join(_home(environ, "XDG_STATE_HOME", ".local/state"), "bpfimg/history")
 
 
 def _home(environ: Mapping[str, str], variable: str, usual: str) -> str:

@@ -1,7 +1,8 @@
 """A believed image to a running program, and back.
 
 `image` takes a `VerifiedImage`, which only `sign.verify` can make, and reads the very bytes that were verified: by
-digest, from the same source. It is the only place that hands bytes to the loader.
+digest, from the same source. It is the only place that hands bytes to the loader. `local_file` has a proof for a file
+that nobody signed, where a policy says so.
 """
 
 from __future__ import annotations
@@ -13,8 +14,20 @@ if TYPE_CHECKING:
     from bpfimg.run._fetch import PULL_POLICIES, check_platforms, fetch
     from bpfimg.run._host import attach, detach, unload
     from bpfimg.run._image import Running, image, load
+    from bpfimg.run._local import local_file
 
-__all__ = ["PULL_POLICIES", "Running", "attach", "check_platforms", "detach", "fetch", "image", "load", "unload"]
+__all__ = [
+    "PULL_POLICIES",
+    "Running",
+    "attach",
+    "check_platforms",
+    "detach",
+    "fetch",
+    "image",
+    "load",
+    "local_file",
+    "unload",
+]
 
 __getattr__ = opened(
     __name__,
@@ -27,6 +40,7 @@ __getattr__ = opened(
         "fetch": "_fetch",
         "image": "_image",
         "load": "_image",
+        "local_file": "_local",
         "unload": "_host",
     },
 )

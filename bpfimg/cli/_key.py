@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 
-from bpfimg.errors import KeyFileError, UsageError
+from bpfimg.cli._key_source import KEY_HELP, SOURCES, add_password_file, password, read_key, signing_key
+from bpfimg.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,16 +14,20 @@ if TYPE_CHECKING:
     from bpfimg.cli._options import Options
     from bpfimg.sign import PrivateKey
 
-EPILOG = """\
+__all__ = ["EPILOG", "add", "private_key", "read_key", "run"]
+
+EPILOG = f"""\
 `generate` writes PREFIX.key (encrypted, mode 0600) and PREFIX.pub, which cosign reads as its own.
-The password comes from COSIGN_PASSWORD (it may be empty), else it is asked for on a terminal.
+`public` prints the public key of a private one, also of one in a token or at a cloud service.
+{SOURCES}
 
 examples:
   bpfimg key generate release
-  bpfimg key public release.key"""
+  bpfimg key public release.key
+  bpfimg key public 'pkcs11:token=release;object=signing?module-path=/usr/lib/softhsm/libsofthsm2.so'"""
 
-#: a key file is below 2 KiB; whatever is larger is something else
-_KEY_LIMIT = 64 * 1024
+#: what cosign verifies of these, by version: ADR 0029
+_KINDS = ("ecdsa-p256", "ecdsa-p384", "ed25519")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -36,9 +40,16 @@ def add(parser: argparse.ArgumentParser) -> None:
     generate.add_argument(
         "prefix", metavar="PREFIX", nargs="?", default="cosign", help="path without ending (default cosign)"
     )
+    generate.add_argument(
+        "--type",
+        choices=_KINDS,
+        default=_KINDS[0],
+        help="kind of key (default ecdsa-p256, the one that every verifier knows)",
+    )
     public = actions.add_parser("public", help="print the public key of a private one")
-    public.add_argument("key", metavar="KEY", help="private key file")
+    public.add_argument("key", metavar="KEY", help=KEY_HELP)
     for action in (generate, public):
+        add_password_file(action)
         add_common(action)
 
 
@@ -47,63 +58,28 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     from bpfimg.cli._render import json_text
 
     if arguments.action == "public":
-        key = private_key(arguments.key).public
-        print(json_text({"public_key": key.pem, "fingerprint": key.fingerprint}) if options.json else key.pem.rstrip())
+        key = signing_key(arguments.key, arguments.password_file).public
+        entry = {"public_key": key.pem, "fingerprint": key.fingerprint, "type": key.kind}
+        print(json_text(entry) if options.json else key.pem.rstrip())
         return 0
     from bpfimg import sign
+    from bpfimg.cli._new_file import create
 
-    files = [f"{arguments.prefix}.key", f"{arguments.prefix}.pub"]
-    for path in files:
+    names = [f"{arguments.prefix}.key", f"{arguments.prefix}.pub"]
+    for path in names:  # before a password is asked for
         if os.path.lexists(path):
             raise UsageError(
                 f"{path} exists, expected a free name", hint="give another PREFIX; keys are never overwritten"
             )
-    private, public = sign.generate_key(password(confirm=True))
-    _write(files[0], private, 0o600)
-    _write(files[1], public, 0o644)
-    print(json_text({"private_key": files[0], "public_key": files[1]}) if options.json else "\n".join(files))
+    private, public = sign.generate_key(password(arguments.password_file, confirm=True), arguments.type)
+    create({names[0]: (private, 0o600), names[1]: (public, 0o644)})
+    print(json_text({"private_key": names[0], "public_key": names[1]}) if options.json else "\n".join(names))
     return 0
 
 
 def private_key(path: str) -> PrivateKey:
-    """Reads a private key file; asks for its password where `COSIGN_PASSWORD` is not set."""
+    """The key in a file, asked for its password."""
     from bpfimg import sign
 
     data = read_key(path)
-    return sign.PrivateKey.load(data, password() if b"ENCRYPTED" in data else b"")
-
-
-def read_key(path: str) -> bytes:
-    """The bytes of a key file, bounded; raises `KeyFileError`."""
-    try:
-        with open(path, "rb") as file:
-            data = file.read(_KEY_LIMIT + 1)
-    except OSError as error:
-        raise KeyFileError(f"key file {path!r} cannot be read: {error.strerror}") from error
-    if len(data) > _KEY_LIMIT:
-        raise KeyFileError(f"key file {path!r} is larger than {_KEY_LIMIT} bytes, expected a PEM key")
-    return data
-
-
-def password(*, confirm: bool = False) -> bytes:
-    """The key's password: `COSIGN_PASSWORD`, else a terminal; raises `UsageError` where there is neither."""
-    given = os.environ.get("COSIGN_PASSWORD")
-    if given is not None:
-        return given.encode()
-    if not sys.stdin.isatty():
-        raise UsageError("no password for the key: COSIGN_PASSWORD is not set and there is no terminal to ask on")
-    from bpfimg.cli._password import ask
-
-    first = ask("Password for the private key: ")
-    if confirm and ask("The same again: ") != first:
-        raise UsageError("the two passwords differ, expected the same twice")
-    return first.encode()
-
-
-def _write(path: str, data: bytes, mode: int) -> None:
-    try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    except OSError as error:
-        raise KeyFileError(f"key file {path!r} cannot be written: {error.strerror}") from error
-    with os.fdopen(fd, "wb") as file:
-        file.write(data)
+    return sign.PrivateKey.load(data, password(None) if b"ENCRYPTED" in data else b"")

@@ -25,7 +25,7 @@ def policy(options: Options, key: str | None) -> Policy:
     from bpfimg import sign
 
     if key is not None:
-        from bpfimg.cli._key import read_key
+        from bpfimg.cli._key_source import read_key
 
         return sign.Policy.for_key(sign.PublicKey.load(read_key(key)), f"--key {key}")
     return sign.Policy.load(options.policy, system=os.geteuid() == 0)

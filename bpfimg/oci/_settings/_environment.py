@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-_OURS = ("BPFIMG_PASSWORD", "COSIGN_PASSWORD")
+_OURS = ("BPFIMG_KEY_PASSWORD", "BPFIMG_PASSWORD", "BPFIMG_PIN", "COSIGN_PASSWORD")
 """Variables with passwords for bpfimg itself: no program that keeps others needs them."""
 
 

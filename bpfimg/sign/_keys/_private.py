@@ -11,29 +11,29 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
-KINDS = ("ecdsa-p256", "ecdsa-p384", "ed25519")
+KEY_KINDS = ("ecdsa-p256", "ecdsa-p384", "ed25519")
 """What can be made. Signing takes every kind that a `PublicKey` believes."""
 _SEALED = "ENCRYPTED PRIVATE KEY"
 _PLAIN = ("PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY")
 _OWN = {"ecdsa-p384": "sha384", "ecdsa-p521": "sha512"}
 
 
-def generate_key(password: bytes, kind: str = KINDS[0]) -> tuple[bytes, bytes]:
+def generate_key(password: bytes, kind: str = KEY_KINDS[0]) -> tuple[bytes, bytes]:
     """Returns a new key pair as cosign writes it: the private file (encrypted PEM; mode 0600 is the caller's to set)
-    and the public one. An empty password still encrypts, with nothing. Raises `UsageError` for a kind not in `KINDS`.
+    and the public one. An empty password still encrypts, with nothing. `UsageError` for a kind not in `KEY_KINDS`.
     """
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
     key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
-    if kind == KINDS[0]:
+    if kind == KEY_KINDS[0]:
         key = ec.generate_private_key(ec.SECP256R1())
-    elif kind == KINDS[1]:
+    elif kind == KEY_KINDS[1]:
         key = ec.generate_private_key(ec.SECP384R1())
-    elif kind == KINDS[2]:
+    elif kind == KEY_KINDS[2]:
         key = ed25519.Ed25519PrivateKey.generate()
     else:
-        raise UsageError(f"keys of the kind {quoted(kind)} cannot be made, expected {', '.join(KINDS)}")
+        raise UsageError(f"keys of the kind {quoted(kind)} cannot be made, expected {', '.join(KEY_KINDS)}")
     pkcs8 = key.private_bytes(
         serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
 from bpfimg.errors import KeyFileError, UsageError
 from bpfimg.sign import PrivateKey, PublicKey, generate_key
 from bpfimg.sign._keys import _keyfile
-from bpfimg.sign._keys._private import KINDS
+from bpfimg.sign._keys._private import KEY_KINDS
 
 PEM, DER = serialization.Encoding.PEM, serialization.Encoding.DER
 PKCS8, OLD = serialization.PrivateFormat.PKCS8, serialization.PrivateFormat.TraditionalOpenSSL
@@ -36,7 +36,7 @@ def test_what_a_key_signs_its_public_half_believes(kind: str, digest: str) -> No
     assert not private.public.verify(b"date", signature, digest=digest)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", KEY_KINDS)
 def test_each_kind_that_can_be_made_comes_in_cosigns_files(kind: str) -> None:
     private, public = generate_key(b"secret", kind)
     assert private.startswith(b"-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\n")

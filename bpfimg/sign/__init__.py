@@ -10,15 +10,20 @@ from bpfimg._door import opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from bpfimg.sign import _signers_door as signers
+    from bpfimg.sign._attested import Attestation
+    from bpfimg.sign._believed import Believed
     from bpfimg.sign._history import History
-    from bpfimg.sign._judge import Believed
     from bpfimg.sign._keys._private import PrivateKey, generate_key
     from bpfimg.sign._keys._public import PublicKey
+    from bpfimg.sign._local import local_file
     from bpfimg.sign._policy._policy import Policy
     from bpfimg.sign._sign import Signed, image
-    from bpfimg.sign._verify import VerifiedImage, verify
+    from bpfimg.sign._verified import VerifiedImage
+    from bpfimg.sign._verify import attestations, verify
 
 __all__ = [
+    "Attestation",
     "Believed",
     "History",
     "Policy",
@@ -26,23 +31,30 @@ __all__ = [
     "PublicKey",
     "Signed",
     "VerifiedImage",
+    "attestations",
     "generate_key",
     "image",
+    "local_file",
+    "signers",
     "verify",
 ]
 
 __getattr__ = opened(
     __name__,
     {
-        "Believed": "_judge",
+        "Attestation": "_attested",
+        "Believed": "_believed",
         "History": "_history",
         "Policy": "_policy._policy",
         "PrivateKey": "_keys._private",
         "PublicKey": "_keys._public",
         "Signed": "_sign",
-        "VerifiedImage": "_verify",
+        "VerifiedImage": "_verified",
+        "attestations": "_verify",
         "generate_key": "_keys._private",
         "image": "_sign",
+        "local_file": "_local",
+        "signers": "_signers_door*",
         "verify": "_verify",
     },
 )

@@ -1,107 +1,249 @@
-"""Whether to believe an image. `VerifiedImage` is the only proof of it, and `verify` the only place it comes from."""
+"""Whether to believe an image: `verify` is the only place that a `VerifiedImage` of a signed one comes from."""
 
 from __future__ import annotations
 
-from bpfimg.errors import DigestMismatch, NotFound, VerificationError
+from bpfimg._value import value
+from bpfimg.errors import DigestMismatch, Error, NotFound, VerificationError
 from bpfimg.oci import Digest, Index
-from bpfimg.sign._collect import signatures
+from bpfimg.sign._collect import Evidence
 from bpfimg.sign._judge import weigh
 from bpfimg.sign._policy._names import canonical
 from bpfimg.sign._policy._rules import ALLOW_UNSIGNED, DENY
+from bpfimg.sign._refused import refuse, refuse_attestations, refuse_by_rule
+from bpfimg.sign._signer import Question
+from bpfimg.sign._verified import VerifiedImage, proved
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn, SupportsIndex
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from bpfimg.oci import Descriptor, Reference, Source
-    from bpfimg.sign._judge import Believed, Verdict
+    from bpfimg.oci import Descriptor, Platform, Reference, Repository, Source
+    from bpfimg.sign._attested import Answer, Attestation
+    from bpfimg.sign._collect import Finding
+    from bpfimg.sign._history import History
+    from bpfimg.sign._judge import Verdict
+    from bpfimg.sign._mark import Mark
     from bpfimg.sign._policy._policy import Policy
-    from bpfimg.sign._policy._rules import Rule
+    from bpfimg.sign._policy._rules import Attested, Rule
 
-_PROOF = object()
+    Elsewhere = Callable[[Repository], Source]
+
 _NESTING = 2
 
 
-class VerifiedImage:
-    """Proof that `policy` said yes to the image or index `descriptor` (the top one, as it was given to `verify`).
-
-    An image that is chosen out of a verified index is believed through it: the index's bytes are under its digest,
-    and they name the image by digest. `rule` is the scope of the rule that decided; `signers` are those who were
-    looked at until it was satisfied. `unsafe` says that the rule demands no signature; `notes` is what was seen and
-    did not count. Cannot be made, copied, changed or unpickled by anybody but `verify`: no dataclass, because a
-    dataclass can be made again with some fields exchanged.
-    """
-
-    __slots__ = ("descriptor", "notes", "policy", "policy_digest", "reference", "rule", "signers", "unsafe")
-
-    reference: Reference
-    descriptor: Descriptor
-    signers: tuple[Believed, ...]
-    policy: str
-    policy_digest: str
-    rule: str
-    unsafe: bool
-    notes: tuple[str, ...]
-
-    def __init__(self, proof: object, **fields: object) -> None:
-        if proof is not _PROOF or fields.keys() != set(self.__slots__):
-            raise TypeError("a VerifiedImage comes from sign.verify")
-        for name, content in fields.items():
-            object.__setattr__(self, name, content)
-
-    def __setattr__(self, name: str, content: object) -> NoReturn:
-        raise AttributeError("a VerifiedImage is frozen")
-
-    def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError("a VerifiedImage is frozen")
-
-    def __repr__(self) -> str:
-        return f"<VerifiedImage {self.reference} {self.descriptor.digest} by {self.policy}>"
-
-    def __init_subclass__(cls) -> NoReturn:
-        raise TypeError("VerifiedImage has no subclasses: one could skip the proof")
-
-    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
-        raise TypeError("a VerifiedImage cannot be copied or pickled: it proves what was verified in this process")
-
-
 def verify(
-    source: Source, reference: Reference, descriptor: Descriptor, policy: Policy, *, thorough: bool = False
+    source: Source,
+    reference: Reference,
+    descriptor: Descriptor,
+    policy: Policy,
+    *,
+    thorough: bool = False,
+    platform: Platform | None = None,
+    elsewhere: Elsewhere | None = None,
+    history: History | None = None,
+    allow_downgrade: bool = False,
+    now: float | None = None,
 ) -> VerifiedImage:
     """Returns the proof that `policy` believes the image or index `descriptor`; raises `VerificationError`.
 
     `reference` is what the user asked for: its repository (and tag, if it has no digest) choose the rule, and
     signatures that name a repository must name this one. `descriptor` is what it was resolved to, once. Signatures
-    are read from `source`; with `thorough` all of them, even when the first ones are enough.
+    are read from `source`, and from where the rule says that they are, which `elsewhere` gives; with `thorough` all of
+    them, even when the first ones are enough.
+
+    Of an index that is not believed, the image for `platform` may be for itself: then the proof is about that one.
+    `history` is what a rule against going back compares with; `allow_downgrade` lets a reference with a digest go back.
+    `now` (seconds since 1970) is the time by which signatures grow old.
     """
-    if reference.digest is not None and reference.digest != descriptor.digest:
-        want, got = str(reference.digest), str(descriptor.digest)
-        raise DigestMismatch(f"{reference} was resolved to {got}, which is not its digest", want=want, got=got)
-    name = f"{reference.repository}@{descriptor.digest}"
-    _refuse_denied(source, descriptor, policy, name)
-    rule = policy.rule_for(reference)
-    if rule.action == DENY:
-        _refuse_by_rule(rule, policy, reference)
-    unsafe = rule.action == ALLOW_UNSIGNED
-    verdict = weigh(
-        signatures(source, descriptor.digest, rule.formats),
-        rule,
-        canonical(str(reference.repository)),
-        thorough=thorough or unsafe,
-    )
+    asked = _Case.of(source, reference, descriptor, policy, elsewhere=elsewhere, now=now)
+    rule, unsafe = asked.rule, asked.rule.action == ALLOW_UNSIGNED
+    every = thorough or unsafe or rule.rollback is not None
+    believed, verdict = descriptor, weigh(asked.signatures(descriptor.digest), asked.question, thorough=every)
+    chosen = None
+    if platform is not None and not unsafe and (rule.attestations or not verdict.satisfied):
+        chosen = _chosen(source, descriptor, platform)
+    if chosen is not None and not verdict.satisfied:
+        more = weigh(asked.signatures(chosen.digest), asked.question, thorough=every, before=verdict)
+        believed, verdict = (chosen, more) if more.satisfied else (descriptor, more)
     if not (verdict.satisfied or unsafe):
-        _refuse(verdict, rule, policy, name)
-    return VerifiedImage(
-        _PROOF,
+        refuse(verdict, rule, policy, asked.name)
+    attested: tuple[Attestation, ...] = ()
+    if rule.attestations:
+        about = (descriptor,) if chosen is None else (descriptor, chosen)
+        answer = asked.attestations(about, rule.attestations, all_=False)
+        if answer.missing:
+            refuse_attestations(answer, rule, policy, asked.name)
+        attested = answer.found
+        if chosen is not None and any(one.digest == str(chosen.digest) for one in attested):
+            believed = chosen  # what is attested of one image of an index is true of that one alone
+    mark = _unless_back(asked, believed, verdict, history, allow_downgrade=allow_downgrade)
+    return proved(
         reference=reference,
-        descriptor=descriptor,
+        descriptor=believed,
         signers=verdict.believed,
+        attestations=attested,
         policy=policy.origin,
         policy_digest=policy.digest,
         rule=rule.name,
         unsafe=unsafe,
         notes=verdict.reasons,
+        repository=asked.question.repository,
+        version=mark[0],
+        mark=mark[1],
+        history=history,
     )
+
+
+def attestations(
+    source: Source,
+    reference: Reference,
+    descriptor: Descriptor,
+    policy: Policy,
+    predicate_type: str,
+    *,
+    platform: Platform | None = None,
+    elsewhere: Elsewhere | None = None,
+    now: float | None = None,
+) -> tuple[Attestation, ...]:
+    """Returns every believed attestation of exactly this type about the image or index `descriptor`, or, in an index,
+    about the image for `platform`; raises `VerificationError` when there is none.
+
+    Whom to believe is what the policy's rule for `reference` says of this type; where it says nothing of it, those
+    who may sign the image may say things about it. Whether the image itself is believed, `verify` says.
+    """
+    asked = _Case.of(source, reference, descriptor, policy, elsewhere=elsewhere, now=now)
+    from bpfimg.sign._policy._rules import Attested
+
+    wanted = tuple(one for one in asked.rule.attestations if one.predicate_type == predicate_type)
+    chosen = None if platform is None else _chosen(source, descriptor, platform)
+    about = (descriptor,) if chosen is None else (descriptor, chosen)
+    wanted = wanted or (Attested(predicate_type, asked.rule.authorities),)
+    answer = asked.attestations(about, wanted, all_=True)
+    if answer.missing:
+        refuse_attestations(answer, asked.rule, policy, asked.name)
+    return tuple(dict.fromkeys(answer.found))
+
+
+@value(frozen=True, slots=True, eq=False)
+class _Case:
+    """One image, the rule for it, and where what is said about it can be read."""
+
+    source: Source
+    elsewhere: Elsewhere | None
+    rule: Rule
+    question: Question
+    name: str
+    reference: Reference
+    kept: dict[Digest, tuple[Evidence, ...]]
+
+    @classmethod
+    def of(
+        cls,
+        source: Source,
+        reference: Reference,
+        descriptor: Descriptor,
+        policy: Policy,
+        *,
+        elsewhere: Elsewhere | None,
+        now: float | None,
+    ) -> _Case:
+        """Returns the case unless it is decided before anything is looked at; raises then."""
+        if reference.digest is not None and reference.digest != descriptor.digest:
+            want, got = str(reference.digest), str(descriptor.digest)
+            raise DigestMismatch(f"{reference} was resolved to {got}, which is not its digest", want=want, got=got)
+        name = f"{reference.repository}@{descriptor.digest}"
+        _refuse_denied(source, descriptor, policy, name)
+        rule = policy.rule_for(reference)
+        if rule.action == DENY:
+            refuse_by_rule(rule, policy, reference)
+        oldest = None if rule.max_age is None else _now(now) - rule.max_age
+        question = Question(rule, canonical(str(reference.repository)), oldest)
+        return cls(source, elsewhere, rule, question, name, reference, {})
+
+    def signatures(self, digest: Digest) -> Iterator[Finding]:
+        """Yields what may be signatures of a digest, wherever the rule has them."""
+        for evidence in self._evidence(digest):
+            yield from [evidence] if isinstance(evidence, Error) else evidence.signatures()
+
+    def attestations(self, about: Iterable[Descriptor], wanted: Sequence[Attested], *, all_: bool) -> Answer:
+        """Returns which attestations are there about any of these."""
+        from bpfimg.sign._attested import look
+
+        findings = (
+            (str(one.digest), finding)
+            for one in about
+            for evidence in self._evidence(one.digest)
+            for finding in ([evidence] if isinstance(evidence, Error) else evidence.attestations())
+        )
+        # how old a signature may be says nothing about attestations
+        return look(findings, wanted, Question(self.rule, self.question.repository), all_=all_)
+
+    def _evidence(self, digest: Digest) -> Iterator[Evidence | Error]:
+        """Yields each place with evidence about a digest; the same ones when asked again."""
+        kept = self.kept.get(digest)
+        if kept is None:
+            kept = self.kept[digest] = (Evidence(self.source, digest, self.rule.formats),)
+        yield kept[0]
+        if self.rule.signature_repository is None:
+            return
+        if len(kept) == 1:
+            there = self._there(self.rule.signature_repository)
+            if isinstance(there, Error):
+                yield there
+                return
+            kept = self.kept[digest] = (*kept, Evidence(there, digest, self.rule.formats))
+        yield kept[1]
+
+    def _there(self, repository: str) -> Source | Error:
+        from bpfimg.oci import Repository
+
+        if self.elsewhere is None:
+            return NotFound(f"nothing from {repository}, where the rule says that signatures are, can be read here")
+        try:
+            return self.elsewhere(Repository.parse(repository))
+        except Error as error:
+            return error
+
+
+def _now(now: float | None) -> int:
+    import time
+
+    return int(time.time() if now is None else now)
+
+
+def _chosen(source: Source, descriptor: Descriptor, platform: Platform) -> Descriptor | None:
+    """Returns the image for `platform` in an index; None where there is none to choose."""
+    if not descriptor.is_index:
+        return None
+    try:
+        child = Index.parse(source.fetch(descriptor), descriptor.media_type).select(platform)
+    except NotFound:
+        return None
+    return None if child.is_index else child
+
+
+def _unless_back(
+    asked: _Case, believed: Descriptor, verdict: Verdict, history: History | None, *, allow_downgrade: bool
+) -> tuple[str, Mark | None]:
+    """Returns the version, and what to remember of it; raises `VerificationError` when the rule lets the repository not
+    go back to it. Only who names a digest can go back, and then nothing is remembered."""
+    if asked.rule.rollback is None:
+        return "", None
+    from bpfimg.sign._rollback import marked
+
+    mark = marked(asked.source, believed, asked.rule, verdict.believed)
+    if history is None:
+        raise VerificationError(
+            f"{asked.name} is not believed: the rule {asked.rule.name} lets its repository not go back, and nothing "
+            "here remembers what was accepted"
+        )
+    try:
+        history.check(asked.question.repository, mark)
+    except VerificationError:
+        if not (allow_downgrade and asked.reference.digest is not None):
+            raise
+        return mark.version, None
+    return mark.version, mark
 
 
 def _refuse_denied(source: Source, descriptor: Descriptor, policy: Policy, name: str, depth: int = 0) -> None:
@@ -129,31 +271,3 @@ def _listed(source: Source, descriptor: Descriptor, name: str) -> bytes:
         text = f"{name} is not believed: {descriptor.digest} in it is not here, so denyDigests cannot be checked"
         hint = "an index that was pulled for one platform is not whole: pull it with --all-platforms"
         raise VerificationError(text, hint=hint) from error
-
-
-def _refuse_by_rule(rule: Rule, policy: Policy, reference: Reference) -> NoReturn:
-    if rule.scope is not None:
-        raise VerificationError(f"{reference} is not believed: the rule {rule.name} of {policy.origin} denies it")
-    raise VerificationError(
-        f"{reference} is not believed: {policy.origin} has no rule for it, and its default is to deny",
-        hint=f'add to "rules": {{"scope": "{reference.repository}", "requireAny": ["NAME OF AN AUTHORITY"]}}',
-    )
-
-
-def _refuse(verdict: Verdict, rule: Rule, policy: Policy, name: str) -> NoReturn:
-    wanted = " or ".join(authority.name for authority in rule.authorities)
-    if rule.threshold > 1:
-        wanted = f"{rule.threshold} of {wanted}"
-    asked = f"expected one by {wanted}"
-    if rule.scope is not None:
-        asked += f" (rule {rule.name} of {policy.origin})"
-    if verdict.error is not None:
-        text = f"{name} is not believed: its signatures could not be read ({verdict.error}), {asked}"
-        raise VerificationError(text, reasons=verdict.reasons, hint=verdict.error.hint) from verdict.error
-    if not verdict.candidates:
-        hint = f"whoever builds it can sign it: bpfimg sign --key KEY {name}"
-        raise VerificationError(f"{name} is not signed, {asked}", reasons=verdict.reasons, hint=hint)
-    text = f"{name} is not believed: none of its signatures counts, {asked}"
-    if verdict.believed:
-        text = f"{name} is not believed: too few of its signatures count, {asked}"
-    raise VerificationError(text, reasons=verdict.reasons)

@@ -9,11 +9,13 @@ import pytest
 from bpfimg._value import replace
 from bpfimg.errors import NotFound
 from bpfimg.oci import Descriptor
+from bpfimg.sign._believed import Believed
 from bpfimg.sign._candidate import Candidate
-from bpfimg.sign._judge import Believed, Verdict, independent, weigh
+from bpfimg.sign._judge import Verdict, independent, weigh
 from bpfimg.sign._material import LogEntry, Material
 from bpfimg.sign._policy._names import Scope
 from bpfimg.sign._policy._rules import Authority, Rule
+from bpfimg.sign._signer import Question
 from bpfimg.sign._strict import Junk
 from tests.unit.sign.craft import REPOSITORY, key
 
@@ -38,7 +40,7 @@ def rule(*authorities: Authority, threshold: int = 1, identity: str = "repositor
 
 
 def verdict(*findings: Candidate | Junk | NotFound, by: Rule | None = None, thorough: bool = False) -> Verdict:
-    return weigh(findings, by or rule(), REPOSITORY, thorough=thorough)
+    return weigh(findings, Question(by or rule(), REPOSITORY), thorough=thorough)
 
 
 @pytest.mark.parametrize(
@@ -125,11 +127,11 @@ def test_remapping(remap: str, identity: str) -> None:
         Scope.parse("mirror.local/acme/**"), "verify", (authority("alice"),), identity="repository", remap=remap
     )
     for name in ("registry.example/bpf/app", "registry.example/app", "mirror.local/acme/app", ""):
-        found = weigh([candidate(name=name)], mirror, "mirror.local/acme/app", thorough=False)
+        found = weigh([candidate(name=name)], Question(mirror, "mirror.local/acme/app"), thorough=False)
         assert found.satisfied is (name == f"{remap}/app")
     if identity == "none":
         lenient = replace(mirror, identity="repository-if-present")
-        assert weigh([candidate(name="")], lenient, "mirror.local/acme/app", thorough=False).satisfied
+        assert weigh([candidate(name="")], Question(lenient, "mirror.local/acme/app"), thorough=False).satisfied
 
 
 @pytest.mark.parametrize("kind", ["tlog", "timestamp"])
@@ -179,8 +181,8 @@ def test_nothing_more_is_asked_for_than_is_needed() -> None:
             asked.append(name)
             yield candidate(name)
 
-    assert weigh(findings(), rule(), REPOSITORY, thorough=False).satisfied  # type: ignore[arg-type]
+    assert weigh(findings(), Question(rule(), REPOSITORY), thorough=False).satisfied  # type: ignore[arg-type]
     assert asked == ["mallory", "alice"]
     asked.clear()
-    assert len(weigh(findings(), rule(), REPOSITORY, thorough=True).believed) == 2  # type: ignore[arg-type]
+    assert len(weigh(findings(), Question(rule(), REPOSITORY), thorough=True).believed) == 2  # type: ignore[arg-type]
     assert len(asked) == 3

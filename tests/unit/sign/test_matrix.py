@@ -109,7 +109,7 @@ LEGACY: dict[str, tuple[Layer, str]] = {
     "a timestamp": (by_alice(GOOD, **{"dev.sigstore.cosign/rfc3161timestamp": STAMP}), "a timestamp"),
     "keyless": (
         layer(GOOD, raw_sign(key("mallory"), GOOD), **{"dev.sigstore.cosign/certificate": PEM}),
-        "keyless signature, which is not supported",
+        "keyless signature, not by a key that the rule names",
     ),
 }
 
@@ -226,7 +226,7 @@ BUNDLES: dict[str, tuple[dict[str, Any] | bytes, str]] = {
     "timestamp data unknown": (material(timestampVerificationData={"x": []}), "unknown field"),
     "keyless": (
         {**bundle(STATEMENT, "mallory"), "verificationMaterial": {"certificate": {"rawBytes": b64(b"leaf")}}},
-        "keyless signature, which is not supported",
+        "keyless signature, not by a key that the rule names",
     ),
 }
 

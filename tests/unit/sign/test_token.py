@@ -56,7 +56,7 @@ def test_it_is_not_pickled(proof: VerifiedImage, protocol: int) -> None:
 
 def test_a_forged_pickle_has_no_class_to_restore(proof: VerifiedImage) -> None:
     """A pickle that calls the class, or makes an empty object and sets its state, by hand."""
-    name = b"cbpfimg.sign._verify\nVerifiedImage\n"
+    name = b"cbpfimg.sign._verified\nVerifiedImage\n"
     with pytest.raises(TypeError):
         pickle.loads(name + b"(tR.")
     empty = pickle.loads(b"\x80\x02" + name + b")\x81.")

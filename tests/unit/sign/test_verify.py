@@ -73,7 +73,8 @@ def test_what_is_proved() -> None:
     proof = verify(target, reference(), found, trusting(), thorough=True)
     assert isinstance(proof, VerifiedImage)
     assert (proof.reference, proof.descriptor, proof.unsafe) == (reference(), found, False)
-    assert (proof.policy, proof.policy_digest, proof.rule) == ("policy.json", "sha256:test", "registry.example/**")
+    assert (proof.policy, proof.rule) == ("policy.json", "registry.example/**")
+    assert proof.policy_digest.startswith("sha256:")
     assert [(one.authority, one.fingerprint, one.format) for one in proof.signers] == [
         ("alice", key().public.fingerprint, "legacy"),
         ("alice", key().public.fingerprint, "bundle"),

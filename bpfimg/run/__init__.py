@@ -11,6 +11,7 @@ from bpfimg._door import opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from bpfimg.run._apart import Apart
     from bpfimg.run._fetch import PULL_POLICIES, check_platforms, fetch
     from bpfimg.run._host import attach, detach, unload
     from bpfimg.run._image import Running, image, load
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PULL_POLICIES",
+    "Apart",
     "Running",
     "attach",
     "check_platforms",
@@ -32,6 +34,7 @@ __all__ = [
 __getattr__ = opened(
     __name__,
     {
+        "Apart": "_apart",
         "PULL_POLICIES": "_fetch",
         "Running": "_image",
         "attach": "_host",

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from bpfimg.oci import Descriptor, Platform, Reference, Source, Target, places
+    from bpfimg.run._apart import Apart
 
 #: when the registry is asked, as `fetch` explains
 PULL_POLICIES = ("always", "missing", "newer", "never")
@@ -20,11 +21,12 @@ def fetch(
     pull: str = "missing",
     platforms: Sequence[Platform] | None = None,
     lenient: bool = False,
+    apart: Apart | None = None,
     limits: places.Limits | None = None,
     progress: places.Progress | None = None,
     warn: Callable[[str], None] = lambda sentence: None,
 ) -> Descriptor:
-    """Returns what `reference` names once it is in `store`, with its signatures.
+    """Returns what `reference` names once it is in `store`, with its signatures, also those that are kept `apart`.
 
     `pull` says when the registry is asked; `registry` is called only then::
 
@@ -41,11 +43,44 @@ def fetch(
     a single one, for another platform. Raises `NotFound`, `RegistryError`, `DigestMismatch`,
     `ImageError`, `StoreError`.
     """
-    from bpfimg.errors import NotFound, RegistryError
     from bpfimg.oci import Platform, places
 
     bounds = limits or places.Limits()
     wanted = (Platform.host(),) if platforms is None else tuple(platforms)
+    top = _fetched(
+        store,
+        registry,
+        reference,
+        pull=pull,
+        platforms=platforms,
+        wanted=wanted,
+        lenient=lenient,
+        bounds=bounds,
+        progress=progress,
+        warn=warn,
+    )
+    if apart is not None and pull != "never":
+        from bpfimg.run._apart import bring
+
+        bring(apart, store, top, pull=pull, limits=bounds, progress=progress, warn=warn)
+    return top
+
+
+def _fetched(
+    store: Target,
+    registry: Callable[[], Source],
+    reference: Reference,
+    *,
+    pull: str,
+    platforms: Sequence[Platform] | None,
+    wanted: tuple[Platform, ...],
+    lenient: bool,
+    bounds: places.Limits,
+    progress: places.Progress | None,
+    warn: Callable[[str], None],
+) -> Descriptor:
+    from bpfimg.errors import NotFound, RegistryError
+
     if pull == "missing" and (whole := _held(store, reference, wanted, bounds)) is not None:
         check_platforms(store, whole, str(reference), platforms, bounds)
         return whole

@@ -8,7 +8,7 @@ import pytest
 
 from bpfimg.errors import DigestMismatch, NotFound, RegistryError
 from bpfimg.oci import Descriptor, Layout, Memory, Platform, Reference
-from bpfimg.run import PULL_POLICIES, fetch
+from bpfimg.run import PULL_POLICIES, Apart, fetch
 from tests.support.targets import image, index, legacy_signature, referrer
 
 if TYPE_CHECKING:
@@ -241,3 +241,104 @@ class TestPlatforms:
             fetch(store, lambda: remote, NAME, platforms=strange)
         fetch(store, lambda: remote, NAME, platforms=strange, lenient=True)
         assert store.exists(image("two", "arm64").blobs[1][0])
+
+
+# -- signatures that are kept apart ------------------------------------------------------------------------------------
+
+
+ELSEWHERE = Reference.parse("registry.test/signatures/all:x").repository
+
+
+class Signatures(Remote):
+    """The repository that only has signatures."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.repository = ELSEWHERE
+
+
+@pytest.fixture
+def signatures() -> Signatures:
+    made = Signatures()
+    referrer(image().descriptor, "kept apart").push(made)
+    legacy_signature("apart").push(made, image().descriptor.digest.tag + ".sig")
+    return made
+
+
+def apart(store: Layout, signatures: Signatures) -> Apart:
+    return Apart(lambda: signatures, Layout(store.path, ELSEWHERE, short_names=False))
+
+
+@pytest.mark.parametrize("pull", ["always", "missing", "newer"])
+def test_signatures_kept_apart_come_with_the_image(
+    pull: str, store: Layout, remote: Remote, signatures: Signatures
+) -> None:
+    kept = apart(store, signatures)
+    get(store, remote, pull, apart=kept)
+    digest = image().descriptor.digest
+    assert [one.digest for one in kept.store.referrers(digest)] == [
+        referrer(image().descriptor, "kept apart").descriptor.digest
+    ]
+    assert kept.store.resolve(digest.tag + ".sig") == legacy_signature("apart").descriptor
+    # those beside the image are others
+    assert [one.digest for one in store.referrers(digest)] == [referrer(image().descriptor).descriptor.digest]
+    assert store.resolve(digest.tag + ".sig") == legacy_signature("one").descriptor
+
+
+def test_signatures_kept_apart_need_no_network_once_they_are_here(
+    store: Layout, remote: Remote, signatures: Signatures
+) -> None:
+    kept = apart(store, signatures)
+    get(store, remote, "missing", apart=kept)
+    remote.asked = signatures.asked = 0
+    for pull in ("missing", "never"):
+        get(store, remote, pull, apart=kept)
+    assert (remote.asked, signatures.asked) == (0, 0)
+    get(store, remote, "always", apart=kept)
+    assert signatures.asked > 0
+
+
+def test_a_policy_that_names_another_place_later_asks_there(
+    filled: Layout, remote: Remote, signatures: Signatures
+) -> None:
+    kept = apart(filled, signatures)
+    get(filled, remote, "missing", apart=kept)
+    assert kept.store.referrers(image().descriptor.digest)
+    assert remote.asked == 0
+
+
+def test_a_place_that_cannot_be_asked_is_an_error(filled: Layout, remote: Remote, signatures: Signatures) -> None:
+    signatures.down = True
+    for pull in ("missing", "always"):
+        with pytest.raises(RegistryError, match="cannot reach"):
+            get(filled, remote, pull, apart=apart(filled, signatures))
+    said: list[str] = []
+    get(filled, remote, "newer", apart=apart(filled, signatures), warn=said.append)
+    assert len(said) == 1
+    assert "signatures in the local store" in said[0]
+    get(filled, remote, "never", apart=apart(filled, signatures))
+
+
+def test_what_is_damaged_there_is_fetched_again(filled: Layout, remote: Remote, signatures: Signatures) -> None:
+    from pathlib import Path
+
+    kept = apart(filled, signatures)
+    get(filled, remote, "missing", apart=kept)
+    layer = referrer(image().descriptor, "kept apart").blobs[1][0]
+    path = Path(filled.path) / "blobs" / "sha256" / layer.digest.hex
+    path.write_bytes(b"x" * layer.size)
+    signatures.asked = 0
+    get(filled, remote, "missing", apart=kept)
+    assert signatures.asked > 0
+    assert kept.store.fetch(layer) == b"kept apart"
+
+
+def test_signatures_of_a_child_come_too(store: Layout, remote: Remote, signatures: Signatures) -> None:
+    top = index(image("first"), image("second", "arm64"))
+    for each in (image("first"), image("second", "arm64")):
+        each.push(remote)
+    remote.push(top.descriptor, top.raw, tag="v1")
+    referrer(image("first").descriptor, "a child's").push(signatures)
+    kept = apart(store, signatures)
+    get(store, remote, "missing", apart=kept)
+    assert kept.store.referrers(image("first").descriptor.digest)

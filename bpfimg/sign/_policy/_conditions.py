@@ -36,7 +36,7 @@ class Condition:
 
             return isinstance(self.wanted, Pattern) and type(found) is str and self.wanted.fullmatch(found)
         choices = self.wanted if isinstance(self.wanted, tuple) else (self.wanted,)
-        return any(_same(found, choice) for choice in choices)
+        return any(same(found, choice) for choice in choices)
 
     def __str__(self) -> str:
         place = quoted(self.pointer, 200)
@@ -67,7 +67,7 @@ def scalar(value: object) -> bool:
     return value is None or type(value) in (str, int, float, bool)
 
 
-def _same(found: object, wanted: object) -> bool:
+def same(found: object, wanted: object) -> bool:
     """JSON's equality: 1 is 1.0 but not true."""
     if type(found) in (int, float) and type(wanted) in (int, float):
         return found == wanted

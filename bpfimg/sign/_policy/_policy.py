@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from bpfimg.sign._keys._public import PublicKey
     from bpfimg.sign._policy._rules import IdentityPattern, Root
 
-_KEY_LIMIT = 16 * 1024
 _MISSING = """write {path}{care}, with the path of your public key in keyPaths and your repositories in scope:
 {{
  "version": 1,
@@ -25,7 +24,7 @@ _MISSING = """write {path}{care}, with the path of your public key in keyPaths a
  "authorities": {{"release": {{"type": "key", "keyPaths": ["/etc/bpfimg/keys/cosign.pub"]}}}},
  "rules": [{{"scope": "registry.example.com/team/**", "requireAny": ["release"]}}]
 }}
-or name the key for this one command: --key cosign.pub"""
+`bpfimg policy init` writes such a file; or name the key for this one command: --key cosign.pub"""
 
 
 @value(frozen=True, slots=True, eq=False)
@@ -34,7 +33,7 @@ class Policy:
 
     `origin` is the path of the file (or what `for_key` was told); `digest` is "sha256:" and the hex digest of the
     file's bytes, for logs and records: what `sha256sum` says. `local_files` says whether files that were never signed
-    may be used.
+    may be used. `authorities` and `roots` are all that the file names, whether a rule uses them or not.
     """
 
     origin: str
@@ -43,25 +42,46 @@ class Policy:
     default: Rule
     denied: frozenset[str] = frozenset()
     local_files: bool = False
+    authorities: tuple[Authority, ...] = ()
+    roots: tuple[Root, ...] = ()
 
     @classmethod
     def load(cls, path: str, *, system: bool, owner: int = 0) -> Policy:
         """Returns the policy in the file `path`; raises `PolicyError` if it, or a key file that it names, is not
         there or not valid: then nothing is believed.
 
-        With `system` the files must belong to `owner` (root), be writable by nobody else, and be no symbolic links.
+        With `system` the files must belong to `owner` (root), be writable by nobody else, be no symbolic links, and lie
+        in folders of which the same is true.
         """
-        from bpfimg.sign._policy._language import LIMIT, parse
+        from bpfimg.sign._policy._language import LIMIT
         from bpfimg.sign._policy._trustedfile import read
 
         uid = owner if system else None
         care = " (owned by root, mode 0644)" if system else ""
         data = read(path, what="trust policy", limit=LIMIT, owner=uid, missing=_MISSING.format(path=path, care=care))
+        return cls.parse(data, path, owner=uid)
+
+    @classmethod
+    def parse(cls, data: bytes, origin: str, *, owner: int | None = None) -> Policy:
+        """Returns the policy in `data`, with the files that it names (of `owner` only, if there is one); else raises
+        `PolicyError`."""
+        from bpfimg.sign._policy._files import Files
+        from bpfimg.sign._policy._language import parse
+
         try:
-            rules, default, denied = parse(data, lambda key: read(key, what="public key", limit=_KEY_LIMIT, owner=uid))
+            said = parse(data, Files(owner))
         except Junk as error:
-            raise PolicyError(f"trust policy {path} cannot be used: {error}") from error
-        return cls(path, f"sha256:{hashlib.sha256(data).hexdigest()}", rules, default, denied)
+            raise PolicyError(f"trust policy {origin} cannot be used: {error}") from error
+        return cls(
+            origin,
+            f"sha256:{hashlib.sha256(data).hexdigest()}",
+            said.rules,
+            said.default,
+            said.denied,
+            said.local_files,
+            said.authorities,
+            said.roots,
+        )
 
     @classmethod
     def for_key(cls, key: PublicKey, description: str) -> Policy:

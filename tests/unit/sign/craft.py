@@ -68,13 +68,10 @@ def trusting(*names: str, **fields: Any) -> Policy:
 
 
 def policy(rules: list[dict[str, Any]], default: str = "deny", **top: Any) -> Policy:
-    from bpfimg.sign._policy import _language
-
     names = {name for rule in rules for name in rule.get("requireAny", ())}
     authorities = {name: {"type": "key", "keyData": [key(name).public.pem]} for name in sorted(names)}
     document = {"version": 1, "default": default, "authorities": authorities, "rules": rules, **top}
-    found, otherwise, denied = _language.parse(dumps(document), lambda path: Path(path).read_bytes())
-    return Policy("policy.json", "sha256:test", found, otherwise, denied)
+    return Policy.parse(dumps(document), "policy.json")
 
 
 # -- legacy -----------------------------------------------------------------------------------------------------------

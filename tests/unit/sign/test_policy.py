@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -14,6 +15,7 @@ import pytest
 from bpfimg.errors import PolicyError
 from bpfimg.oci import Digest, Reference
 from bpfimg.sign import Policy
+from tests.support.sigstack import World
 from tests.unit.sign.craft import key, policy, reference, trusting
 from tests.unit.sign.test_policyfile import SCHEMA
 
@@ -86,6 +88,158 @@ def test_a_system_file_is_no_link(files: Path, name: str) -> None:
     load(files, system=False)
 
 
+@pytest.fixture
+def deep(files: Path) -> Path:
+    """The same files, two folders further down: `a/b`."""
+    (files / "a" / "b").mkdir(parents=True)
+    for name in ("policy.json", "release.pub"):
+        (files / name).rename(files / "a" / "b" / name)
+    document = json.loads((files / "a" / "b" / "policy.json").read_text())
+    document["authorities"]["release"]["keyPaths"] = [str(files / "a" / "b" / "release.pub")]
+    (files / "a" / "b" / "policy.json").write_text(json.dumps(document))
+    return files / "a" / "b"
+
+
+@pytest.mark.parametrize("mode", [0o775, 0o757, 0o777])
+@pytest.mark.parametrize("folder", [".", ".."])
+def test_a_folder_that_others_may_write_to_is_refused(deep: Path, folder: str, mode: int) -> None:
+    """They could put another file there: an older one of root's, or a folder in place of a folder."""
+    load(deep)
+    (deep / folder).chmod(mode)
+    with pytest.raises(PolicyError, match=f"the folder .* has mode {mode:04o}, expected that only its owner") as caught:
+        load(deep)
+    assert f"chmod go-w {os.path.normpath(deep / folder)}" in caught.value.hint
+    load(deep, system=False)
+
+
+def test_a_sticky_folder_is_as_good_as_what_is_in_it(deep: Path) -> None:
+    """In /tmp nobody can move away what belongs to others."""
+    deep.parent.chmod(0o1777)
+    load(deep)
+
+
+@pytest.mark.skipif(ME != 0, reason="chown to another user needs root")
+def test_a_folder_of_another_owner_is_refused(deep: Path) -> None:
+    os.chown(deep.parent, 1000, 0)
+    with pytest.raises(PolicyError, match=r"the folder .*/a of trust policy .* belongs to uid 1000, expected uid 0"):
+        load(deep)
+    load(deep, owner=0, system=False)
+
+
+def test_folders_of_keys_count_too(files: Path) -> None:
+    (files / "keys").mkdir()
+    (files / "release.pub").rename(files / "keys" / "release.pub")
+    document = json.loads((files / "policy.json").read_text())
+    document["authorities"]["release"]["keyPaths"] = [str(files / "keys" / "release.pub")]
+    (files / "policy.json").write_text(json.dumps(document))
+    load(files)
+    (files / "keys").chmod(0o777)
+    with pytest.raises(PolicyError, match=r"the folder .*/keys of public key"):
+        load(files)
+
+
+@pytest.mark.parametrize("target", ["a", "{}/a", "./a/../a", "also"])
+def test_links_to_folders_are_followed_where_nobody_else_can_change_them(deep: Path, target: str) -> None:
+    top = deep.parent.parent
+    (top / "also").symlink_to("a")
+    (top / "link").symlink_to(target.format(top))
+    load(top / "link" / "b")
+    deep.chmod(0o777)
+    with pytest.raises(PolicyError, match=r"the folder .*/a/b of trust policy"):
+        load(top / "link" / "b")
+
+
+@pytest.mark.skipif(ME != 0, reason="chown to another user needs root")
+def test_a_link_of_another_owner_is_not_followed(deep: Path) -> None:
+    """In a sticky folder anybody can make one, and lead it to where an old policy lies."""
+    top = deep.parent.parent
+    (top / "link").symlink_to("a")
+    load(top / "link" / "b")
+    os.chown(top / "link", 1000, 1000, follow_symlinks=False)
+    with pytest.raises(PolicyError, match=r"the link .*/link of trust policy .* belongs to uid 1000"):
+        load(top / "link" / "b")
+
+
+def test_links_in_a_circle_end(files: Path) -> None:
+    (files / "x").symlink_to("y")
+    (files / "y").symlink_to("x")
+    with pytest.raises(PolicyError, match="cannot be read: Too many levels of symbolic links"):
+        load(files / "x")
+
+
+def test_a_path_may_be_relative(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(files)
+    assert Policy.load("policy.json", system=True, owner=ME).origin == "policy.json"
+    assert Policy.load("./../" + files.name + "/policy.json", system=True, owner=ME).rules
+
+
+@pytest.mark.parametrize("path", ["", ".", "..", "/", "policy.json/", "policy.json/x"])
+def test_what_is_no_file_is_refused(files: Path, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.chdir(files)
+    with pytest.raises(PolicyError):
+        Policy.load(path, system=True, owner=ME)
+
+
+def test_no_descriptor_is_left_open(deep: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    load(deep)
+    deep.chmod(0o777)
+    with pytest.raises(PolicyError):
+        load(deep)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def with_root(files: Path, **changes: str) -> Path:
+    root = World().trusted_root()
+    (files / "root.json").write_bytes(root)
+    (files / "root.json").chmod(0o644)
+    document = json.loads((files / "policy.json").read_text())
+    pin = hashlib.sha256(root).hexdigest()
+    document["trustedRoots"] = {"corp": {"path": str(files / "root.json"), "sha256": pin, **changes}}
+    document["authorities"]["release"] |= {"trustedRoot": "corp", "tlog": "require"}
+    (files / "policy.json").write_text(json.dumps(document))
+    return files
+
+
+def test_a_trusted_root_is_read_pinned_and_parsed_once(files: Path) -> None:
+    found = load(with_root(files))
+    root = found.rule_for(reference()).authorities[0].root
+    assert root is not None
+    assert root.trusted().logs
+    assert root.trusted() is root.trusted()
+    (files / "root.json").write_bytes(root.raw + b" ")
+    with pytest.raises(PolicyError, match=r"trusted root 'corp': .*root.json has the SHA-256"):
+        load(files)
+
+
+@pytest.mark.parametrize("mode", [0o664, 0o666])
+def test_a_trusted_root_that_others_may_write_is_refused(files: Path, mode: int) -> None:
+    with_root(files)
+    (files / "root.json").chmod(mode)
+    with pytest.raises(PolicyError, match=f"trusted root .*root.json has mode {mode:04o}"):
+        load(files)
+
+
+def test_a_trusted_root_that_is_none_is_an_error_of_the_policy_when_it_is_used(files: Path) -> None:
+    with_root(files)
+    (files / "root.json").write_text("{}")
+    document = json.loads((files / "policy.json").read_text())
+    del document["trustedRoots"]["corp"]["sha256"]
+    (files / "policy.json").write_text(json.dumps(document))
+    root = load(files).roots[0]
+    with pytest.raises(PolicyError, match=r"trusted root corp .*root.json.* cannot be used"):
+        root.trusted()
+
+
+def test_the_root_of_the_public_sigstore_is_a_file_of_its_package(files: Path) -> None:
+    document = json.loads((files / "policy.json").read_text())
+    document["trustedRoots"] = {"public": {"builtin": "sigstore-public-good"}}
+    (files / "policy.json").write_text(json.dumps(document))
+    (root,) = load(files).roots
+    assert root.origin == "builtin sigstore-public-good"
+    assert root.trusted().authorities
+
+
 @pytest.mark.parametrize("system", [True, False])
 @pytest.mark.parametrize("name", ["policy.json", "release.pub"])
 def test_a_pipe_in_place_of_a_file_keeps_nobody_waiting(files: Path, name: str, system: bool) -> None:
@@ -122,6 +276,8 @@ def test_what_was_opened_is_judged_not_its_path(files: Path, monkeypatch: pytest
     real = os.fstat
 
     def swap(fd: int) -> os.stat_result:
+        if stat.S_ISDIR(real(fd).st_mode):
+            return real(fd)
         (files / "evil").write_text("{}")
         os.replace(files / "evil", files / "policy.json")
         monkeypatch.setattr(os, "fstat", real)
@@ -136,10 +292,10 @@ def test_what_was_opened_is_judged_not_its_path(files: Path, monkeypatch: pytest
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("{}", "lacks 'version'"),
+        ("{}", "it lacks 'version'"),
         ("", "not JSON"),
         ('{"version":1,"default":"deny","rules":[],"rules":[]}', "has the key 'rules' twice"),
-        ('{"version":1,"default":"deny","rules":[],"trustedRoots":{}}', "trustedRoots is not supported"),
+        ('{"version":1,"default":"deny","rules":[],"trustedRoots":[]}', "trustedRoots is a list"),
     ],
 )
 def test_a_bad_file_says_which_and_why(files: Path, text: str, says: str) -> None:

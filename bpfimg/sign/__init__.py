@@ -10,6 +10,7 @@ from bpfimg._door import opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from bpfimg.sign import _policies_door as policies
     from bpfimg.sign import _signers_door as signers
     from bpfimg.sign._attested import Attestation
     from bpfimg.sign._believed import Believed
@@ -35,6 +36,7 @@ __all__ = [
     "generate_key",
     "image",
     "local_file",
+    "policies",
     "signers",
     "verify",
 ]
@@ -54,6 +56,7 @@ __getattr__ = opened(
         "generate_key": "_keys._private",
         "image": "_sign",
         "local_file": "_local",
+        "policies": "_policies_door*",
         "signers": "_signers_door*",
         "verify": "_verify",
     },

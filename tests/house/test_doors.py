@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 HOUSE = ROOT / "bpfimg"
 #: doors within a door, for what a caller needs less often
-INNER = ("oci._places", "oci._stores", "sign._signers_door")
+INNER = ("oci._places", "oci._stores", "sign._policies_door", "sign._signers_door")
 ROOMS = sorted(path.parent.name for path in HOUSE.glob("*/__init__.py"))
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 from bpfimg._value import value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from bpfimg.kernel import bpf
     from bpfimg.load import Hook, Host, LinkRecord, Load
@@ -52,6 +55,9 @@ def image(
     by their BTF types. `name` is what it is known by here, else the last word of the repository; `pull` is only
     written down. `dry_run` does everything that changes nothing: image, program, globals and the place of the hook are
     checked. `platform` is this machine's unless given; `warn` is told when the image was made for another one (BI-26).
+
+    Where the policy does not let a repository go back, it is asked once more under the lock, and what was accepted is
+    written down when it is loaded: VerificationError when a newer version was loaded meanwhile.
     """
     from bpfimg.image import BytecodeImage
     from bpfimg.load import Origin, prepare
@@ -77,9 +83,26 @@ def image(
 
             return Running(Load(0, "", prepared.record(origin)), (), dry_run=True)
         prepared.load()
-        with host.writer() as writer:
+        with host.writer() as writer, _accepting(verified) as accept:
             loaded = writer.load(prepared, origin) if hook is None else writer.run(prepared, origin, hook)
+            # it runs: there is no way back from here, and an error would say that it does not
+            try:
+                accept()
+            except OSError as error:
+                warn(f"{known_as} is loaded, but the history could not note that: {error.strerror}")
         return Running(loaded, prepared.infos())
+
+
+def _accepting(verified: VerifiedImage) -> AbstractContextManager[Callable[[], None]]:
+    """What writes down that this image was accepted, after asking once more: while this one was verified, a newer one
+    may have been loaded."""
+    if verified.history is None or verified.mark is None:
+        return nullcontext(_nothing)
+    return verified.history.accepting(verified.repository, verified.mark)
+
+
+def _nothing() -> None:
+    """No rule asks to remember it."""
 
 
 def load(

@@ -11,18 +11,39 @@ if TYPE_CHECKING:
 
 
 def image_record(verified: VerifiedImage, manifest: Digest, pull: str) -> ImageRecord:
-    """The record of an image that is believed; `manifest` is the one for this platform, `pull` the pull policy."""
+    """The record of an image that is believed; `manifest` is the one for this platform, `pull` the pull policy.
+
+    Of a local file it has path and digest of the file, and no pull policy: no registry was asked.
+    """
     return ImageRecord(
-        reference=str(verified.reference),
-        digest=str(verified.descriptor.digest),
+        reference=f"file:{verified.file}" if verified.file else str(verified.reference),
+        digest=verified.file_digest or str(verified.descriptor.digest),
         manifest=str(manifest),
         policy=verified.policy,
         rule=verified.rule,
         signers=tuple(dict.fromkeys(map(_signer, verified.signers))),
         unsafe=verified.unsafe,
-        pull=pull,
+        pull="" if verified.file else pull,
     )
 
 
 def _signer(believed: Believed) -> SignerRecord:
-    return SignerRecord(authority=believed.authority, key=believed.fingerprint, format=believed.format)
+    return SignerRecord(
+        authority=believed.authority,
+        key=believed.fingerprint,
+        identity=believed.identity,
+        issuer=believed.issuer,
+        format=believed.format,
+        signed_at=_rfc3339(believed.signed_at) if believed.signed_at else "",
+        logs=believed.logs,
+        stamps=believed.stamps,
+    )
+
+
+def _rfc3339(moment: int) -> str:
+    import time
+
+    try:
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+    except (OverflowError, OSError, ValueError):  # no calendar has that year
+        return ""

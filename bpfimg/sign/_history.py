@@ -37,10 +37,13 @@ class History:
         self.folder = folder
         self._lock_timeout = lock_timeout
 
-    def check(self, repository: str, mark: Mark) -> None:
-        """Raises `VerificationError` when `mark` is a step back for `repository` (HOST/PATH in its canonical spelling),
-        or when that cannot be known because the history is damaged or somebody else's."""
-        _refuse_step_back(repository, mark, self.highest(repository))
+    def check(self, repository: str, mark: Mark, *, may_go_back: bool = False) -> bool:
+        """Returns True when `mark` is no step back for `repository` (HOST/PATH in its canonical spelling).
+
+        Raises `VerificationError` for a step back (False instead where that `may_go_back`), and always when it cannot
+        be known, because the history is damaged or somebody else's.
+        """
+        return _is_no_step_back(repository, mark, self.highest(repository), may_go_back=may_go_back)
 
     def highest(self, repository: str) -> Mark | None:
         """Returns what was accepted last and is the newest; None when nothing was. Raises as `check` does."""
@@ -62,7 +65,7 @@ class History:
                 raise VerificationError(f"the history {self.folder} is gone, expected it to stay where it was made")
             self._lock(folder)
             highest = self._highest(folder, repository)
-            _refuse_step_back(repository, mark, highest)
+            _is_no_step_back(repository, mark, highest)
             self._sweep(folder)
             found = advanced(mark, highest, _order())
             if found == highest:
@@ -168,8 +171,8 @@ class History:
         return name
 
 
-def _refuse_step_back(repository: str, mark: Mark, highest: Mark | None) -> None:
-    """Raises for a step back, and for a version that could be compared with nothing later."""
+def _is_no_step_back(repository: str, mark: Mark, highest: Mark | None, *, may_go_back: bool = False) -> bool:
+    """Also raises for a version that could be compared with nothing later."""
     name = f"{repository}@{mark.digest}" if mark.digest else repository
     order = _order()
     try:
@@ -177,11 +180,12 @@ def _refuse_step_back(repository: str, mark: Mark, highest: Mark | None) -> None
     except Junk as junk:
         raise VerificationError(f"{name} is not believed: {junk}, so what goes back could not be told") from junk
     reason = "" if highest is None else step_back(mark, highest, order)
-    if reason:
+    if reason and not may_go_back:
         raise VerificationError(
             f"{name} is not believed: the rule does not let a repository go back, and {reason}",
             hint=f"to go back on purpose, name the digest: --allow-downgrade {name}" if mark.digest else "",
         )
+    return not reason
 
 
 def _nothing() -> None:

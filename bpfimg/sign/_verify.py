@@ -237,13 +237,9 @@ def _unless_back(
             f"{asked.name} is not believed: the rule {asked.rule.name} lets its repository not go back, and nothing "
             "here remembers what was accepted"
         )
-    try:
-        history.check(asked.question.repository, mark)
-    except VerificationError:
-        if not (allow_downgrade and asked.reference.digest is not None):
-            raise
-        return mark.version, None
-    return mark.version, mark
+    may_go_back = allow_downgrade and asked.reference.digest is not None
+    forward = history.check(asked.question.repository, mark, may_go_back=may_go_back)
+    return mark.version, mark if forward else None
 
 
 def _refuse_denied(source: Source, descriptor: Descriptor, policy: Policy, name: str, depth: int = 0) -> None:

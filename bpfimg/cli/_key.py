@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from bpfimg.cli._key_source import KEY_HELP, SOURCES, add_password_file, password, read_key, signing_key
+from bpfimg.cli._key_source import KEY_HELP, SOURCES, add_password_file, password, signing_key
 from bpfimg.errors import UsageError
 
 TYPE_CHECKING = False
@@ -12,9 +12,6 @@ if TYPE_CHECKING:
     import argparse
 
     from bpfimg.cli._options import Options
-    from bpfimg.sign import PrivateKey
-
-__all__ = ["EPILOG", "add", "private_key", "read_key", "run"]
 
 EPILOG = f"""\
 `generate` writes PREFIX.key (encrypted, mode 0600) and PREFIX.pub, which cosign reads as its own.
@@ -75,11 +72,3 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     create({names[0]: (private, 0o600), names[1]: (public, 0o644)})
     print(json_text({"private_key": names[0], "public_key": names[1]}) if options.json else "\n".join(names))
     return 0
-
-
-def private_key(path: str) -> PrivateKey:
-    """The key in a file, asked for its password."""
-    from bpfimg import sign
-
-    data = read_key(path)
-    return sign.PrivateKey.load(data, password(None) if b"ENCRYPTED" in data else b"")

@@ -2,71 +2,82 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
-
-from bpfimg.errors import ImageError, NotFound, RegistryError, UsageError
+from bpfimg.errors import ImageError, UsageError
 from bpfimg.oci import Descriptor, Digest, Index, Manifest, parse_document
-from bpfimg.sign._candidate import Candidate
-from bpfimg.sign._collect import MOST, legacy_tag, signatures
-from bpfimg.sign._formats import _bundle, _simplesigning
-from bpfimg.sign._formats._envelope import pae
+from bpfimg.sign._collect import legacy_tag, signatures
+from bpfimg.sign._formats import _simplesigning, _write
+from bpfimg.sign._formats._envelope import SIGNATURE
+from bpfimg.sign._keys._private import PrivateKey
 from bpfimg.sign._policy._names import claim
 from bpfimg.sign._policy._rules import FORMATS
+from bpfimg.sign._signers import KeySigner
+from bpfimg.sign._stored import Referrer, Signed, Tagged, There, found, moment, read_tagged, room_beside, room_in
 from bpfimg.sign._strict import Junk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from bpfimg.oci import Target
-    from bpfimg.sign._keys._private import PrivateKey
+    from bpfimg.sign._signers import Signer
+    from bpfimg.sign._stored import Ready
 
-_EMPTY = b"{}"
-_EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
+__all__ = ["Signed", "image", "signed_things", "wanted_formats"]
+
 _NESTING = 2
-_TRIES = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Signed:
-    """One signature: of what (`descriptor`), in which format, in which manifest (`where`). Not `new`: it was there."""
-
-    descriptor: Descriptor
-    format: str
-    where: Descriptor
-    new: bool
 
 
 def image(
     target: Target,
     descriptor: Descriptor,
-    key: PrivateKey,
+    signer: Signer | PrivateKey,
     *,
     formats: Collection[str] = FORMATS,
     recursive: bool = True,
     annotations: Mapping[str, str] | None = None,
     created: int | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> tuple[Signed, ...]:
     """Signs the image or index `descriptor` in `target`, and what an index lists too; returns what is signed now.
 
-    Signing again with the same key and annotations changes nothing. The name that is signed is that of
-    `target.repository`. `created` (seconds since 1970, default now) is noted beside a bundle, unsigned.
+    Signing again as the same signer, with the same annotations, changes nothing. The name that is signed is that of
+    `target.repository`. `created` (seconds since 1970, default now) is noted beside a bundle, unsigned. All is signed
+    and verified before the first of it is stored. `warn` is told what a signer cannot do in one of two formats; in the
+    only one, that is a UsageError.
     """
+    if isinstance(signer, PrivateKey):
+        signer = KeySigner(signer)
+    wanted = wanted_formats(formats, signer, warn)
+    claims, when = annotations or {}, moment(created)
+    ready: list[Ready] = []
+    for each in signed_things(target, descriptor, recursive=recursive):
+        if "legacy" in wanted:
+            ready.append(_legacy(target, each, signer, claims))
+        if "bundle" in wanted:
+            ready.append(_bundled(target, each, signer, claims, when))
+    return tuple(each.store(target) for each in ready)
+
+
+def wanted_formats(formats: Collection[str], signer: Signer, warn: Callable[[str], None] | None) -> tuple[str, ...]:
+    """Returns the formats that are asked for and can be had; UsageError when there are none."""
     unknown = [word for word in formats if word not in FORMATS]
     if unknown or not formats:
         raise UsageError(f"signature format {unknown or 'none'} is unknown, expected {' or '.join(FORMATS)}")
-    moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(created))
+    lacking = signer.lacking() if "legacy" in formats else ""
+    if lacking and "bundle" not in formats:
+        raise UsageError(f"nothing can be written in the legacy format: {lacking}")
+    said = f"only a bundle is written: {lacking}" if lacking else signer.notice() if "legacy" in formats else ""
+    if said and warn is not None:
+        warn(said)
+    return tuple(word for word in FORMATS if word in formats and not (lacking and word == "legacy"))
+
+
+def signed_things(target: Target, descriptor: Descriptor, *, recursive: bool) -> tuple[Descriptor, ...]:
+    """Returns what is signed: an image, or an index after all that it lists."""
     document = parse_document(target.fetch(descriptor), descriptor.media_type)
     children = _children(target, document) if recursive else ()
     top = Descriptor(document.media_type, descriptor.digest, descriptor.size)
-    signed = []
-    for each in dict.fromkeys((*children, top)):  # one image may stand under several platforms
-        if "legacy" in formats:
-            signed.append(_tagged(target, each, key, annotations or {}, moment))
-        if "bundle" in formats:
-            signed.append(_bundled(target, each, key, annotations or {}, moment))
-    return tuple(signed)
+    return tuple(dict.fromkeys((*children, top)))  # one image may stand under several platforms
 
 
 def _children(target: Target, document: Manifest | Index, depth: int = 0) -> Iterator[Descriptor]:
@@ -81,110 +92,44 @@ def _children(target: Target, document: Manifest | Index, depth: int = 0) -> Ite
         yield Descriptor(child.media_type, child.digest, child.size)
 
 
-def _bundled(
-    target: Target, subject: Descriptor, key: PrivateKey, annotations: Mapping[str, str], created: str
-) -> Signed:
-    statement = _bundle.statement(claim(str(target.repository)), subject.digest, annotations)
-    message = pae(statement)
-    there = _find_bundle(target, subject.digest, key, message)
+def _bundled(target: Target, subject: Descriptor, signer: Signer, claims: Mapping[str, str], created: str) -> Ready:
+    statement = _write.signing_statement(claim(str(target.repository)), subject.digest, claims)
+    there = found(signatures(target, subject.digest, ("bundle",)), statement, signer)
     if there is not None:
-        return Signed(subject, "bundle", there, new=False)
-    bundle = _bundle.build(statement, key.sign(message), key.public.fingerprint)
-    layer = Descriptor.of(bundle, _bundle.MEDIA_TYPE)
-    config = Descriptor.of(_EMPTY, _EMPTY_TYPE)
-    manifest = Manifest.build(
-        config=config,
-        layers=(layer,),
-        subject=subject,
-        artifact_type=_bundle.MEDIA_TYPE,
-        annotations={
-            "dev.sigstore.bundle.content": "dsse-envelope",
-            "dev.sigstore.bundle.predicateType": _bundle.PREDICATE,
-            "org.opencontainers.image.created": created,
-        },
-    )
-    for part, data in ((config, _EMPTY), (layer, bundle), (manifest.descriptor, manifest.raw)):
-        target.push(part, data)
-    return Signed(subject, "bundle", manifest.descriptor, new=True)
+        return There(Signed(subject, "bundle", there, new=False))
+    room_beside(target, subject)
+    bundle, _ = signer.bundle(statement)
+    return Referrer(subject, bundle, SIGNATURE, created)
 
 
-def _find_bundle(target: Target, digest: Digest, key: PrivateKey, message: bytes) -> Descriptor | None:
-    """Returns the referrer in which `key` has signed `message` already; junk and dangling entries are passed over."""
-    for finding in signatures(target, digest, ("bundle",)):
-        if isinstance(finding, Candidate):
-            if key.public.verify(message, finding.signature):
-                return finding.holder
-        elif not isinstance(finding, Junk | NotFound):
-            raise finding
-    return None
-
-
-def _tagged(
-    target: Target, subject: Descriptor, key: PrivateKey, annotations: Mapping[str, str], _created: str
-) -> Signed:
-    """Adds a layer to the `.sig` manifest. Registries have no compare-and-swap, so what was written is read again,
-    and if another signer's write has displaced ours, ours is added to theirs."""
+def _legacy(target: Target, subject: Descriptor, signer: Signer, claims: Mapping[str, str]) -> Ready:
     if subject.digest.algorithm != "sha256":
         raise UsageError(
             f"{subject.digest} cannot have a signature in the legacy format, expected a sha256 digest",
             hint="sign it with --format bundle",
         )
-    payload = _simplesigning.payload(claim(str(target.repository)), str(subject.digest), annotations)
-    ours: Descriptor | None = None
-    for attempt in range(_TRIES):
-        if attempt > 1:
-            _wait(attempt)
-        with target.lock():
-            manifest = _read_tagged(target, subject.digest)
-            if manifest is not None and _holds(manifest, payload, key):
-                return Signed(subject, "legacy", manifest.descriptor, new=ours is not None)
-            if ours is None:
-                signature = _simplesigning.annotation(key.sign(payload))
-                ours = Descriptor.of(payload, _simplesigning.MEDIA_TYPE, annotations=signature)
-            _write_tagged(target, subject.digest, manifest, ours, payload)
-    raise RegistryError(
-        f"{legacy_tag(subject.digest)} in {target.repository} was overwritten {_TRIES} times while it was being signed",
-        hint="somebody else signs the same image: try again",
-    )
+    tag = legacy_tag(subject.digest)
+    payload = _write.payload(claim(str(target.repository)), subject.digest, claims)
+
+    def held(manifest: Manifest) -> bool:
+        return _holds(manifest, payload, subject.digest, signer)
+
+    manifest = read_tagged(target, tag)
+    if manifest is not None and held(manifest):
+        return There(Signed(subject, "legacy", manifest.descriptor, new=False))
+    room_in(manifest, tag)
+    layer = Descriptor.of(payload, _simplesigning.MEDIA_TYPE, annotations=dict(signer.legacy(payload)))
+    return Tagged(subject, tag, layer, payload, held)
 
 
-def _wait(attempt: int) -> None:
-    from random import uniform
-
-    time.sleep(uniform(0.0, 0.02 * 2**attempt))  # noqa: S311 (jitter, no secret)
-
-
-def _read_tagged(target: Target, digest: Digest) -> Manifest | None:
-    try:
-        descriptor = target.resolve(legacy_tag(digest))
-    except NotFound:
-        return None
-    return Manifest.parse(target.fetch(descriptor), descriptor.media_type)
-
-
-def _holds(manifest: Manifest, payload: bytes, key: PrivateKey) -> bool:
-    """Says whether `key` has signed exactly this payload in this manifest."""
+def _holds(manifest: Manifest, payload: bytes, digest: Digest, signer: Signer) -> bool:
+    """Says whether `signer` has signed exactly this payload in this manifest."""
     wanted = Digest.of(payload)
     for layer in manifest.layers:
         if layer.digest == wanted and layer.media_type == _simplesigning.MEDIA_TYPE:
             try:
-                if key.public.verify(payload, _simplesigning.signature_of(layer.annotations)):
+                if signer.made(_simplesigning.parse(payload, layer.annotations, str(digest), layer, "a layer")):
                     return True
             except Junk:
                 continue
     return False
-
-
-def _write_tagged(target: Target, digest: Digest, there: Manifest | None, ours: Descriptor, payload: bytes) -> None:
-    layers = (*there.layers, ours) if there else (ours,)
-    if len(layers) > MOST:
-        raise ImageError(
-            f"{legacy_tag(digest)} has {len(layers) - 1} signatures, expected room for one more: verifiers read {MOST}",
-            hint="sign with --format bundle, or remove signatures that nobody needs",
-        )
-    config = _simplesigning.config([str(layer.digest) for layer in layers])
-    about = Descriptor.of(config, _simplesigning.CONFIG_TYPE)
-    manifest = Manifest.build(config=about, layers=layers, annotations=there.annotations if there else None)
-    target.push(about, config)
-    target.push(Descriptor.of(payload, _simplesigning.MEDIA_TYPE), payload)
-    target.push(manifest.descriptor, manifest.raw, tag=legacy_tag(digest))

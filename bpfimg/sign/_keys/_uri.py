@@ -18,6 +18,7 @@ SCHEMES = ("pkcs11", "hsm", "gcpkms", "awskms", "azurekms", "hv", "hashivault")
 _LIMIT = 2048
 _TOKEN = ("token", "serial", "model", "manufacturer", "object", "id", "type")
 _QUERY = ("module-path", "pin-source", "pin-value")
+_NAME = re.compile(r"[a-z-]+")  # whatever is no name may be the rest of a PIN
 _PIV_SIGNATURE = 2  # what securesystemslib takes for `hsm:`: slot 9c, "digital signature"
 _PARTS = {
     "gcpkms": r"(projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+/cryptoKeyVersions/\d+)()",
@@ -101,7 +102,8 @@ def _attributes(text: str, separator: str, known: tuple[str, ...]) -> dict[str, 
     for part in filter(None, text.split(separator)):
         name, equals, content = part.partition("=")
         if name not in known or not equals:
-            raise UsageError(f"key URI has the attribute {quoted(name, 32)}, expected {', '.join(known)}")
+            shown = f"the attribute {quoted(name, 32)}" if equals and _NAME.fullmatch(name) else "a part without a name"
+            raise UsageError(f"key URI has {shown}, expected {', '.join(known)}")
         if name in found:
             raise UsageError(f"key URI has the attribute {name} twice, expected it once")
         found[name] = unquote_to_bytes(content)

@@ -109,7 +109,8 @@ class Provider:
         if challenge.decode() != asked["code_challenge"]:
             raise RefusedError(400, "the verifier is not that of the challenge")
         token = self.token(**self.claims, nonce=asked.get("nonce"))
-        return document({"access_token": "none", "token_type": "Bearer", "id_token": token, "expires_in": 600})
+        # sigstore-python takes the access token for the identity: Dex, which Sigstore runs, gives the same one twice
+        return document({"access_token": token, "token_type": "Bearer", "id_token": token, "expires_in": 600})
 
 
 def _jwk() -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -48,7 +49,7 @@ class Stack:
 
     def token_file(self, subject: str | None = None, **claims: Any) -> Path:
         """The same in a file, as cosign takes it most surely."""
-        return self._write(f"token-{len(list(self.folder.iterdir()))}", self.token(subject, **claims).encode())
+        return self._write(f"token-{secrets.token_hex(8)}", self.token(subject, **claims).encode())
 
     @property
     def trusted_root(self) -> Path:

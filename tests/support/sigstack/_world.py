@@ -46,7 +46,7 @@ class How:
     authority    another CA that issues the certificate; `issue` are further words for `Authority.issue`
     about        bytes: the log entries are about this statement or payload, signed by the same key, instead
     stamped      bytes: the timestamps are over this instead of the signature
-    kind         of version 1's entry for an envelope: "dsse" or "intoto"
+    kind         of version 1's entry for an envelope: "dsse", "intoto" (0.0.2), or "intoto/0.0.1" (cosign 2.5's)
     version      of the bundle: v0.3, 0.3, 0.2, 0.1 (the older ones carry a chain of certificates)
     edit         changes the finished JSON document: the bundle, or the annotations of a `.sig` (whose JSON is parsed)
     """
@@ -202,6 +202,8 @@ def _body(
     if legacy:
         return _bodies.hashedrekord(prehash, digest(prehash, message), signature, verifier), "hashedrekord", "0.0.1"
     wrapped = json.dumps(envelope(payload, signature)).encode()
+    if kind == "intoto/0.0.1":
+        return _bodies.intoto_v1(wrapped, payload, verifier), "intoto", "0.0.1"
     if kind == "intoto":
         return _bodies.intoto(wrapped, payload, signature, verifier), "intoto", "0.0.2"
     return _bodies.dsse(wrapped, payload, signature, verifier), "dsse", "0.0.1"

@@ -73,9 +73,14 @@ class PublicKey:
         """Says whether `signature` (ECDSA: ASN.1 DER; RSA: PKCS #1 v1.5) is this key's over `data`.
 
         `digest` is "sha256", "sha384" or "sha512"; "" is the key's own (P-384: SHA-384, P-521: SHA-512, others:
-        SHA-256). Ed25519 signs the data themselves, whatever `digest` says.
+        SHA-256). "either" is the key's own or SHA-256: cosign 2 signs everything with that, cosign 3 nothing (ADR
+        0029). Ed25519 signs the data themselves, whatever `digest` says.
         """
-        return self._verify(data, signature, digest)
+        if digest != "either":
+            return self._verify(data, signature, digest)
+        return self._verify(data, signature, "") or (
+            self.kind in ("ecdsa-p384", "ecdsa-p521") and self._verify(data, signature, "sha256")
+        )
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, PublicKey) and other.der == self.der

@@ -75,6 +75,17 @@ def test_each_kind_verifies_with_its_own_digest_and_with_the_one_that_is_asked_f
         assert believed is (kind == "ed25519"), "the digest is that of the format, never that of the message"
 
 
+@pytest.mark.parametrize("kind", KEYS)
+def test_either_is_the_keys_own_digest_or_sha256_and_no_third(kind: str) -> None:
+    """cosign 2.5 signs with SHA-256, whatever the key; cosign 3.1 with the key's own."""
+    public = PublicKey.of(der(KEYS[kind]))
+    for digest in DIGESTS:
+        good = signed(KEYS[kind], b"data", digest)
+        wanted = kind == "ed25519" or digest in ("sha256", OWN.get(kind, "sha256"))
+        assert public.verify(b"data", good, digest="either") is wanted
+        assert not public.verify(b"date", good, digest="either")
+
+
 def test_an_unknown_digest_is_nobodys() -> None:
     with pytest.raises(KeyError):
         PublicKey.of(der(KEYS["ecdsa-p256"])).verify(b"data", b"", digest="sha1")

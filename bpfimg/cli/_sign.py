@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bpfimg.cli import _help
-from bpfimg.cli._key_source import KEY_HELP, SOURCES, add_password_file, signing_key
+from bpfimg.cli._key_source import SOURCES
+from bpfimg.cli._signer import KEYLESS, add_signer, formats, prepared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,40 +15,44 @@ if TYPE_CHECKING:
 EPILOG = f"""\
 {_help.TRANSPORTS} It is
 signed where it is found; `push`, `pull` and `copy` carry signatures along. An image for several architectures is signed
-as a whole and each part of it.
-Signing twice with one key adds nothing.
+as a whole and each part of it. Signing twice with one key, or as the same identity, adds nothing.
+
+{KEYLESS}
+
 {SOURCES}
 
 examples:
   bpfimg sign --key cosign.key registry.example/xdp_counter:v1
-  bpfimg sign --key cosign.key --format legacy registry.example/xdp_counter:v1"""
+  bpfimg sign --key cosign.key -a org.opencontainers.image.version=1.4.0 registry.example/xdp_counter:v1
+  bpfimg sign --key 'pkcs11:token=release;object=bpf' --trust-config corp.json registry.example/xdp_counter:v1
+  bpfimg sign registry.example/xdp_counter:v1
+  bpfimg sign --trust-config corp.json --identity-token token.jwt registry.example/xdp_counter:v1"""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Adds the words."""
     parser.add_argument("reference", metavar="REF", help="the image")
-    parser.add_argument("--key", metavar="KEY", required=True, help=KEY_HELP)
-    add_password_file(parser)
-    parser.add_argument(
-        "--format", choices=("both", "bundle", "legacy"), default="both", help="which signatures (default both)"
-    )
+    add_signer(parser)
+    text = "claim to sign with the image; rollback protection reads org.opencontainers.image.version"
+    parser.add_argument("-a", "--annotation", metavar="K=V", action="append", help=text)
 
 
 def run(arguments: argparse.Namespace, options: Options) -> int:
     """Signs, prints `REF@sha256:...` of what was signed."""
     from bpfimg import sign
-    from bpfimg.cli._parser import note
+    from bpfimg.cli._parser import key_values, note, warn
     from bpfimg.cli._places import located
     from bpfimg.cli._render import print_image
 
-    key = signing_key(arguments.key, arguments.password_file)
+    claims = key_values(arguments.annotation, "--annotation")
+    signer = prepared(arguments, options)
     found = located(options, arguments.reference, writes=True)
-    formats = ("bundle", "legacy") if arguments.format == "both" else (arguments.format,)
-    for signed in sign.image(found.place, found.descriptor, key, formats=formats):
-        note(
-            options,
-            f"{signed.descriptor.digest}: {signed.format} signature {'added' if signed.new else 'was there already'}",
-        )
+    signed = sign.image(
+        found.place, found.descriptor, signer(), formats=formats(arguments), annotations=claims, warn=warn
+    )
+    for each in signed:
+        what = "added" if each.new else "was there already"
+        note(options, f"{each.descriptor.digest}: {each.format} signature {what}")
     options.open.publish()
     print_image(options, found.reference, found.descriptor)
     return 0

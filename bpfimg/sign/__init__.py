@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.sign import _policies_door as policies
     from bpfimg.sign import _signers_door as signers
+    from bpfimg.sign._attest import attest
     from bpfimg.sign._attested import Attestation
     from bpfimg.sign._believed import Believed
     from bpfimg.sign._history import History
@@ -32,6 +33,7 @@ __all__ = [
     "PublicKey",
     "Signed",
     "VerifiedImage",
+    "attest",
     "attestations",
     "generate_key",
     "image",
@@ -52,6 +54,7 @@ __getattr__ = opened(
         "PublicKey": "_keys._public",
         "Signed": "_sign",
         "VerifiedImage": "_verified",
+        "attest": "_attest",
         "attestations": "_verify",
         "generate_key": "_keys._private",
         "image": "_sign",

@@ -258,7 +258,7 @@ class Raced(Memory):
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     waits: list[int] = []
-    monkeypatch.setattr("bpfimg.sign._sign._wait", waits.append)
+    monkeypatch.setattr("bpfimg.sign._stored._wait", waits.append)
     return waits
 
 

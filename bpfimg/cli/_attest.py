@@ -1,0 +1,89 @@
+"""`bpfimg attest`: a signed statement about an image, in both of cosign's formats, beside it."""
+
+from __future__ import annotations
+
+from bpfimg.cli import _help
+from bpfimg.cli._key_source import SOURCES
+from bpfimg.cli._signer import KEYLESS, add_signer, formats, prepared
+from bpfimg.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from bpfimg.cli._options import Options
+
+EPILOG = f"""\
+The predicate is a JSON object that says something about the image: an SBOM, its provenance, a report. It is put into an
+in-toto statement about the image's digest and signed. Types, and what stands in the statement:
+  slsaprovenance   https://slsa.dev/provenance/v0.2
+  slsaprovenance1  https://slsa.dev/provenance/v1
+  spdxjson         https://spdx.dev/Document
+  cyclonedx        https://cyclonedx.org/bom
+  vuln             https://cosign.sigstore.dev/attestation/vuln/v1
+  custom           https://cosign.sigstore.dev/attestation/v1
+  compatibility    urn:bpfimg:compatibility:1, for what `bpfimg check -o json` prints
+  any URI          itself
+What is said of an image for several architectures holds for each of them. Saying the same twice adds nothing.
+
+{_help.TRANSPORTS}
+
+{KEYLESS}
+
+{SOURCES}
+
+examples:
+  bpfimg attest --key cosign.key --type spdxjson --predicate sbom.spdx.json registry.example/xdp_counter:v1
+  bpfimg check -o json registry.example/xdp_counter:v1 >report.json
+  bpfimg attest --key cosign.key --type compatibility --predicate report.json registry.example/xdp_counter:v1"""
+
+_LIMIT = 16 * 1024 * 1024
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Adds the words."""
+    parser.add_argument("reference", metavar="REF", help="the image")
+    parser.add_argument("--type", metavar="TYPE|URI", required=True, help="what kind of statement it is")
+    parser.add_argument("--predicate", metavar="FILE", required=True, help="the statement's content, a JSON object")
+    add_signer(parser)
+
+
+def run(arguments: argparse.Namespace, options: Options) -> int:
+    """Attests, prints `REF@sha256:...` of what the statement is about."""
+    from bpfimg import sign
+    from bpfimg.cli._parser import note, warn
+    from bpfimg.cli._places import located
+    from bpfimg.cli._render import print_image
+
+    kind = sign.signers.predicate_type(arguments.type)
+    predicate = _read(arguments.predicate)
+    signer = prepared(arguments, options)
+    found = located(options, arguments.reference, writes=True)
+    attested = sign.attest(
+        found.place,
+        found.descriptor,
+        signer(),
+        predicate_type=kind,
+        predicate=predicate,
+        formats=formats(arguments),
+        warn=warn,
+    )
+    for each in attested:
+        what = "added" if each.new else "was there already"
+        note(options, f"{each.descriptor.digest}: {each.format} attestation {what}")
+    options.open.publish()
+    print_image(options, found.reference, found.descriptor)
+    return 0
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            data = file.read(_LIMIT + 1)
+    except OSError as error:
+        raise UsageError(f"--predicate {path!r} cannot be read: {error.strerror}") from error
+    except ValueError:  # a NUL in the path
+        raise UsageError(f"--predicate {path!r} cannot be read: it is no path") from None
+    if len(data) > _LIMIT:
+        raise UsageError(f"--predicate {path!r} has more than {_LIMIT} bytes, expected at most that")
+    return data

@@ -8,13 +8,24 @@ if TYPE_CHECKING:
     from bpfimg.cli._options import Options
     from bpfimg.cli._places import Found
     from bpfimg.oci import Target
-    from bpfimg.sign import VerifiedImage
+    from bpfimg.sign import Policy, VerifiedImage
 
-__all__ = ["believed", "wanted_image"]
+__all__ = ["believed", "check_downgrade", "wanted_image"]
 
 
-def wanted_image(options: Options, text: str, pull: str | None, usual: str, *, lenient: bool = False) -> Found:
-    """The image by the pull policy; raises UsageError for a policy beside a transport, which says where to look."""
+def wanted_image(
+    options: Options,
+    text: str,
+    pull: str | None,
+    usual: str,
+    *,
+    lenient: bool = False,
+    trust: Policy | None = None,
+) -> Found:
+    """The image by the pull policy; raises UsageError for a policy beside a transport, which says where to look.
+
+    With the policy `trust`, signatures come from where it says that they are, too.
+    """
     from bpfimg.cli._fetched import fetched, pull_policy
     from bpfimg.cli._parser import note
     from bpfimg.cli._places import located
@@ -30,30 +41,79 @@ def wanted_image(options: Options, text: str, pull: str | None, usual: str, *, l
     if where.transport:
         found = located(options, text)
     else:
-        found = fetched(options, text, pull=pull_policy(pull, usual), lenient=lenient)
+        found = fetched(options, text, pull=pull_policy(pull, usual), lenient=lenient, trust=trust)
     note(options, f"{found.name} is {found.descriptor.digest}")
     return found
+
+
+def check_downgrade(allowed: bool, found: Found) -> None:
+    """Raises UsageError for `--allow-downgrade` beside a tag: what it would allow may be another image tomorrow."""
+    from bpfimg.errors import UsageError
+
+    if allowed and found.reference.digest is None:
+        raise UsageError(
+            f"--allow-downgrade is given and {found.name} has no digest, expected the digest of what may be older",
+            hint=f"if {found.descriptor.digest} is meant: {found.reference.repository}@{found.descriptor.digest}",
+        )
 
 
 def believed(text: str, wanted: Asked, options: Options) -> tuple[Target, VerifiedImage]:
     """Fetches by the pull policy, then verifies; raises `VerificationError` where the trust policy says no.
 
-    The policy is read first: who has none is told so before anything goes over the network.
+    The policy is read first: who has none is told so before anything goes over the network. What nobody had to sign
+    is said loudly, each time.
     """
-    from bpfimg import sign
-    from bpfimg.cli._trust import policy
-    from bpfimg.errors import UsageError, VerificationError
+    from bpfimg.cli._local import local_object, means_object
+    from bpfimg.cli._parser import warn
 
-    if text.endswith(".o"):
-        hint = "build an image: bpfimg build -t NAME FILE, then sign it"
-        raise UsageError(f"{text!r} looks like an object file, expected the name of an image", hint=hint)
-    trust = policy(options, wanted.key)
-    found = wanted_image(options, text, wanted.pull_given, wanted.pull)
+    if means_object(text):
+        place, verified = local_object(options, text, wanted)
+    else:
+        place, verified = _image(options, text, wanted)
+    if verified.unsafe:
+        warn(_unsafe(verified))
+    return place, verified
+
+
+def _image(options: Options, text: str, wanted: Asked) -> tuple[Target, VerifiedImage]:
+    from bpfimg import sign
+    from bpfimg.cli._elsewhere import elsewhere
+    from bpfimg.cli._trust import policy
+    from bpfimg.errors import VerificationError
+    from bpfimg.oci import Platform
+
+    trust = policy(options, wanted.trust)
+    found = wanted_image(options, text, wanted.pull_given, wanted.pull, trust=trust)
+    check_downgrade(wanted.allow_downgrade, found)
     try:
-        return found.place, sign.verify(found.place, found.reference, found.descriptor, trust)
+        verified = sign.verify(
+            found.place,
+            found.reference,
+            found.descriptor,
+            trust,
+            platform=Platform.host(),
+            elsewhere=elsewhere(options, found),
+            history=sign.History(options.state, lock_timeout=options.lock_timeout),
+            allow_downgrade=wanted.allow_downgrade,
+        )
     except VerificationError as error:
         if found.name == str(found.reference) and wanted.pull in ("missing", "never") and not error.hint:
             error.hint = (
                 "the image in the local store was used; --pull always looks for newer signatures in the registry"
             )
         raise
+    return found.place, verified
+
+
+def _unsafe(verified: VerifiedImage) -> str:
+    """What is said of an image that the policy takes unsigned: who can run code here, and which line lets them."""
+    if verified.file:
+        return (
+            f"UNSIGNED: {verified.file} ({verified.file_digest}) is a local file, and {verified.rule} of "
+            f"{verified.policy} lets anybody who may write to it run code in this kernel"
+        )
+    whose = "it is signed, and need not be" if verified.signers else "nobody whom the policy knows signed it"
+    return (
+        f"UNSIGNED ALLOWED: {verified.reference}, {whose}: the rule {verified.rule} of {verified.policy} "
+        "(insecure-allow-unsigned) lets anybody who may write to its registry run code in this kernel"
+    )

@@ -10,17 +10,23 @@ if TYPE_CHECKING:
 
     from bpfimg.cli._options import Options
     from bpfimg.cli._places import Found
-    from bpfimg.sign import VerifiedImage
+    from bpfimg.sign import Attestation, Policy, VerifiedImage
 
 EPILOG = f"""\
 Exit code 3 when the image is not believed; each signature that was looked at is named with the reason. What was not in
 the local store is fetched there, and the bytes that were verified are those that `run` takes from it.
+
+With --attestation the believed statements of that type are printed, one JSON document a line. TYPE is spdxjson,
+cyclonedx, slsaprovenance1, slsaprovenance, vuln, custom, compatibility, or a URI. Whoever the policy's rule names for
+the type may have signed them; where it names nobody for it, whoever may sign the image.
 
 {_help.PULL}
 
 examples:
   bpfimg verify --key cosign.pub registry.example/xdp_counter:v1
   bpfimg verify --policy policy.json --pull always registry.example/xdp_counter:v1
+  bpfimg verify --certificate-identity me@corp.example --certificate-oidc-issuer https://accounts.google.com NAME
+  bpfimg verify --key cosign.pub --attestation spdxjson registry.example/xdp_counter:v1
   bpfimg verify --key cosign.pub oci-archive:/media/usb/images.tar:registry.example/xdp_counter:v1"""
 
 
@@ -28,10 +34,14 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Adds the words."""
     from bpfimg.cli._fetched import add_pull
     from bpfimg.cli._limits import add_limit
-    from bpfimg.cli._trust import add_key
+    from bpfimg.cli._trust import add_trust
 
     parser.add_argument("reference", metavar="REF", help="the image")
-    add_key(parser)
+    add_trust(parser)
+    what = "ask for a believed attestation of this type, and print it; may be repeated"
+    parser.add_argument("--attestation", metavar="TYPE", action="append", default=[], help=what)
+    back = "believe what is older than was accepted here; only of a REF with a digest"
+    parser.add_argument("--allow-downgrade", action="store_true", help=back)
     add_pull(parser, usual="missing")
     add_limit(parser)
 
@@ -40,37 +50,64 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     """Prints what is believed and why."""
     from bpfimg import sign
     from bpfimg.cli._believed import wanted_image
-    from bpfimg.cli._trust import policy
+    from bpfimg.cli._trust import policy, trust
+    from bpfimg.oci import Platform
 
-    trust = policy(options, arguments.key)
+    types = [sign.signers.predicate_type(word) for word in arguments.attestation]
+    decides = policy(options, trust(arguments))
     found = wanted_image(options, arguments.reference, arguments.pull, "missing", lenient=True)
-    verified = sign.verify(found.place, found.reference, found.descriptor, trust, thorough=True)
-    _print(options, found, verified)
+    _check_downgrade(arguments, found)
+    verified = sign.verify(
+        found.place,
+        found.reference,
+        found.descriptor,
+        decides,
+        thorough=True,
+        platform=Platform.host(),
+        history=sign.History(options.state),
+        allow_downgrade=arguments.allow_downgrade,
+    )
+    attested = tuple(one for each in types for one in _attestations(found, decides, each))
+    _print(options, found, verified, attested)
     return 0
 
 
-def _print(options: Options, found: Found, verified: VerifiedImage) -> None:
-    from bpfimg.cli._render import block, json_text
-    from bpfimg.cli._trust import signer_entry
+def _check_downgrade(arguments: argparse.Namespace, found: Found) -> None:
+    from bpfimg.errors import UsageError
 
-    digest = str(found.descriptor.digest)
+    if arguments.allow_downgrade and found.reference.digest is None:
+        raise UsageError(
+            f"--allow-downgrade is given for {found.name}, expected a name with a digest: tags move",
+            hint=f"if this is the one that you mean: {found.reference.repository}@{found.descriptor.digest}",
+        )
+
+
+def _attestations(found: Found, decides: Policy, predicate_type: str) -> tuple[Attestation, ...]:
+    from bpfimg import sign
+    from bpfimg.oci import Platform
+
+    return sign.attestations(
+        found.place, found.reference, found.descriptor, decides, predicate_type, platform=Platform.host()
+    )
+
+
+def _print(options: Options, found: Found, verified: VerifiedImage, attested: tuple[Attestation, ...]) -> None:
+    from bpfimg.cli._verified import document, text
+
     if options.json:
-        entry = {
-            "id": digest,
-            "reference": found.name,
-            "digest": digest,
-            "believed": True,
-            "unsigned_allowed": verified.unsafe,
-            "policy": verified.policy,
-            "rule": verified.rule,
-            "signers": [signer_entry(signer) for signer in verified.signers],
-        }
-        print(json_text({"images": [entry]}))
+        from bpfimg.cli._render import json_text
+
+        print(json_text({"images": [document(found, verified, attested)]}))
     elif options.quiet:
-        print(digest)
+        print(found.descriptor.digest)
+    elif attested:
+        import json
+
+        from bpfimg.cli._parser import tell
+
+        for line in text(found, verified, attested).splitlines():
+            tell(options, line)
+        for one in attested:
+            print(json.dumps(one.document))
     else:
-        pairs = [("digest", digest), ("policy", verified.policy), ("rule", verified.rule)]
-        pairs += [("signed by", f"{s.authority}, key {s.fingerprint}, {s.format} signature") for s in verified.signers]
-        if verified.unsafe:
-            pairs.append(("warning", "the policy allows unsigned images here"))
-        print(block(f"{found.name} is believed", pairs))
+        print(text(found, verified, attested))

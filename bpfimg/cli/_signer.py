@@ -84,10 +84,8 @@ def _config(arguments: argparse.Namespace) -> signers.TrustConfig | None:
     if both is not None and (signing is not None or root is not None):
         raise UsageError("--trust-config and half of one are both given, expected it alone")
     if (signing is None) != (root is None):
-        given, lacking = (
-            ("--signing-config", "--trusted-root") if root is None else ("--trusted-root", "--signing-config")
-        )
-        raise UsageError(f"{given} is given without {lacking}, expected both, or --trust-config")
+        given = "--signing-config" if root is None else "--trusted-root"
+        raise UsageError(f"{given} is given alone, expected --signing-config and --trusted-root, or --trust-config")
     if both is not None:
         return signers.TrustConfig.parse(_read(both, "--trust-config"), both, _now())
     if signing is not None:
@@ -107,10 +105,7 @@ def _given(source: str | None) -> str:
     """The token that is given, "" when none is: a file, stdin, or cosign's variable. Never a word of the command."""
     if source is None:
         return os.environ.get(_TOKEN_VARIABLE, "")
-    if source == "-":
-        data = sys.stdin.buffer.read(_TOKEN + 1)
-    else:
-        data = _read(source, "--identity-token", _TOKEN)
+    data = sys.stdin.buffer.read(_TOKEN) if source == "-" else _read(source, "--identity-token", _TOKEN)
     text = data.decode("ascii", "replace").strip()
     if not text:
         raise UsageError(f"--identity-token {source} is empty, expected a token")

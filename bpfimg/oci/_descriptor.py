@@ -15,8 +15,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# RFC 6838 4.2. A media type is sent in a header, so nothing else may pass.
-_MEDIA_TYPE = re.compile(r"[A-Za-z0-9][\w!#$&^.+-]{0,126}/[A-Za-z0-9][\w!#$&^.+-]{0,126}", re.ASCII)
+# RFC 6838 4.2. A media type is sent in a header, so nothing else may pass but the one parameter that is in use: that of
+# Sigstore bundles 0.1 and 0.2. Refusing it would refuse every list in which one of them stands.
+_MEDIA_TYPE = re.compile(
+    r"[A-Za-z0-9][\w!#$&^.+-]{0,126}/[A-Za-z0-9][\w!#$&^.+-]{0,126}(?:;version=[0-9.]{1,8})?", re.ASCII
+)
 _WORD = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _MACHINES = {
     "x86_64": "amd64", "i386": "386", "i586": "386", "i686": "386", "aarch64": "arm64", "armv8l": "arm",

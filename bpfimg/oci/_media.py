@@ -16,7 +16,7 @@ DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
 EMPTY = "application/vnd.oci.empty.v1+json"
 EMPTY_CONTENT = b"{}"
 """The content of every empty descriptor (image-spec 1.1, 'Guidance for an Empty Descriptor')."""
-SIGSTORE_BUNDLE = "application/vnd.dev.sigstore.bundle."
+SIGSTORE_BUNDLE = "application/vnd.dev.sigstore.bundle"
 """What the type of every version of a Sigstore bundle begins with: a signature, which is not itself signed."""
 
 MANIFESTS = (OCI_MANIFEST, DOCKER_MANIFEST)

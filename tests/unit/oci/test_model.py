@@ -60,6 +60,12 @@ def test_a_missing_media_type_is_legal() -> None:
     assert parse_document(b'{"schemaVersion":2,"manifests":[]}').media_type == OCI_INDEX
 
 
+def test_the_type_of_an_old_sigstore_bundle_has_a_version() -> None:
+    kind = "application/vnd.dev.sigstore.bundle+json;version=0.2"
+    raw = altered(lambda document: document.update(artifactType=kind))
+    assert Manifest.parse(raw).artifact_type == kind
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -82,6 +88,9 @@ def test_a_missing_media_type_is_legal() -> None:
         (lambda d: d["config"].update(digest="sha256:../../etc/passwd"), "is not a digest"),
         (lambda d: d["config"].update(digest=None), "digest 'None'"),
         (lambda d: d["config"].update(mediaType="a/b\r\nX-Evil: 1"), "expected TYPE/SUBTYPE"),
+        (lambda d: d["config"].update(mediaType="a/b;version=0.1;q=1"), "expected TYPE/SUBTYPE"),
+        (lambda d: d["config"].update(mediaType="a/b;version=0.1\n"), "expected TYPE/SUBTYPE"),
+        (lambda d: d["config"].update(mediaType="a/b;charset=utf-8"), "expected TYPE/SUBTYPE"),
         (lambda d: d["config"].update(platform="linux"), "platform 'linux'"),
         (lambda d: d["config"].update(platform={"os": "linux"}), "architecture 'None'"),
         (lambda d: d.update(artifactType="no type"), "expected TYPE/SUBTYPE"),

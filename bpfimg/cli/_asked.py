@@ -9,7 +9,11 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
-__all__ = ["Asked", "add_asked", "asked"]
+    from bpfimg.cli._trust import Trust
+
+__all__ = ["DOWNGRADE", "Asked", "add_asked", "asked"]
+
+DOWNGRADE = "go back to an older version than was accepted here; only with the image's digest"
 
 
 @value(frozen=True, slots=True)
@@ -20,7 +24,8 @@ class Asked:
     globals: Mapping[str, str]
     metadata: Mapping[str, str]
     name: str | None
-    key: str | None
+    trust: Trust
+    allow_downgrade: bool
     pull: str
     pull_given: str | None
     dry_run: bool
@@ -31,6 +36,7 @@ def add_asked(parser: argparse.ArgumentParser, *, behind_hook: bool = False) -> 
     from argparse import SUPPRESS
 
     from bpfimg.cli._limits import add_limit
+    from bpfimg.cli._trust import add_trust
 
     tail = "_behind" if behind_hook else ""
 
@@ -49,12 +55,8 @@ def add_asked(parser: argparse.ArgumentParser, *, behind_hook: bool = False) -> 
     add("-m", "--metadata", dest="metadata", metavar="K=V", action="append", help="a note kept with the program")
     add("--name", dest="name", metavar="APP", help="name of the application (default: last part of the image's name)")
     add("--program", dest="programs", metavar="P", action="append", help="which program of the image; may be repeated")
-    add(
-        "--key",
-        dest="key",
-        metavar="PUB",
-        help="believe images signed with this public key, whatever the policy file says",
-    )
+    add_trust(parser, behind_hook=behind_hook)
+    add("--allow-downgrade", dest="allow_downgrade", action="store_true", help=DOWNGRADE)
     add("--pull", dest="pull", metavar="always|missing|newer|never", help="when to ask the registry (default missing)")
     add_limit(parser, behind_hook=behind_hook)
     add("--dry-run", dest="dry_run", action="store_true", help="do everything but change this host")
@@ -64,6 +66,7 @@ def asked(arguments: argparse.Namespace) -> Asked:
     """Merges what stands before and behind HOOK; raises `UsageError`."""
     from bpfimg.cli._fetched import pull_policy
     from bpfimg.cli._parser import key_values
+    from bpfimg.cli._trust import trust
 
     def many(field: str) -> list[str]:
         return [*(getattr(arguments, field) or []), *(getattr(arguments, f"{field}_behind", None) or [])]
@@ -78,7 +81,8 @@ def asked(arguments: argparse.Namespace) -> Asked:
         globals=key_values(many("globals"), "--global"),
         metadata=key_values(many("metadata"), "--metadata"),
         name=one("name"),
-        key=one("key"),
+        trust=trust(arguments),
+        allow_downgrade=bool(one("allow_downgrade")),
         pull=pull_policy(one("pull"), "missing"),
         pull_given=one("pull"),
         dry_run=bool(one("dry_run")),

@@ -66,10 +66,9 @@ def believed(text: str, wanted: Asked, options: Options) -> tuple[Target, Verifi
     from bpfimg.cli._local import local_object, means_object
     from bpfimg.cli._parser import warn
 
-    if means_object(text):
-        place, verified = local_object(options, text, wanted)
-    else:
-        place, verified = _image(options, text, wanted)
+    found: tuple[Target, VerifiedImage]
+    found = local_object(options, text, wanted) if means_object(text) else _image(options, text, wanted)
+    place, verified = found
     if verified.unsafe:
         warn(_unsafe(verified))
     return place, verified

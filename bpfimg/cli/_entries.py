@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bpfimg.inspect import Inventory, LinkView, ProgramView
+    from bpfimg.load import SignerRecord
 
 __all__ = ["link_entry", "program_entries", "program_entry", "short_image", "target", "where"]
 
@@ -54,6 +55,7 @@ def program_entry(view: ProgramView, inventory: Inventory) -> dict[str, object]:
             "digest": image.digest,
             "manifest": image.manifest,
             "signers": list(dict.fromkeys(signer.who for signer in image.signers)),
+            "signatures": [_signature(signer) for signer in image.signers],
             "policy": image.policy,
             "rule": image.rule,
             "unsigned_allowed": image.unsafe,
@@ -70,6 +72,20 @@ def program_entry(view: ProgramView, inventory: Inventory) -> dict[str, object]:
         "held_by": list(view.held_by),
         "damage": view.damage or None,
         "kernel": {"id": view.id, "map_ids": list(view.map_ids), **{field: getattr(view, field) for field in _KERNEL}},
+    }
+
+
+def _signature(signer: SignerRecord) -> dict[str, object]:
+    """One signature that was believed; null where there is no such thing, or a record does not say."""
+    return {
+        "authority": signer.authority,
+        "key": signer.key or None,
+        "identity": signer.identity or None,
+        "issuer": signer.issuer or None,
+        "format": signer.format or None,
+        "signed_at": signer.signed_at or None,
+        "logs": list(signer.logs),
+        "timestamps": list(signer.stamps),
     }
 
 
@@ -121,6 +137,6 @@ def short_image(view: ProgramView) -> str:
     image = view.record.image if view.record else None
     if image is None:
         return "; ".join(view.held_by[:2]) or "-"
-    name = image.reference.partition("@")[0]
+    name = image.reference if image.reference.startswith("file:") else image.reference.partition("@")[0]
     unsigned = " UNSIGNED" if image.unsafe else ""
     return f"{name}@{image.digest[:19]}{unsigned}"

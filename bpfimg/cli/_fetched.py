@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from bpfimg.cli._options import Options
     from bpfimg.cli._places import Found
     from bpfimg.oci import Platform, Registry
+    from bpfimg.sign import Policy
 
 __all__ = ["add_pull", "fetched", "pull_policy"]
 
@@ -43,13 +44,16 @@ def fetched(
     pull: str,
     platforms: Sequence[Platform] | None = None,
     lenient: bool = False,
+    trust: Policy | None = None,
 ) -> Found:
     """The image of that bare name, in the local store once it is fetched by the policy; see `run.fetch`.
 
-    Of a short name, what the store has decides; else the first registry that has it.
+    Of a short name, what the store has decides; else the first registry that has it. Where the policy `trust` expects
+    signatures in a repository of their own, they are fetched, too.
     """
     from bpfimg import run
     from bpfimg.cli._bar import watching
+    from bpfimg.cli._elsewhere import apart
     from bpfimg.cli._limits import limits
     from bpfimg.cli._parser import note, warn
     from bpfimg.cli._places import Found, first_there, here, names, registry, store
@@ -75,6 +79,7 @@ def fetched(
             pull=pull,
             platforms=platforms,
             lenient=lenient,
+            apart=None if trust is None else apart(options, trust, reference),
             limits=limits(options),
             progress=progress,
             warn=warn,

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from bpfimg.cli._options import Options
     from bpfimg.inspect import Inventory, LinkView, MapView, ProgramView
+    from bpfimg.load import ImageRecord, SignerRecord
 
 EPILOG = """\
 The program may be another tool's; what only a record of bpfimg could tell is then shown as `-`.
@@ -71,7 +72,7 @@ def _program(view: ProgramView) -> Iterator[tuple[str, str]]:
     yield "application", record.name if record else ""
     yield "image", image.reference if image else ""
     yield "digest", image.digest if image else ""
-    yield "signer", _signers(view)
+    yield from _signers(image)
     yield "believed by", f"{image.policy}, {image.rule}" if image else ""
     yield "pull policy", image.pull if image else ""
     yield "globals", _pairs(record.globals.items()) if record else ""
@@ -82,13 +83,27 @@ def _program(view: ProgramView) -> Iterator[tuple[str, str]]:
         yield "damage", view.damage
 
 
-def _signers(view: ProgramView) -> str:
-    image = view.record.image if view.record else None
-    if image is None:
-        return ""
-    return "; ".join(signer.who for signer in image.signers) or (
-        "nobody: the policy allows unsigned images here" if image.unsafe else ""
-    )
+def _signers(image: ImageRecord | None) -> Iterator[tuple[str, str]]:
+    """Whose signatures were believed, and below each what is known of it."""
+    if image is None or not image.signers:
+        nobody = "nobody: UNSIGNED, which the policy allows here" if image and image.unsafe else ""
+        yield "signer", nobody
+        return
+    for signer in image.signers:
+        yield "signer", signer.who
+        if signer.format:
+            yield "  signature", f"{signer.format}, {_seen(signer)}"
+    if image.unsafe:
+        yield "warning", "the policy asks for no signature here"
+
+
+def _seen(signer: SignerRecord) -> str:
+    """When it was made, and who says so."""
+    if not signer.signed_at:
+        return "no verified time"
+    logs = f" by the log {', '.join(signer.logs)}" if signer.logs else ""
+    stamps = f" by the timestamp authority {', '.join(signer.stamps)}" if signer.stamps else ""
+    return f"{signer.signed_at}{' and'.join(filter(None, (logs, stamps)))}"
 
 
 def _maps(view: ProgramView, maps: list[MapView]) -> Iterator[tuple[str, str]]:

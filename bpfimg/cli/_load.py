@@ -24,7 +24,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Adds the words."""
     from bpfimg.cli._asked import add_asked
 
-    parser.add_argument("reference", metavar="REF", help="the image")
+    parser.add_argument(
+        "reference", metavar="REF", help="the image, or a path like ./prog.o where the policy lets that"
+    )
     add_asked(parser)
 
 

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from bpfimg.cli._options import Options
 
 EPILOG = f"""\
-Pulls the image if the store lacks it, verifies its signatures by the policy (or by --key), loads one program and
-attaches it. All of it or nothing; the program stays when the command has ended, until `bpfimg unload`.
+Pulls the image if the store lacks it, verifies its signatures by the policy (or by --key, or --certificate-identity),
+loads one program and attaches it. All of it or nothing; the program stays when the command has ended, until
+`bpfimg unload`.
 `bpfimg run REF xdp --help` shows the options of a hook. Options of `run` may also stand behind HOOK.
 
 {_help.PULL}
@@ -29,7 +30,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     from bpfimg.cli._hooks import add_hooks
     from bpfimg.cli._options import add_common
 
-    parser.add_argument("reference", metavar="REF", help="the image")
+    parser.add_argument(
+        "reference", metavar="REF", help="the image, or a path like ./prog.o where the policy lets that"
+    )
     add_asked(parser)
 
     def also(hook: argparse.ArgumentParser) -> None:

@@ -671,3 +671,14 @@ def common_name(certificate: x509.Certificate) -> list[str]:
         return subjects(certificate)
     except x509.ExtensionNotFound:
         return [str(each.value) for each in certificate.subject]
+
+
+def first_certificate(scene: Scene) -> Verdict:
+    """The first certificate decides."""
+    leaf = next((one.certificate for one in seen(scene)), None)
+    return leaf is not None and any(each["subject"] in subjects(leaf) for each in identities(scene))
+
+
+def all_witnessed(scene: Scene) -> Verdict:
+    """Every bundle must have a witness: anybody may add one that has none."""
+    return witnessed(scene)

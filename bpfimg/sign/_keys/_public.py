@@ -73,7 +73,7 @@ class PublicKey:
         """Says whether `signature` (ECDSA: ASN.1 DER; RSA: PKCS #1 v1.5) is this key's over `data`.
 
         `digest` is "sha256", "sha384" or "sha512"; "" is the key's own (P-384: SHA-384, P-521: SHA-512, others:
-        SHA-256). "either" is the key's own or SHA-256: cosign 2 signs everything with that, cosign 3 nothing (ADR
+        SHA-256). "either" is the key's own or SHA-256: cosign 2 uses this for every key, cosign 3 that (ADR
         0029). Ed25519 signs the data themselves, whatever `digest` says.
         """
         if digest != "either":

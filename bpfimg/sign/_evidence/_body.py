@@ -1,8 +1,8 @@
 """The body of a log entry: that it is about this signature, by this key or certificate, of this artifact.
 
-An entry of anything else proves nothing (CVE-2022-36056). Sources: rekor's schemas hashedrekord/0.0.1, dsse/0.0.1 and
-intoto/0.0.2, and rekor-tiles' hashedrekord/0.0.2, as the logs canonicalise them. An intoto/0.0.1 body names no
-signature and a dsse/0.0.2 is written by no client, so neither is believed.
+An entry of anything else proves nothing (CVE-2022-36056). Sources: rekor's schemas hashedrekord/0.0.1, dsse/0.0.1,
+intoto/0.0.1 and intoto/0.0.2, and rekor-tiles' hashedrekord/0.0.2, as the logs canonicalise them. A dsse/0.0.2 is
+written by no client any more, and is not believed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from bpfimg._json import json_kind
 from bpfimg._value import value
 from bpfimg.errors import quoted
 from bpfimg.sign._evidence._logs import DETAILS
-from bpfimg.sign._strict import Junk, base64, document, fields, pem, string
+from bpfimg.sign._strict import Junk, base64, document, fields, pem, string, to_base64
 
 _LIMIT = 128 * 1024
 _HASHES = {"sha256": "sha256", "sha384": "sha384", "sha512": "sha512"}
@@ -87,6 +87,18 @@ def _intoto(spec: object, signed: Signed) -> None:
     _same_pem(signature["publicKey"], signed)
 
 
+def _intoto_1(spec: object, signed: Signed) -> None:
+    """It names no signature but the hash of the whole envelope, as the clients of its time spelled it (in Go)."""
+    _of_envelope(signed)
+    found = fields(spec, "its spec", ("content", "publicKey"))
+    content = fields(found["content"], "its content", ("hash", "payloadHash"))
+    _hashed(content["payloadHash"], signed.payload, "payload")
+    envelope = b'{"payloadType":"application/vnd.in-toto+json","payload":"%b","signatures":[{"keyid":"","sig":"%b"}]}'
+    data = envelope % (to_base64(signed.payload).encode(), to_base64(signed.signature).encode())
+    _hashed(content["hash"], data, "envelope")
+    _same_pem(found["publicKey"], signed)
+
+
 def _hashedrekord_2(spec: object, signed: Signed) -> None:
     inner = fields(spec, "its spec", ("hashedRekordV002",))["hashedRekordV002"]
     found = fields(inner, "its hashedRekordV002", ("data", "signature"))
@@ -109,6 +121,7 @@ def _hashedrekord_2(spec: object, signed: Signed) -> None:
 _KINDS = {
     ("hashedrekord", "0.0.1"): _hashedrekord,
     ("dsse", "0.0.1"): _dsse,
+    ("intoto", "0.0.1"): _intoto_1,
     ("intoto", "0.0.2"): _intoto,
     ("hashedrekord", "0.0.2"): _hashedrekord_2,
 }

@@ -39,20 +39,19 @@ class Unsupported(Junk):
 
 @value(frozen=True, slots=True, eq=False)
 class Log:
-    """A log: `name` is its URL (or the hex of its id), `ids` are all that entries may call it by (bytes: the id in the
-    root, the SHA-256 of its key), `key` signs for it, and did so within `window`."""
+    """A log: `name` is its URL (or the hex of its id), `ids` are all that entries may call it by (the id in the root,
+    the hash of its key, the id of an Ed25519 key under the name `host`), `key` signs for it, and did so within
+    `window`. `host` is what its checkpoints are named after ("": the root does not say)."""
 
     name: str
+    host: str
     ids: frozenset[bytes]
     key: PublicKey
     window: Window
 
     def hints(self, name: str) -> frozenset[bytes]:
         """Returns the four bytes that a signature under `name` in a checkpoint may start with."""
-        found = {one[:4] for one in self.ids}
-        if self.key.kind == "ed25519":
-            found.add(hashlib.sha256(b"%b\n\x01%b" % (name.encode(), self.key.der[-32:])).digest()[:4])
-        return frozenset(found)
+        return frozenset(one[:4] for one in self.ids | _note_id(self.key, name))
 
 
 def log(value: object, what: str) -> Log:
@@ -63,7 +62,25 @@ def log(value: object, what: str) -> Log:
     key, at = _key(found.get("publicKey"), f"{what}'s publicKey")
     own = hashlib.sha256(key.der).digest()
     ids = {own, *(_id(found[name], f"{what}'s {name}") for name in ("logId", "checkpointKeyId") if name in found)}
-    return Log(name=text(found, "baseUrl") or own.hex(), ids=frozenset(ids), key=key, window=at)
+    url = text(found, "baseUrl")
+    host = _host(url, f"{what}'s baseUrl")
+    return Log(name=url or own.hex(), host=host, ids=_note_id(key, host) | ids, key=key, window=at)
+
+
+def _note_id(key: PublicKey, name: str) -> frozenset[bytes]:
+    """The id of an Ed25519 key under a name, which cosign leaves out of the roots that it makes."""
+    if key.kind != "ed25519" or not name:
+        return frozenset()
+    return frozenset((hashlib.sha256(b"%b\n\x01%b" % (name.encode(), key.der[-32:])).digest(),))
+
+
+def _host(url: str, what: str) -> str:
+    from urllib.parse import urlsplit
+
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        raise Junk(f"{what} is {quoted(url)}, expected a URL") from None
 
 
 def _key(value: object, what: str) -> tuple[PublicKey, Window]:

@@ -4,14 +4,14 @@ version, and shows that it does not; what is believed is refused once more for a
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bpfimg.oci import Registry, Repository, places
 from tests.support.cli import check
 from tests.support.sigstack import sigstack
-from tests.support.sigstack.clients import FORMS, IDENTITY, STRANGER, Bpfimg, Cosign2, Cosign3, Form, Signed, Skopeo
+from tests.support.sigstack.clients import FORMS, IDENTITY, STRANGER, Bpfimg, Cosign2, Cosign3, Signed, Skopeo
 from tests.support.targets import image
 
 if TYPE_CHECKING:
@@ -108,17 +108,25 @@ def test_verifies(
     assert not refused.good
     if verifier == "bpfimg":
         assert refused.code == 3, refused.err
-        check("verify", json.loads(said.out))
-        _answers(json.loads(said.out), _BY_NAME[form])
+        check("images", json.loads(said.out))
+        _answers(json.loads(said.out), made, by.stack)
 
 
-def _answers(document: dict[str, list[dict[str, list[dict[str, object]]]]], form: Form) -> None:
-    """The answer says in which format it was, who signed, and by which log and timestamp it is known."""
+def _answers(document: dict[str, Any], made: Signed, stack: Stack) -> None:
+    """The answer says who signed, when, by which log and timestamp that is known, in which format, by which rule."""
     (signer,) = document["images"][0]["signers"]
+    form = made.form
     assert signer["format"] == ("bundle" if form.bundle else "legacy")
-    assert signer["identity"] == (IDENTITY if form.keyless else "")
-    assert bool(signer["logs"]) is bool(form.rekor)
+    assert (signer["identity"], signer["issuer"]) == ((IDENTITY, stack.issuer) if form.keyless else (None, None))
+    assert bool(signer["key"]) is not form.keyless
+    assert len(signer["logs"]) == bool(form.rekor)
+    for log in signer["logs"]:
+        url, _, index = log.partition(" entry ")
+        assert url == stack.urls[f"rekor{form.rekor}"]
+        assert stack.world.rekors[form.rekor].find(index=int(index)) is not None
+    assert len(signer["timestamps"]) == bool(form.rekor)
     assert bool(signer["signed_at"]) is bool(form.rekor)
+    assert signer["rule"]
 
 
 @pytest.mark.parametrize(

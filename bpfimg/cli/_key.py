@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import argparse
 
     from bpfimg.cli._options import Options
+    from bpfimg.sign import PublicKey
 
 EPILOG = f"""\
 `generate` writes PREFIX.key (encrypted, mode 0600) and PREFIX.pub, which cosign reads as its own.
@@ -56,8 +57,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
 
     if arguments.action == "public":
         key = signing_key(arguments.key, arguments.password_file).public
-        entry = {"public_key": key.pem, "fingerprint": key.fingerprint, "type": key.kind}
-        print(json_text(entry) if options.json else key.pem.rstrip())
+        print(json_text({"keys": [_entry(key)]}) if options.json else key.pem.rstrip())
         return 0
     from bpfimg import sign
     from bpfimg.cli._new_file import create
@@ -68,7 +68,15 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
             raise UsageError(
                 f"{path} exists, expected a free name", hint="give another PREFIX; keys are never overwritten"
             )
-    private, public = sign.generate_key(password(arguments.password_file, confirm=True), arguments.type)
+    private, public = sign.signers.generate_key(password(arguments.password_file, confirm=True), arguments.type)
     create({names[0]: (private, 0o600), names[1]: (public, 0o644)})
-    print(json_text({"private_key": names[0], "public_key": names[1]}) if options.json else "\n".join(names))
+    if options.json:
+        files = {"private_file": names[0], "public_file": names[1]}
+        print(json_text({"keys": [_entry(sign.PublicKey.load(public)) | files]}))
+    else:
+        print("\n".join(names))
     return 0
+
+
+def _entry(key: PublicKey) -> dict[str, str]:
+    return {"id": key.fingerprint, "type": key.kind, "public_key": key.pem}

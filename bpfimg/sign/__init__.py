@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bpfimg.sign._attested import Attestation
     from bpfimg.sign._believed import Believed
     from bpfimg.sign._history import History
-    from bpfimg.sign._keys._private import PrivateKey, generate_key
+    from bpfimg.sign._keys._private import PrivateKey
     from bpfimg.sign._keys._public import PublicKey
     from bpfimg.sign._local import local_file
     from bpfimg.sign._policy._policy import Policy
@@ -35,7 +35,6 @@ __all__ = [
     "VerifiedImage",
     "attest",
     "attestations",
-    "generate_key",
     "image",
     "local_file",
     "policies",
@@ -56,7 +55,6 @@ __getattr__ = opened(
         "VerifiedImage": "_verified",
         "attest": "_attest",
         "attestations": "_verify",
-        "generate_key": "_keys._private",
         "image": "_sign",
         "local_file": "_local",
         "policies": "_policies_door*",

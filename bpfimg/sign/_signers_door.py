@@ -12,7 +12,7 @@ from bpfimg._door import opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from bpfimg.sign._keys._private import KEY_KINDS
+    from bpfimg.sign._keys._private import KEY_KINDS, generate_key
     from bpfimg.sign._keys._remote import RemoteKey, remote_key
     from bpfimg.sign._keys._signing_key import SigningKey
     from bpfimg.sign._keys._uri import is_key_uri
@@ -35,6 +35,7 @@ __all__ = [
     "TrustConfig",
     "ambient_token",
     "browser_token",
+    "generate_key",
     "is_key_uri",
     "predicate_type",
     "public_good",
@@ -54,6 +55,7 @@ __getattr__ = opened(
         "TrustConfig": "_services._config",
         "ambient_token": "_services._identity",
         "browser_token": "_services._identity",
+        "generate_key": "_keys._private",
         "is_key_uri": "_keys._uri",
         "predicate_type": "_predicates",
         "public_good": "_services._public_good",

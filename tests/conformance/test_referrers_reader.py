@@ -29,7 +29,7 @@ class Liar(Memory):
 
 
 def test_bi_58_a_referrer_is_opened_and_has_to_name_the_image() -> None:
-    key = sign.PrivateKey.load(sign.generate_key(b"")[0], b"")
+    key = sign.PrivateKey.load(sign.signers.generate_key(b"")[0], b"")
     memory = Liar(repository())
     one, other = (build.image(OBJECT, file_name=name, platform=AMD64) for name in ("a.o", "b.o"))
     mine, theirs = build.store([one], memory, "v1"), build.store([other], memory, "v2")

@@ -35,7 +35,7 @@ def document(kind: str) -> Document:
 
 
 def new_key() -> sign.PrivateKey:
-    private, _ = sign.generate_key(b"")
+    private, _ = sign.signers.generate_key(b"")
     return sign.PrivateKey.load(private, b"")
 
 

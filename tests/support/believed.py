@@ -6,14 +6,14 @@ import functools
 
 from bpfimg.image import BytecodeImage, Labels
 from bpfimg.oci import Memory, Platform, Reference
-from bpfimg.sign import Policy, PrivateKey, VerifiedImage, generate_key, verify
+from bpfimg.sign import Policy, PrivateKey, VerifiedImage, signers, verify
 from bpfimg.sign import image as sign_image
 
 
 @functools.cache
 def key() -> PrivateKey:
     """One key for the whole test run."""
-    return PrivateKey.load(generate_key(b"")[0], b"")
+    return PrivateKey.load(signers.generate_key(b"")[0], b"")
 
 
 def image(data: bytes, name: str = "registry.example/team/counter:v1") -> tuple[Memory, VerifiedImage]:

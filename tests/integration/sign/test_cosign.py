@@ -9,7 +9,7 @@ import pytest
 from bpfimg import sign
 from bpfimg.errors import VerificationError
 from bpfimg.oci import Reference, Registry, Repository, places
-from bpfimg.sign import Policy, PrivateKey, PublicKey, generate_key, verify
+from bpfimg.sign import Policy, PrivateKey, PublicKey, signers, verify
 from tests.support import cosign
 from tests.support.targets import image, index
 
@@ -31,7 +31,7 @@ def peer(tmp_path: Path) -> Cosign:
 @pytest.fixture
 def ours(tmp_path: Path) -> tuple[Path, Path]:
     """A key pair that we made, as files."""
-    private, public = generate_key(PASSWORD.encode())
+    private, public = signers.generate_key(PASSWORD.encode())
     (tmp_path / "ours.key").write_bytes(private)
     (tmp_path / "ours.pub").write_bytes(public)
     return tmp_path / "ours.key", tmp_path / "ours.pub"

@@ -6,23 +6,24 @@ import base64
 import hashlib
 import json
 import time
-from threading import Thread
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bpfimg import sign
 from bpfimg.errors import UsageError
-from bpfimg.oci import Manifest, Memory, Reference, Repository, places
+from bpfimg.oci import Index, Layout, Manifest, Memory, Reference, Repository, places
 from bpfimg.sign import Policy, signers, verify
 from bpfimg.sign._policy._rules import IdentityPattern
 from tests.support.sigstack import SUBJECT, sigstack
-from tests.support.targets import image, index
+from tests.support.targets import image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-    from bpfimg.oci import Descriptor
+    from bpfimg.oci import Descriptor, Target
     from tests.support.sigstack import Stack
 
 NAME = "registry.example/team/app"
@@ -58,7 +59,7 @@ def services(stack: Stack, connections: places.Connections) -> Callable[..., sig
 
 
 def a_key(kind: str = "ecdsa-p256") -> sign.PrivateKey:
-    return sign.PrivateKey.load(sign.generate_key(b"", kind)[0], b"")
+    return sign.PrivateKey.load(sign.signers.generate_key(b"", kind)[0], b"")
 
 
 def place() -> Memory:
@@ -70,18 +71,18 @@ def by_identity(stack: Stack, subject: str = SUBJECT) -> Policy:
     return Policy.for_identity((IdentityPattern(issuer=stack.issuer, subject=subject),), root, "the test")
 
 
-def believed(target: Memory, found: Descriptor, policy: Policy) -> list[Any]:
+def believed(target: Target, found: Descriptor, policy: Policy) -> list[Any]:
     reference = Reference.parse(f"{NAME}:v1")
     return list(verify(target, reference, found, policy, thorough=True).signers)
 
 
-def bundle_of(target: Memory, found: Descriptor) -> dict[str, Any]:
+def bundle_of(target: Target, found: Descriptor) -> dict[str, Any]:
     (referrer,) = target.referrers(found.digest)
     document: dict[str, Any] = json.loads(target.fetch(Manifest.parse(target.fetch(referrer)).layers[0]))
     return document
 
 
-def layers_of(target: Memory, found: Descriptor, ending: str = "sig") -> tuple[Descriptor, ...]:
+def layers_of(target: Target, found: Descriptor, ending: str = "sig") -> tuple[Descriptor, ...]:
     return Manifest.parse(target.fetch(target.resolve(f"{found.digest.tag}.{ending}"))).layers
 
 
@@ -167,10 +168,10 @@ def test_sigstore_python_believes_the_bundle(
 
 def test_one_certificate_signs_an_index_and_all_in_it(stack: Stack, services: Callable[..., signers.Services]) -> None:
     target = place()
-    made = [image(str(number), ("amd64", "arm64")[number % 2]) for number in range(5)]
+    made = [image(str(number)) for number in range(5)]
     for each in made:
         each.push(target)
-    top = index(*made)
+    top = Index.build([each.descriptor for each in made])
     target.push(top.descriptor, top.raw, tag="v1")
     signed = sign.image(target, top.descriptor, signers.Keyless(services(1), stack.token()))
     assert len(signed) == 12
@@ -347,30 +348,44 @@ def test_the_payload_of_a_signature_is_hashed_with_sha256_whatever_the_key(
 # Both
 
 
-def test_signers_at_the_same_time_lose_nothing(stack: Stack, services: Callable[..., signers.Services]) -> None:
-    target = place()
-    found = image("one").push(target, "v1")
+def test_signers_at_the_same_time_lose_nothing(
+    stack: Stack, services: Callable[..., signers.Services], tmp_path: Path
+) -> None:
+    def store() -> Layout:
+        return Layout(str(tmp_path / "store"), Repository.parse(NAME))
+
+    found = image("one").push(store(), "v1")
     keys = [a_key() for _ in range(4)]
-    failed: list[BaseException] = []
-
-    def run(signer: signers.Signer) -> None:
-        try:
-            sign.image(target, found, signer)
-        except BaseException as error:
-            failed.append(error)
-            raise
-
     subjects = [f"https://ci.example/{number}" for number in range(3)]
     everybody: list[signers.Signer] = [signers.KeySigner(key, services(1)) for key in keys]
     everybody += [signers.Keyless(services(1), stack.token(subject)) for subject in subjects]
-    threads = [Thread(target=run, args=(signer,)) for signer in everybody]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failed == []
-    assert len(layers_of(target, found)) == 7
+    with ThreadPoolExecutor(len(everybody)) as pool:
+        jobs = [pool.submit(sign.image, store(), found, signer) for signer in everybody]
+        assert all(one.new for job in jobs for one in job.result())
+    assert len(layers_of(store(), found)) == 7
     for key in keys:
-        assert len(believed(target, found, strict(stack, key))) == 2
+        assert len(believed(store(), found, strict(stack, key))) == 2
     for subject in subjects:
-        assert len(believed(target, found, by_identity(stack, subject))) == 2
+        assert len(believed(store(), found, by_identity(stack, subject))) == 2
+
+
+@pytest.mark.parametrize("rekor", [1, 2])
+def test_attestations_have_the_same_evidence_in_both_formats(
+    stack: Stack, services: Callable[..., signers.Services], rekor: int
+) -> None:
+    target, kind = place(), "https://spdx.dev/Document"
+    found = image("one").push(target, "v1")
+    key, said = a_key(), list[str]()
+    for signer in (signers.KeySigner(key, services(rekor)), signers.Keyless(services(rekor), stack.token())):
+        for new in (True, False):
+            done = sign.attest(
+                target, found, signer, predicate_type="spdxjson", predicate=b'{"n": 1.0}', warn=said.append
+            )
+            assert all(one.new is new for one in done)
+    reference = Reference.parse(f"{NAME}:v1")
+    for policy, formats in ((by_identity(stack), ["legacy", "bundle"]), (strict(stack, key), ["legacy", "bundle"])):
+        told = sign.attestations(target, reference, found, policy, kind)
+        assert all(one.predicate == {"n": 1.0} for one in told)
+        assert {one.signer.format for one in told} == set(formats if rekor == 1 else ["bundle"])
+        assert all(one.signer.logs and one.signer.stamps for one in told)
+    assert bool(said) is (rekor == 2)

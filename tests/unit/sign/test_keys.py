@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from bpfimg.errors import KeyFileError
-from bpfimg.sign import PrivateKey, PublicKey, generate_key
+from bpfimg.sign import PrivateKey, PublicKey, signers
 from bpfimg.sign._keys import _keyfile
 from bpfimg.sign._strict import to_pem
 from tests.unit.sign.craft import GOLDEN, key
@@ -31,7 +31,7 @@ def pkcs8(private: Any, encoding: Any = PEM, style: Any = serialization.PrivateF
 
 @pytest.fixture(scope="module")
 def pair() -> tuple[bytes, bytes]:
-    return generate_key(b"secret")
+    return signers.generate_key(b"secret")
 
 
 def test_a_generated_pair_signs_and_verifies(pair: tuple[bytes, bytes]) -> None:

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
 
 from bpfimg.errors import KeyFileError, UsageError
-from bpfimg.sign import PrivateKey, PublicKey, generate_key
+from bpfimg.sign import PrivateKey, PublicKey, signers
 from bpfimg.sign._keys import _keyfile
 from bpfimg.sign._keys._private import KEY_KINDS
 
@@ -43,7 +43,7 @@ def test_what_a_key_signs_its_public_half_believes(kind: str, digest: str) -> No
 
 @pytest.mark.parametrize("kind", KEY_KINDS)
 def test_each_kind_that_can_be_made_comes_in_cosigns_files(kind: str) -> None:
-    private, public = generate_key(b"secret", kind)
+    private, public = signers.generate_key(b"secret", kind)
     assert private.startswith(b"-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\n")
     key = PrivateKey.load(private, b"secret")
     assert key.public == PublicKey.load(public)
@@ -54,7 +54,7 @@ def test_each_kind_that_can_be_made_comes_in_cosigns_files(kind: str) -> None:
 
 def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(UsageError, match="'rsa' cannot be made, expected ecdsa-p256, ecdsa-p384, ed25519"):
-        generate_key(b"", "rsa")
+        signers.generate_key(b"", "rsa")
 
 
 STYLES = ("PKCS #8", "traditional", "encrypted PKCS #8", "cosign")

@@ -24,14 +24,12 @@ examples:
   bpfimg key public release.key
   bpfimg key public 'pkcs11:token=release;object=signing?module-path=/usr/lib/softhsm/libsofthsm2.so'"""
 
-#: what cosign verifies of these, by version: ADR 0029
-_KINDS = ("ecdsa-p256", "ecdsa-p384", "ed25519")
-
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Adds the words."""
     from bpfimg.cli._options import add_common
     from bpfimg.cli._parser import Parser
+    from bpfimg.sign import signers
 
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=Parser)
     generate = actions.add_parser("generate", help="make a key pair")
@@ -40,8 +38,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     generate.add_argument(
         "--type",
-        choices=_KINDS,
-        default=_KINDS[0],
+        choices=signers.KEY_KINDS,
+        default=signers.KEY_KINDS[0],
         help="kind of key (default ecdsa-p256, the one that every verifier knows)",
     )
     public = actions.add_parser("public", help="print the public key of a private one")

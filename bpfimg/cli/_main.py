@@ -31,6 +31,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "sign": ("_sign", "sign an image, with a key or in the name of a CI job or a person"),
     "attest": ("_attest", "sign a statement about an image: an SBOM, provenance, a report"),
     "verify": ("_verify", "say who signed an image and whether the policy believes it"),
+    "policy": ("_policy", "begin a trust policy, look into one, ask which rule is for an image"),
     "referrers": ("_referrers", "list what is attached to an image: SBOMs, provenance, signatures"),
     "inspect": ("_inspect", "show what is in an image or object file"),
     "lint": ("_lint", "say what is wrong with an image or object file, by stable rules"),

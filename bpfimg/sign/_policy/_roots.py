@@ -7,16 +7,14 @@ alone need none of it.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 
 from bpfimg.errors import quoted
+from bpfimg.sign._policy._files import Files
 from bpfimg.sign._policy._readers import named, one_of, path
 from bpfimg.sign._policy._rules import Root
 from bpfimg.sign._strict import Junk, fields, string
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from bpfimg.sign._policy._files import Files
 
 BUILTIN = "sigstore-public-good"
 _HEX = re.compile(r"[0-9a-f]{64}")
@@ -35,6 +33,14 @@ def builtin(files: Files, name: str = BUILTIN) -> Root:
 def given(where: str, files: Files, name: str) -> Root:
     """Returns the root in the file `where` under `name`; raises `PolicyError`."""
     return _made(name, where, files.root(where))
+
+
+def chosen_root(word: str) -> Root:
+    """Returns the root that a person names: `sigstore-public-good`, or the path of a file; raises `PolicyError`."""
+    files = Files()
+    found = builtin(files, "public") if word == BUILTIN else given(os.path.abspath(word), files, "trusted")
+    found.trusted()
+    return found
 
 
 def _root(name: str, value: object, files: Files) -> Root:

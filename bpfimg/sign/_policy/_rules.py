@@ -108,6 +108,13 @@ class Authority:
         """Whether certificates sign for it rather than keys."""
         return bool(self.identities)
 
+    @property
+    def says(self) -> tuple[str, ...]:
+        """Whose signatures count and what must stand beside them, in words."""
+        from bpfimg.sign._policy._words import described
+
+        return described(self)
+
 
 @value(frozen=True, slots=True, eq=False)
 class Attested:
@@ -152,6 +159,13 @@ class Rule:
     def name(self) -> str:
         """The scope as it is written, or "default"."""
         return self.scope.text if self.scope else "default"
+
+    @property
+    def says(self) -> tuple[str, ...]:
+        """What it asks of an image, in words, the first thing first."""
+        from bpfimg.sign._policy._words import demands
+
+        return demands(self)
 
     def signed_name(self, repository: str) -> str:
         """Returns the canonical name that a signature of an image in `repository` must have if it names one."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from bpfimg.errors import KeyFileError, UsageError
+from bpfimg.errors import KeyFileError, UsageError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["KEY_HELP", "SOURCES", "add_password_file", "password", "read_key", "signing_key"]
 
 KEY_HELP = (
-    "private key file, as `bpfimg key` or cosign makes it, or a URI: pkcs11:, hsm:, gcpkms:, awskms:, azurekms:, hv:"
+    "private key file, as `bpfimg key` or cosign makes it, or a URI: env://NAME, pkcs11:, hsm:, gcpkms:, awskms:, "
+    "azurekms:, hv:"
 )
 SOURCES = """\
 The password of a key file is that in --password-file, else BPFIMG_KEY_PASSWORD, else COSIGN_PASSWORD (it may be empty),
@@ -27,6 +28,7 @@ else it is asked for on a terminal. The PIN of a token comes from --password-fil
 
 _PASSWORDS = ("BPFIMG_KEY_PASSWORD", "COSIGN_PASSWORD")
 _PIN = ("BPFIMG_PIN",)
+_VARIABLE = "env://"
 _MODULE = "PYKCS11LIB"  # as securesystemslib, PyKCS11 and TUF's tools have it
 #: a key file is below 4 KiB; whatever is larger than this is something else
 _LIMIT = 64 * 1024
@@ -54,8 +56,19 @@ def signing_key(text: str, password_file: str | None = None) -> signers.SigningK
 
 
 def read_key(path: str) -> bytes:
-    """The bytes of a key file, bounded; raises `KeyFileError`."""
-    return _read(path, "key file", "a PEM key")
+    """The bytes of a key file, bounded, or of the variable in cosign's `env://NAME`; raises `KeyFileError`."""
+    if "-----BEGIN" in path:
+        raise KeyFileError(
+            "the key itself is given, which everybody on this machine can read, expected the path of its file",
+            hint="or keep it in a variable: --key env://NAME",
+        )
+    if path.startswith(_VARIABLE):
+        name = path.removeprefix(_VARIABLE)
+        data = os.environb.get(name.encode(errors="surrogateescape"))
+        if data is None:
+            raise KeyFileError(f"variable {quoted(name)} is not set, expected a PEM key in it")
+        return data
+    return _read(path, f"key file {quoted(path)}", "a PEM key")
 
 
 def password(file: str | None, *, confirm: bool = False) -> bytes:
@@ -72,7 +85,7 @@ def _pin(what: str, file: str | None) -> str:
 
 def _secret(word: str, what: str, file: str | None, variables: tuple[str, ...], *, confirm: bool = False) -> bytes:
     if file is not None:
-        return _read(file, f"{word} file", f"a {word}").removesuffix(b"\n").removesuffix(b"\r")
+        return _read(file, "--password-file", f"a {word}").removesuffix(b"\n").removesuffix(b"\r")
     for name in variables:
         given = os.environb.get(name.encode())
         if given is not None:
@@ -91,13 +104,14 @@ def _secret(word: str, what: str, file: str | None, variables: tuple[str, ...], 
 
 
 def _read(path: str, what: str, expected: str) -> bytes:
+    """`what` does not repeat the path of a password: it may be the password, typed in the wrong place."""
     try:
         with open(path, "rb") as file:
             data = file.read(_LIMIT + 1)
     except OSError as error:
-        raise KeyFileError(f"{what} {path!r} cannot be read: {error.strerror}") from error
+        raise KeyFileError(f"{what} cannot be read: {error.strerror}") from error
     except ValueError:  # a NUL in the path
-        raise KeyFileError(f"{what} {path!r} cannot be read: it is no path") from None
+        raise KeyFileError(f"{what} cannot be read: it is no path") from None
     if len(data) > _LIMIT:
-        raise KeyFileError(f"{what} {path!r} is larger than {_LIMIT} bytes, expected {expected}")
+        raise KeyFileError(f"{what} is larger than {_LIMIT} bytes, expected {expected}")
     return data

@@ -105,6 +105,11 @@ def _given(source: str | None) -> str:
     """The token that is given, "" when none is: a file, stdin, or cosign's variable. Never a word of the command."""
     if source is None:
         return os.environ.get(_TOKEN_VARIABLE, "")
+    if source.startswith("eyJ") and source.count(".") == 2:  # a JSON Web Token (RFC 7519): cosign takes it here
+        raise UsageError(
+            "--identity-token is a token itself, which everybody on this machine can read, expected a file",
+            hint="or - for stdin, or the variable SIGSTORE_ID_TOKEN",
+        )
     data = sys.stdin.buffer.read(_TOKEN) if source == "-" else _read(source, "--identity-token", _TOKEN)
     text = data.decode("ascii", "replace").strip()
     if not text:

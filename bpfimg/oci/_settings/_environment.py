@@ -11,8 +11,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-_OURS = ("BPFIMG_KEY_PASSWORD", "BPFIMG_PASSWORD", "BPFIMG_PIN", "COSIGN_PASSWORD")
-"""Variables with passwords for bpfimg itself: no program that keeps others needs them."""
+_OURS = (
+    "BPFIMG_KEY_PASSWORD",
+    "BPFIMG_PASSWORD",
+    "BPFIMG_PIN",
+    "COSIGN_PASSWORD",
+    "COSIGN_PRIVATE_KEY",
+    "SIGSTORE_ID_TOKEN",
+)
+"""Variables with secrets for bpfimg itself: no program that keeps others needs them."""
 
 
 def registry_options(

@@ -10,6 +10,7 @@ import pytest
 from bpfimg.errors import RegistryError
 from bpfimg.oci import places
 from bpfimg.oci._login._credential_program import Program
+from bpfimg.oci._settings._environment import _OURS
 from tests.support.programs import keeper, script
 
 if TYPE_CHECKING:
@@ -85,10 +86,11 @@ def test_a_program_that_reads_nothing_may_answer(tmp_path: Path) -> None:
     assert one.get("x" * (1 << 20)) == ("me", "s")
 
 
-def test_it_gets_no_password_that_was_meant_for_us(tmp_path: Path) -> None:
-    text = '#!/bin/sh\necho "{\\"Username\\": \\"me\\", \\"Secret\\": \\"$BPFIMG_PASSWORD$COSIGN_PASSWORD-$KEPT\\"}"\n'
+@pytest.mark.parametrize("name", _OURS)
+def test_it_gets_no_secret_that_was_meant_for_us(tmp_path: Path, name: str) -> None:
+    text = f'#!/bin/sh\necho "{{\\"Username\\": \\"me\\", \\"Secret\\": \\"${name}-$KEPT\\"}}"\n'
     script(tmp_path / "bin", "x", text)
-    environ = {"PATH": os.environ["PATH"], "BPFIMG_PASSWORD": "x", "COSIGN_PASSWORD": "x", "KEPT": "y"}
+    environ = {"PATH": os.environ["PATH"], name: "x", "KEPT": "y"}
     options = places.registry_options(environ, 1000, warn=print)
     assert Program("x", (str(tmp_path / "bin"),), options.program_environ).get(SERVER) == ("me", "-y")
 

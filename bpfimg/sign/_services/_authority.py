@@ -26,7 +26,7 @@ def certified_chain(
 
     Fulcio says "the identity token is not valid" with its own words for it, which stand in the message.
     """
-    doing = f"get a signing certificate from {host(authority.url)}"
+    doing = "get a signing certificate"
     body = compact({"certificateSigningRequest": to_base64(request)})
     content = post(connections, f"{authority.url}/api/v2/signingCert", doing, body, token=token)
     try:
@@ -39,7 +39,7 @@ def certified_chain(
             raise Junk(f"chain has no certificates, expected 2 to {_MOST}")
         return tuple(_der(block) for block in blocks)
     except Junk as junk:
-        raise ServiceError(f"cannot {doing}: its answer is no certificate: {junk}") from None
+        raise ServiceError(f"cannot {doing}: the answer of {host(authority.url)} is no certificate: {junk}") from None
 
 
 def _der(block: object) -> bytes:

@@ -24,18 +24,18 @@ def stamped(connections: places.Connections, clock: Service, signature: bytes) -
     """Returns the TimeStampResp (DER) for a signature; raises `ServiceError`."""
     from rfc3161_client import HashAlgorithm, TimestampRequestBuilder, decode_timestamp_response
 
-    doing = f"have the signature stamped by {host(clock.url)}"
+    doing, by = "have the signature stamped", host(clock.url)
     request = TimestampRequestBuilder().hash_algorithm(HashAlgorithm.SHA256).data(signature).nonce(nonce=True).build()
     content = post(connections, clock.url, doing, request.as_bytes(), kind=_QUERY, accept=_REPLY)
     try:
         response = decode_timestamp_response(content)
         if response.status not in _GRANTED:
             said = quoted("; ".join(response.status_string), 200)
-            raise ServiceError(f"cannot {doing}: it refuses, status {response.status} ({said})")
+            raise ServiceError(f"cannot {doing}: {by} refuses, status {response.status} ({said})")
         told = response.tst_info
         right = told.message_imprint.message == hashlib.sha256(signature).digest() and told.nonce == request.nonce
     except ValueError as error:
-        raise ServiceError(f"cannot {doing}: its answer is no timestamp ({quoted(error)})") from error
+        raise ServiceError(f"cannot {doing}: the answer of {by} is no timestamp ({quoted(error)})") from error
     if not right:
-        raise ServiceError(f"cannot {doing}: its answer is about something else")
+        raise ServiceError(f"cannot {doing}: the answer of {by} is about something else")
     return content

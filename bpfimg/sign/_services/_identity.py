@@ -37,8 +37,10 @@ def read_token(text: str) -> IdentityToken:
             reason = "it is for somebody else, expected the audience sigstore"
         elif isinstance(cause, jwt.MissingRequiredClaimError):
             reason = f"it lacks the claim {quoted(cause.claim)}"
+        elif "validity period" in str(error):  # within sigstore-python's leeway of five seconds
+            reason = "it has expired, or is not good yet"
         else:
-            reason = str(error) if cause is None else "it is no JSON web token"
+            reason = quoted(error) if cause is None else "it is no JSON web token"
         raise UsageError(f"the identity token cannot be used: {reason}") from None  # the cause may quote the token
 
 

@@ -71,17 +71,17 @@ def logged_digest(
 
 def _first(connections: places.Connections, log: Service, proposal: dict[str, object]) -> LogEntry:
     """Asks version 1. Signing without randomness (Ed25519) twice gives one entry: the log says where it has it."""
-    doing = f"log the signature in {host(log.url)}"
+    doing = "log the signature"
     content, where = post_once(connections, f"{log.url}/api/v1/log/entries", doing, compact(proposal))
     if where:
         found = _SAME.fullmatch(where)
         if found is None:
-            raise ServiceError(f"cannot {doing}: it has an entry already, and does not say where")
+            raise ServiceError(f"cannot {doing}: {host(log.url)} has an entry already, and does not say where")
         content = get(connections, log.url + found[1], doing)
     try:
         return _entry_v1(content, proposal)
     except Junk as junk:
-        raise ServiceError(f"cannot {doing}: its answer is no entry of a log: {junk}") from None
+        raise ServiceError(f"cannot {doing}: the answer of {host(log.url)} is no entry of a log: {junk}") from None
 
 
 def _entry_v1(content: bytes, proposal: dict[str, object]) -> LogEntry:
@@ -121,7 +121,7 @@ def _proof(value: object) -> InclusionProof:
 def _second(
     connections: places.Connections, log: Service, digest: bytes, *, signature: bytes, by: Verifier
 ) -> LogEntry:
-    doing = f"log the signature in {host(log.url)}"
+    doing = "log the signature"
     if by.kind not in _DETAILS:
         raise ServiceError(
             f"cannot {doing}: a Rekor of version 2 takes no signatures of {by.kind} keys, expected ECDSA or RSA",
@@ -141,7 +141,7 @@ def _second(
         entry = document(content, limit=LIMIT, what="it")
         return in_bundle({"publicKey": {}, "tlogEntries": [entry]}, chains=False).entries[0]
     except Junk as junk:
-        raise ServiceError(f"cannot {doing}: its answer is no entry of a log: {junk}") from None
+        raise ServiceError(f"cannot {doing}: the answer of {host(log.url)} is no entry of a log: {junk}") from None
 
 
 def _hex(value: object, what: str) -> bytes:

@@ -254,9 +254,7 @@ def strict(stack: Stack, key: sign.PrivateKey, **settings: str) -> Policy:
     return Policy.parse(json.dumps(document).encode(), "the test")
 
 
-def test_an_ed25519_key_is_logged_as_an_envelope_only(
-    stack: Stack, services: Callable[..., signers.Services]
-) -> None:
+def test_an_ed25519_key_is_logged_as_an_envelope_only(stack: Stack, services: Callable[..., signers.Services]) -> None:
     target, said, key = place(), list[str](), a_key("ed25519")
     found = image("one").push(target, "v1")
     sign.image(target, found, signers.KeySigner(key, services(1)), warn=said.append)
@@ -266,9 +264,7 @@ def test_an_ed25519_key_is_logged_as_an_envelope_only(
     assert [one.new for one in sign.image(target, found, signers.KeySigner(key, services(1)))] == [False, False]
 
 
-def test_what_a_log_has_already_is_taken_from_there(
-    stack: Stack, services: Callable[..., signers.Services]
-) -> None:
+def test_what_a_log_has_already_is_taken_from_there(stack: Stack, services: Callable[..., signers.Services]) -> None:
     """Ed25519 signs the same twice in the same way, and Rekor says 409 and where it has it."""
     key = a_key("ed25519")
     one, two = place(), place()
@@ -306,9 +302,7 @@ def test_a_clock_alone_will_do_for_a_key(stack: Stack, services: Callable[..., s
     ]
 
 
-def test_several_logs_and_clocks_are_all_asked(
-    stack: Stack, connections: places.Connections
-) -> None:
+def test_several_logs_and_clocks_are_all_asked(stack: Stack, connections: places.Connections) -> None:
     document = json.loads(stack.trust_config_of(1).read_bytes())
     signing = document["signingConfig"]
     (second,) = json.loads(stack.signing_config_of(2).read_bytes())["rekorTlogUrls"]

@@ -115,6 +115,8 @@ def _time(response: TimeStampResponse, signature: bytes) -> int:
     if response.status != 0:
         raise Junk(f"its status is {response.status}, expected 0 (granted)")
     told = response.tst_info
+    if told.version != 1:
+        raise Junk(f"it is of version {told.version}, expected 1")
     oid = told.message_imprint.hash_algorithm.dotted_string
     if oid not in _HASHES:
         raise Junk(f"its message is hashed with {quoted(oid)}, expected SHA-256, SHA-384 or SHA-512")

@@ -87,14 +87,18 @@ class Stack:
         return self._write("rekor.pub", self.world.rekors[1].key.pem)
 
     @property
+    def tsa_chain(self) -> Path:
+        """The certificates of the timestamp authority, leaf first."""
+        return self._write("tsa.pem", b"".join(pem(each) for each in self.world.tsa.chain))
+
+    @property
     def environ(self) -> dict[str, str]:
         """What cosign 2.5 must be told to sign and verify here."""
-        chain = b"".join(pem(each) for each in self.world.tsa.chain)
         return {
             "SIGSTORE_ROOT_FILE": str(self.ca_file),
             "SIGSTORE_REKOR_PUBLIC_KEY": str(self.rekor_key),
             "SIGSTORE_CT_LOG_PUBLIC_KEY_FILE": str(self._write("ct.pub", self.world.authority.ct.key.pem)),
-            "SIGSTORE_TSA_CERTIFICATE_FILE": str(self._write("tsa.pem", chain)),
+            "SIGSTORE_TSA_CERTIFICATE_FILE": str(self.tsa_chain),
         }
 
     @property

@@ -45,7 +45,8 @@ class How:
     sct          False: none; bytes: those; a `CtLog`: that log's promise
     authority    another CA that issues the certificate; `issue` are further words for `Authority.issue`
     about        bytes: the log entries are about this statement or payload, signed by the same key, instead
-    stamped      bytes: the timestamps are over this instead of the signature
+    stamped      bytes: the timestamps are over this instead of the signature; "envelope": over the whole envelope, as
+                 cosign 2.5 has it in an `.att`
     kind         of version 1's entry for an envelope: "dsse", "intoto" (0.0.2), or "intoto/0.0.1" (cosign 2.5's)
     version      of the bundle: v0.3, 0.3, 0.2, 0.1 (the older ones carry a chain of certificates)
     edit         changes the finished JSON document: the bundle, or the annotations of a `.sig` (whose JSON is parsed)
@@ -66,7 +67,7 @@ class How:
     authority: Authority | None = None
     issue: Mapping[str, Any] = field(default_factory=dict)
     about: bytes | None = None
-    stamped: bytes | None = None
+    stamped: bytes | str | None = None
     kind: str = "dsse"
     version: str = "v0.3"
     edit: Callable[[dict[str, Any]], None] | None = None
@@ -165,6 +166,8 @@ class World:
             entries.append(log.add(body, at=logged_at, kind=kind, version=version))
         stamped_at = at if how.stamped_at is None else how.stamped_at
         message = signature if how.stamped is None else how.stamped
+        if isinstance(message, str):
+            message = json.dumps(envelope(payload, signature)).encode()
         stampers = [self.tsa if each is True else each for each in _several(how.tsa)]
         return Made(signer, issued, signature, tuple(entries), tuple(t.stamp(message, at=stamped_at) for t in stampers))
 

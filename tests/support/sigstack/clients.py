@@ -90,8 +90,13 @@ class Client(Protocol):
     def sign(self, form: Form, image: str) -> Said:
         """Signs HOST/REPO@DIGEST."""
 
-    def verify(self, signed: Signed, *, identity: str = IDENTITY, public: Path | None = None) -> Said:
-        """Verifies it, as signed by this identity or key."""
+    def attest(self, form: Form, image: str, kind: str, predicate: Path) -> Said:
+        """Signs a statement of a type about HOST/REPO@DIGEST."""
+
+    def verify(
+        self, signed: Signed, *, identity: str = IDENTITY, public: Path | None = None, attestation: str = ""
+    ) -> Said:
+        """Verifies it, as signed by this identity or key; of attestations, those of that type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +119,13 @@ class Cosign2:
         return _pair(self.peer)
 
     def sign(self, form: Form, image: str) -> Said:
-        verb = ["attest", "--new-bundle-format", "--type", SIGN, "--predicate", "predicate.json"]
-        return _said(self.peer.run(*(verb if form.bundle else ["sign"]), "-y", *self._how(form), image))
+        if form.bundle:
+            return self.attest(form, image, SIGN, self.peer.folder / "predicate.json")
+        return _said(self.peer.run("sign", "-y", *self._how(form), image))
+
+    def attest(self, form: Form, image: str, kind: str, predicate: Path) -> Said:
+        words = ["--type", kind, "--predicate", str(predicate), *(["--new-bundle-format"] if form.bundle else [])]
+        return _said(self.peer.run("attest", "-y", *words, *self._how(form), image))
 
     def _how(self, form: Form) -> list[str]:
         urls = self.stack.urls
@@ -126,15 +136,21 @@ class Cosign2:
             return [*words, "--tlog-upload=false"]
         return [*words, "--rekor-url", urls[f"rekor{form.rekor}"], "--timestamp-server-url", _stamps(urls)]
 
-    def verify(self, signed: Signed, *, identity: str = IDENTITY, public: Path | None = None) -> Said:
+    def verify(
+        self, signed: Signed, *, identity: str = IDENTITY, public: Path | None = None, attestation: str = ""
+    ) -> Said:
         form = signed.form
         words = _whom(self.stack, signed, identity, public)
         if not form.rekor:
             words.append("--insecure-ignore-tlog=true")
-        if not form.bundle:
+        if form.rekor and not attestation:  # what cosign 3.1 writes beside an `.att`, nobody verifies
+            words.append("--use-signed-timestamps")
+            words += [] if form.bundle else ["--timestamp-certificate-chain", str(self.stack.tsa_chain)]
+        if not form.bundle and not attestation:
             return _said(self.peer.run("verify", *words, signed.image))
-        root = ["--new-bundle-format", "--trusted-root", str(self.stack.trusted_root)]
-        return _said(self.peer.run("verify-attestation", *root, "--type", SIGN, *words, signed.image))
+        if form.bundle:
+            words += ["--new-bundle-format", "--trusted-root", str(self.stack.trusted_root)]
+        return _said(self.peer.run("verify-attestation", "--type", attestation or SIGN, *words, signed.image))
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +173,10 @@ class Cosign3:
     def sign(self, form: Form, image: str) -> Said:
         return _said(self.peer.run("sign", "-y", *self._how(form), image))
 
+    def attest(self, form: Form, image: str, kind: str, predicate: Path) -> Said:
+        words = ["--type", kind, "--predicate", str(predicate)]
+        return _said(self.peer.run("attest", "-y", *words, *self._how(form), image))
+
     def _how(self, form: Form) -> list[str]:
         urls = self.stack.urls
         words = ["--trusted-root", str(self.stack.trusted_root)]
@@ -169,12 +189,18 @@ class Cosign3:
         words += ["--rekor-url", urls[f"rekor{form.rekor}"], "--timestamp-server-url", _stamps(urls)]
         return [*words, "--fulcio-url", urls["fulcio"]] if form.keyless else words
 
-    def verify(self, signed: Signed, *, identity: str = IDENTITY, public: Path | None = None) -> Said:
+    def verify(
+        self, signed: Signed, *, identity: str = IDENTITY, public: Path | None = None, attestation: str = ""
+    ) -> Said:
         words = [*_whom(self.stack, signed, identity, public), "--trusted-root", str(self.stack.trusted_root)]
         if not signed.form.rekor:
             words.append("--insecure-ignore-tlog=true")
         if not signed.form.bundle:
             words.append("--new-bundle-format=false")
+        if signed.form.rekor and not attestation:
+            words.append("--use-signed-timestamps")
+        if attestation:
+            return _said(self.peer.run("verify-attestation", "--type", attestation, *words, signed.image))
         return _said(self.peer.run("verify", *words, signed.image))
 
 
@@ -240,15 +266,25 @@ class Bpfimg:
         return pair
 
     def sign(self, form: Form, image: str) -> Said:
+        return self.run("sign", *self._how(form), image)
+
+    def attest(self, form: Form, image: str, kind: str, predicate: Path) -> Said:
+        return self.run("attest", "--type", kind, "--predicate", str(predicate), *self._how(form), image)
+
+    def _how(self, form: Form) -> list[str]:
         words = ["--identity-token", str(_token(self.stack))] if form.keyless else ["--key", str(self.key()[0])]
         if form.rekor:
             words += ["--trust-config", str(self.stack.trust_config_of(form.rekor))]
-        return self.run("sign", *words, "--format", "bundle" if form.bundle else "legacy", image)
+        return [*words, "--format", "bundle" if form.bundle else "legacy"]
 
-    def verify(self, signed: Signed, *, identity: str = IDENTITY, public: Path | None = None) -> Said:
+    def verify(
+        self, signed: Signed, *, identity: str = IDENTITY, public: Path | None = None, attestation: str = ""
+    ) -> Said:
         words = _whom(self.stack, signed, identity, public)
         if signed.form.rekor:
             words += ["--trusted-root", str(self.stack.trusted_root)]
+        if attestation:
+            words += ["--attestation", attestation]
         return self.run("verify", "--pull", "always", *words, "-o", "json", signed.image)
 
     def run(self, *words: str) -> Said:

@@ -32,6 +32,7 @@ examples:
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Adds the words."""
+    from bpfimg.cli._asked import DOWNGRADE
     from bpfimg.cli._fetched import add_pull
     from bpfimg.cli._limits import add_limit
     from bpfimg.cli._trust import add_trust
@@ -40,8 +41,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     add_trust(parser)
     what = "ask for a believed attestation of this type, and print it; may be repeated"
     parser.add_argument("--attestation", metavar="TYPE", action="append", default=[], help=what)
-    back = "believe what is older than was accepted here; only of a REF with a digest"
-    parser.add_argument("--allow-downgrade", action="store_true", help=back)
+    parser.add_argument("--allow-downgrade", action="store_true", help=DOWNGRADE)
     add_pull(parser, usual="missing")
     add_limit(parser)
 
@@ -49,14 +49,15 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, options: Options) -> int:
     """Prints what is believed and why."""
     from bpfimg import sign
-    from bpfimg.cli._believed import wanted_image
+    from bpfimg.cli._believed import check_downgrade, wanted_image
+    from bpfimg.cli._elsewhere import elsewhere
     from bpfimg.cli._trust import policy, trust
     from bpfimg.oci import Platform
 
     types = [sign.signers.predicate_type(word) for word in arguments.attestation]
     decides = policy(options, trust(arguments))
-    found = wanted_image(options, arguments.reference, arguments.pull, "missing", lenient=True)
-    _check_downgrade(arguments, found)
+    found = wanted_image(options, arguments.reference, arguments.pull, "missing", lenient=True, trust=decides)
+    check_downgrade(arguments.allow_downgrade, found)
     verified = sign.verify(
         found.place,
         found.reference,
@@ -64,30 +65,28 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
         decides,
         thorough=True,
         platform=Platform.host(),
-        history=sign.History(options.state),
+        elsewhere=elsewhere(options, found),
+        history=sign.History(options.state, lock_timeout=options.lock_timeout),
         allow_downgrade=arguments.allow_downgrade,
     )
-    attested = tuple(one for each in types for one in _attestations(found, decides, each))
+    attested = tuple(one for each in types for one in _attestations(options, found, decides, each))
     _print(options, found, verified, attested)
     return 0
 
 
-def _check_downgrade(arguments: argparse.Namespace, found: Found) -> None:
-    from bpfimg.errors import UsageError
-
-    if arguments.allow_downgrade and found.reference.digest is None:
-        raise UsageError(
-            f"--allow-downgrade is given for {found.name}, expected a name with a digest: tags move",
-            hint=f"if this is the one that you mean: {found.reference.repository}@{found.descriptor.digest}",
-        )
-
-
-def _attestations(found: Found, decides: Policy, predicate_type: str) -> tuple[Attestation, ...]:
+def _attestations(options: Options, found: Found, decides: Policy, predicate_type: str) -> tuple[Attestation, ...]:
     from bpfimg import sign
+    from bpfimg.cli._elsewhere import elsewhere
     from bpfimg.oci import Platform
 
     return sign.attestations(
-        found.place, found.reference, found.descriptor, decides, predicate_type, platform=Platform.host()
+        found.place,
+        found.reference,
+        found.descriptor,
+        decides,
+        predicate_type,
+        platform=Platform.host(),
+        elsewhere=elsewhere(options, found),
     )
 
 

@@ -20,6 +20,9 @@ class Candidate:
     what they carry (the same payload, or the statement). `names` are the repositories that it claims for the digest
     ("" for a claim without a name); `claims` are the signed annotations about it; `predicate_type` is "" for a `.sig`,
     which has none. `holder` is the manifest it was found in, `where` says so to people.
+
+    `enclosed` is the whole blob around the signature where a timestamp may be over that instead: cosign 2 stamps the
+    layers of an `.att` so. It is b"" elsewhere.
     """
 
     format: str
@@ -32,6 +35,7 @@ class Candidate:
     predicate_type: str = ""
     claims: Mapping[str, str] | None = None
     material: Material = NOTHING
+    enclosed: bytes = b""
 
     @property
     def tlog(self) -> bool:

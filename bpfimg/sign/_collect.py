@@ -10,6 +10,7 @@ from bpfimg.errors import Error, NotFound, quoted
 from bpfimg.oci import Manifest
 from bpfimg.sign._candidate import Candidate
 from bpfimg.sign._formats import _attached, _bundle, _simplesigning
+from bpfimg.sign._formats._envelope import SIGNATURE
 from bpfimg.sign._strict import Junk
 
 TYPE_CHECKING = False
@@ -99,7 +100,7 @@ class Evidence:
         self._spend(layer)
         data = self._source.fetch(layer, limit=_bundle.ATTESTATION_LIMIT)
         found = _attached.parse(data, layer.annotations, self._digest, holder, place)
-        if found.predicate_type == _bundle.PREDICATE:
+        if found.predicate_type == SIGNATURE:
             raise Other("it is a signature where only attestations belong")
         return found
 
@@ -153,7 +154,7 @@ class Evidence:
         found = self._read_bundle(manifest.layers[0], holder, where, large=attestations)
         if isinstance(found, Junk):
             return type(found)(f"{where} is no {what}: {found}")
-        if isinstance(found, Candidate) and (found.predicate_type != _bundle.PREDICATE) is not attestations:
+        if isinstance(found, Candidate) and (found.predicate_type != SIGNATURE) is not attestations:
             if attestations:
                 return Other(f"{where} is a signature, not an attestation")
             kind = quoted(found.predicate_type)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bpfimg._value import value
 from bpfimg.sign._candidate import Candidate
 from bpfimg.sign._collect import Other
+from bpfimg.sign._policy._independent import independent as matched
 from bpfimg.sign._signer import signers
 from bpfimg.sign._strict import Junk
 
@@ -64,22 +65,11 @@ def weigh(findings: Iterable[Finding], asked: Question, *, thorough: bool, befor
 
 
 def independent(believed: Iterable[Believed]) -> int:
-    """Returns how many authorities can each be given a signer of their own: the size of a largest matching.
+    """Returns how many authorities can each be given a signer of their own.
 
     A signer is a key or an identity: one in two authorities counts once, and two of one authority count once.
     """
-    keys: dict[str, list[str]] = {}
+    signers_of: dict[str, list[str]] = {}
     for one in believed:
-        keys.setdefault(one.authority, []).append(one.signer)
-    holder: dict[str, str] = {}
-
-    def place(authority: str, tried: set[str]) -> bool:
-        for key in keys[authority]:
-            if key not in tried:
-                tried.add(key)
-                if key not in holder or place(holder[key], tried):
-                    holder[key] = authority
-                    return True
-        return False
-
-    return sum(place(authority, set()) for authority in keys)
+        signers_of.setdefault(one.authority, []).append(one.signer)
+    return matched(signers_of)

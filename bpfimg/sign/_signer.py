@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from bpfimg.sign._keys._public import PublicKey
     from bpfimg.sign._policy._rules import Authority, Rule
 
+    Counted = tuple[Believed, tuple[str, ...]]  # and why some of the evidence beside it does not count
+
 _SHOWN = 3
 
 
@@ -59,11 +61,18 @@ def signers(
     for authority in authorities:
         try:
             if key is not None and key in authority.keys:
-                found.append(_by_key(candidate, authority, key, asked))
+                one, failed = _by_key(candidate, authority, key, asked)
             elif certificate is not None and _named(certificate, authority):
-                found.append(_by_identity(candidate, authority, certificate, asked))
+                one, failed = _by_identity(candidate, authority, certificate, asked)
+            else:
+                continue
         except Junk as junk:
             reasons.append(f"{candidate.where} is signed by {authority.name}, but {junk}")
+        else:
+            found.append(one)
+            reasons += (
+                f"{candidate.where} is signed by {authority.name}; not all beside it counts: {why}" for why in failed
+            )
     if not (found or reasons):
         reasons = [f"{candidate.where} is signed by {_signer(key, certificate)}, whom the rule does not name"]
     return found, reasons
@@ -128,7 +137,7 @@ def _wrong_name(candidate: Candidate, asked: Question) -> str:
     return wrong
 
 
-def _by_key(candidate: Candidate, authority: Authority, key: PublicKey, asked: Question) -> Believed:
+def _by_key(candidate: Candidate, authority: Authority, key: PublicKey, asked: Question) -> Counted:
     """Returns the believed signature of a key, or raises `Junk` for what the authority asks for beside it."""
     seen = None
     tlog = candidate.tlog and authority.tlog != IGNORE
@@ -146,7 +155,7 @@ def _by_key(candidate: Candidate, authority: Authority, key: PublicKey, asked: Q
     return _believed(candidate, authority, asked, times, seen, fingerprint=key.fingerprint)
 
 
-def _by_identity(candidate: Candidate, authority: Authority, certificate: Certificate, asked: Question) -> Believed:
+def _by_identity(candidate: Candidate, authority: Authority, certificate: Certificate, asked: Question) -> Counted:
     """Returns the believed signature of an identity that the authority names, or raises `Junk`.
 
     In the log, because that is what makes a stolen identity visible; at a time that somebody else verified, because
@@ -176,10 +185,10 @@ def _believed(
     times: tuple[int, ...],
     seen: Witnessed | None,
     **who: str,
-) -> Believed:
+) -> Counted:
     if asked.oldest is not None:
         _check_age(times, asked.oldest)
-    return Believed(
+    believed = Believed(
         authority=authority.name,
         fingerprint=who.get("fingerprint", ""),
         format=candidate.format,
@@ -192,6 +201,7 @@ def _believed(
         rule=asked.rule.name,
         claims=candidate.claims or {},
     )
+    return believed, (seen.failed[:_SHOWN] if seen else ())
 
 
 def _witness(

@@ -36,4 +36,5 @@ def parse(data: bytes, annotations: Mapping[str, str], digest: Digest, holder: D
         predicate_type=statement.predicate_type,
         claims=statement.claims,
         material=in_annotations(annotations),
+        enclosed=data,
     )

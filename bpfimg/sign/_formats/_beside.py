@@ -105,9 +105,13 @@ def _entry(value: object) -> LogEntry:
     optional = ("logIndex", "integratedTime", "inclusionPromise", "inclusionProof")
     found = fields(value, what, ("logId", "kindVersion", "canonicalizedBody"), optional)
     kind = fields(found["kindVersion"], "kindVersion", ("kind", "version"))
-    promise, proof = _given(found, "inclusionPromise", None), _given(found, "inclusionProof", None)
-    if promise is not None:
-        promise = fields(promise, "inclusionPromise", ("signedEntryTimestamp",))["signedEntryTimestamp"]
+    promised, proof = _given(found, "inclusionPromise", None), _given(found, "inclusionProof", None)
+    promise = b""
+    if promised is not None:
+        promise = _bytes(
+            fields(promised, "inclusionPromise", ("signedEntryTimestamp",))["signedEntryTimestamp"],
+            "signedEntryTimestamp",
+        )
     return LogEntry(
         log=_bytes(fields(found["logId"], "logId", ("keyId",))["keyId"], "keyId", 64),
         index=_number(found, "logIndex"),
@@ -115,7 +119,7 @@ def _entry(value: object) -> LogEntry:
         body=_bytes(found["canonicalizedBody"], "canonicalizedBody", _BODY),
         kind=string(kind["kind"], "kind"),
         version=string(kind["version"], "version"),
-        promise=_bytes(promise, "signedEntryTimestamp") if promise is not None else b"",
+        promise=promise,
         proof=_proof(proof) if proof is not None else None,
     )
 

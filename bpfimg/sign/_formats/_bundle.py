@@ -5,17 +5,14 @@ Own parser: the protobuf ones refuse bundles without a log entry, and accept muc
 
 from __future__ import annotations
 
-from bpfimg._json import compact
 from bpfimg.errors import quoted
 from bpfimg.sign._candidate import Candidate
 from bpfimg.sign._formats._beside import in_bundle
-from bpfimg.sign._formats._envelope import PAYLOAD, SIGNATURE, STATEMENTS, opened, pae, said
-from bpfimg.sign._strict import Junk, document, fields, to_base64
+from bpfimg.sign._formats._envelope import SIGNATURE, opened, pae, said
+from bpfimg.sign._strict import Junk, document, fields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from bpfimg.oci import Descriptor, Digest
 
 MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
@@ -24,30 +21,6 @@ MEDIA_TYPES = (MEDIA_TYPE, "application/vnd.dev.sigstore.bundle+json;version=0.3
 BUNDLE_LIMIT = 1024 * 1024
 ATTESTATION_LIMIT = 23 * 1024 * 1024
 """A statement of 16 MiB in base64, and what stands beside it."""
-PREDICATE = SIGNATURE
-
-
-def statement(repository: str, digest: Digest, annotations: Mapping[str, str]) -> bytes:
-    """Returns the in-toto statement "this digest is signed": cosign's, plus the name HOST/REPO that it leaves out."""
-    claims = dict(sorted(annotations.items()))
-    subject = {"name": repository, "digest": {digest.algorithm: digest.hex}, "annotations": claims}
-    return compact({"_type": STATEMENTS[0], "subject": [subject], "predicateType": PREDICATE, "predicate": {}})
-
-
-def build(payload: bytes, signature: bytes, fingerprint: str) -> bytes:
-    """Returns the bundle of a statement and a signature over its `pae`; the key's fingerprint becomes a hint."""
-    hint = to_base64(bytes.fromhex(fingerprint.removeprefix("sha256:")))
-    return compact(
-        {
-            "mediaType": MEDIA_TYPE,
-            "verificationMaterial": {"publicKey": {"hint": hint}},  # no `tlogEntries`, not even an empty one
-            "dsseEnvelope": {
-                "payload": to_base64(payload),
-                "payloadType": PAYLOAD,
-                "signatures": [{"sig": to_base64(signature)}],
-            },
-        }
-    )
 
 
 def parse(data: bytes, digest: Digest, holder: Descriptor, where: str) -> Candidate:

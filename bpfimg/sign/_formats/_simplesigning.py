@@ -6,57 +6,22 @@ skopeo, bpfman and every cosign.
 
 from __future__ import annotations
 
-from bpfimg._json import compact, json_kind
+from bpfimg._json import json_kind
 from bpfimg.errors import quoted
 from bpfimg.sign._candidate import Candidate
 from bpfimg.sign._formats._beside import in_annotations
-from bpfimg.sign._strict import Junk, base64, document, fields, string, to_base64
+from bpfimg.sign._strict import Junk, base64, document, fields, string
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from bpfimg.oci import Descriptor
 
 MEDIA_TYPE = "application/vnd.dev.cosign.simplesigning.v1+json"
-CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 SIGNATURE = "dev.cosignproject.cosign/signature"
 PAYLOAD_LIMIT = 64 * 1024
 _TYPE = "cosign container image signature"
-_NEVER = "0001-01-01T00:00:00Z"  # Go's zero time, which cosign writes
-
-
-def payload(repository: str, digest: str, annotations: Mapping[str, str]) -> bytes:
-    """Returns the bytes to sign, as cosign writes them; `repository` is HOST/REPO, `annotations` go in as claims."""
-    return compact(
-        {
-            "critical": {
-                "identity": {"docker-reference": repository},
-                "image": {"docker-manifest-digest": digest},
-                "type": _TYPE,
-            },
-            "optional": dict(sorted(annotations.items())) or None,
-        }
-    )
-
-
-def annotation(signature: bytes) -> dict[str, str]:
-    """Returns the annotations of the layer that carries a payload with this signature."""
-    return {SIGNATURE: to_base64(signature)}
-
-
-def config(layers: Sequence[str]) -> bytes:
-    """Returns the config of a `.sig` manifest: an empty image with one history entry for each of the layer digests."""
-    return compact(
-        {
-            "architecture": "",
-            "created": _NEVER,
-            "history": [{"created": _NEVER} for _ in layers],
-            "os": "",
-            "rootfs": {"type": "layers", "diff_ids": list(layers)},
-            "config": {},
-        }
-    )
 
 
 def signature_of(annotations: Mapping[str, str]) -> bytes:

@@ -10,8 +10,7 @@ from bpfimg import sign
 from bpfimg.errors import VerificationError
 from bpfimg.oci import Digest, Index, Manifest, Memory, Reference
 from bpfimg.sign import Policy, PrivateKey, PublicKey, verify
-from bpfimg.sign._formats._bundle import statement
-from bpfimg.sign._formats._simplesigning import config, payload
+from bpfimg.sign._formats._write import config, payload, signing_statement
 from tests.unit.sign.craft import GOLDEN, golden, place
 
 K1 = PublicKey.load((GOLDEN / "k1.pub").read_bytes())
@@ -55,8 +54,8 @@ def test_our_payload_and_config_are_cosigns() -> None:
     source = golden("cosign-2.5-sig")
     digest = source.resolve("one").digest
     manifest = Manifest.parse(source.fetch(source.resolve(f"{digest.tag}.sig")))
-    assert source.fetch(manifest.layers[0]) == payload(str(source.repository), str(digest), {})
-    assert source.fetch(manifest.layers[1]) == payload(str(source.repository), str(digest), {"who": "k2"})
+    assert source.fetch(manifest.layers[0]) == payload(str(source.repository), digest, {})
+    assert source.fetch(manifest.layers[1]) == payload(str(source.repository), digest, {"who": "k2"})
     assert source.fetch(manifest.config) == config([str(layer.digest) for layer in manifest.layers])
 
 
@@ -64,7 +63,7 @@ def test_our_statement_is_cosigns_with_a_name() -> None:
     source = golden("cosign-3.1-bundle")
     digest = source.resolve("index").digest
     theirs = [json.loads(data) for data in statements(source, digest)]
-    ours = json.loads(statement(str(source.repository), digest, {}))
+    ours = json.loads(signing_statement(str(source.repository), digest, {}))
     assert ours["subject"][0].pop("name") == str(source.repository)
     assert theirs == [ours]
 

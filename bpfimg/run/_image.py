@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import contextmanager
 
 from bpfimg._value import value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from bpfimg.kernel import bpf
     from bpfimg.load import Hook, Host, LinkRecord, Load
@@ -83,26 +82,28 @@ def image(
 
             return Running(Load(0, "", prepared.record(origin)), (), dry_run=True)
         prepared.load()
-        with host.writer() as writer, _accepting(verified) as accept:
+        with host.writer() as writer, _accepting(verified, known_as, warn) as accept:
             loaded = writer.load(prepared, origin) if hook is None else writer.run(prepared, origin, hook)
-            # it runs: there is no way back from here, and an error would say that it does not
-            try:
-                accept()
-            except OSError as error:
-                warn(f"{known_as} is loaded, but the history could not note that: {error.strerror}")
+            accept()
         return Running(loaded, prepared.infos())
 
 
-def _accepting(verified: VerifiedImage) -> AbstractContextManager[Callable[[], None]]:
-    """What writes down that this image was accepted, after asking once more: while this one was verified, a newer one
-    may have been loaded."""
+@contextmanager
+def _accepting(verified: VerifiedImage, name: str, warn: Callable[[str], None]) -> Iterator[Callable[[], None]]:
+    """Asks the history once more: while this one was verified, a newer one may have been loaded. Gives what notes that
+    it was accepted, for when it runs: there is no way back from there, and an error would say that it does not."""
     if verified.history is None or verified.mark is None:
-        return nullcontext(_nothing)
-    return verified.history.accepting(verified.repository, verified.mark)
+        yield lambda: None
+        return
+    with verified.history.accepting(verified.repository, verified.mark) as note:
 
+        def accept() -> None:
+            try:
+                note()
+            except OSError as error:
+                warn(f"{name} is loaded, but the history could not note that: {error.strerror}")
 
-def _nothing() -> None:
-    """No rule asks to remember it."""
+        yield accept
 
 
 def load(

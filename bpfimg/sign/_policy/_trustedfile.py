@@ -65,43 +65,49 @@ class _Walk:
     def __init__(self, what: str, path: str, owner: int) -> None:
         self._of = f"of {what} {path}"
         self._owners = (0, owner)
+        self._fd, self._here, self._links = -1, "/", 0
 
     def opened(self, folder: str) -> int:
         """Returns a descriptor of the absolute path `folder`; raises `PolicyError` or `OSError`."""
-        todo = folder.split("/")[::-1]
-        links = 0
-        fd, here = self._root(), "/"
         try:
+            self._step_up()
+            todo = folder.split("/")[::-1]
             while todo:
                 name = todo.pop()
-                if name in ("", "."):
-                    continue
-                found = os.stat(name, dir_fd=fd, follow_symlinks=False)
-                if stat.S_ISLNK(found.st_mode):
-                    links += 1
-                    if links > _LINKS:
-                        raise OSError(errno.EMLINK, os.strerror(errno.ELOOP))
-                    self._check(found, f"the link {os.path.join(here, name)}")
-                    target = os.readlink(name, dir_fd=fd)
-                    todo += target.split("/")[::-1]
-                    if target.startswith("/"):
-                        fd, here = self._stepped(fd, self._root()), "/"
-                    continue
-                fd = self._stepped(fd, os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=fd))
-                here = os.path.normpath(os.path.join(here, name))
-                self._check(os.fstat(fd), f"the folder {here}")
-        except BaseException:
-            os.close(fd)
-            raise
-        return fd
+                if name not in ("", "."):
+                    todo += self._passed(name)
+            found, self._fd = self._fd, -1
+        finally:
+            if self._fd >= 0:
+                os.close(self._fd)
+        return found
 
-    def _root(self) -> int:
-        return os.open("/", os.O_PATH | os.O_DIRECTORY)
+    def _passed(self, name: str) -> list[str]:
+        """Goes down into `name`, or returns where a link says to go on, the next step last."""
+        found = os.stat(name, dir_fd=self._fd, follow_symlinks=False)
+        if not stat.S_ISLNK(found.st_mode):
+            self._step_to(os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=self._fd))
+            self._here = os.path.normpath(os.path.join(self._here, name))
+            self._check(os.fstat(self._fd), f"the folder {self._here}")
+            return []
+        self._links += 1
+        if self._links > _LINKS:
+            raise OSError(errno.EMLINK, os.strerror(errno.ELOOP))
+        self._check(found, f"the link {os.path.join(self._here, name)}")
+        target = os.readlink(name, dir_fd=self._fd)
+        if target.startswith("/"):
+            self._step_up()
+        return target.split("/")[::-1]
 
-    @staticmethod
-    def _stepped(before: int, after: int) -> int:
-        os.close(before)
-        return after
+    def _step_up(self) -> None:
+        self._step_to(os.open("/", os.O_PATH | os.O_DIRECTORY))
+        self._here = "/"
+        self._check(os.fstat(self._fd), "the folder /")
+
+    def _step_to(self, fd: int) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd = fd
 
     def _check(self, found: os.stat_result, what: str) -> None:
         if found.st_uid not in self._owners:

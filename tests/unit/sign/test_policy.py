@@ -17,7 +17,7 @@ from bpfimg.oci import Digest, Reference
 from bpfimg.sign import Policy
 from tests.support.sigstack import World
 from tests.unit.sign.craft import key, policy, reference, trusting
-from tests.unit.sign.test_policyfile import SCHEMA
+from tests.unit.sign.policy_documents import SCHEMA
 
 if TYPE_CHECKING:
     from pathlib import Path

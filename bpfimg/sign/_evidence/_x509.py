@@ -23,13 +23,18 @@ _LIMIT = 16 * 1024
 
 @contextmanager
 def foreign(what: str) -> Iterator[None]:
-    """Whatever the libraries raise inside at hostile bytes becomes `Junk` that is about `what`."""
+    """Whatever the libraries raise inside at hostile bytes becomes `Junk` that is about `what`; so does what they only
+    warn of and will refuse one day, such as a serial number below zero."""
+    from warnings import catch_warnings, simplefilter
+
     from cryptography import x509
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.x509.verification import VerificationError
 
     try:
-        yield
+        with catch_warnings():
+            simplefilter("error")
+            yield
     except (Junk, KeyFileError) as error:
         raise Junk(f"{what}: {error}") from error
     except VerificationError as error:
@@ -41,6 +46,7 @@ def foreign(what: str) -> Iterator[None]:
         TypeError,
         OverflowError,
         LookupError,
+        Warning,
         UnsupportedAlgorithm,
         x509.InvalidVersion,
         x509.DuplicateExtension,
@@ -53,18 +59,18 @@ def foreign(what: str) -> Iterator[None]:
 
 def certificate(der: bytes, what: str) -> x509.Certificate:
     """Returns the X.509 certificate, version 3, that `der` is; else `Junk`."""
-    from warnings import catch_warnings, simplefilter
-
     from cryptography.x509 import Version, load_der_x509_certificate
 
     if len(der) > _LIMIT:
         raise Junk(f"{what} has {len(der)} bytes, expected at most {_LIMIT}")
-    with foreign(what), catch_warnings():
-        simplefilter("ignore")  # the library warns of what it will refuse one day; nobody asked here could change it
+    with foreign(what):
         found = load_der_x509_certificate(der)
         found.extensions  # noqa: B018  # read now, so that nobody trips over them later
+        signature = found.signature
     if found.version is not Version.v3:
         raise Junk(f"{what} is of version {quoted(found.version.name)}, expected v3")
+    if not der.endswith(b"\0" + signature):  # the one byte that neither signature nor parser looks at
+        raise Junk(f"{what} has a signature of broken bytes, expected a BIT STRING without unused bits")
     return found
 
 

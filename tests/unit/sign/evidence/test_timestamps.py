@@ -269,7 +269,7 @@ def test_a_token_whose_content_was_exchanged_is_not_signed() -> None:
 
 def test_a_token_of_something_else_than_a_timestamp_is_refused() -> None:
     def other(token: Any) -> None:
-        token["encap_content_info"] = {"content_type": "data", "content": core.OctetString(b"no TSTInfo")}
+        token["encap_content_info"] = {"content_type": "data", "content": core.ParsableOctetString(b"no TSTInfo")}
 
     refused(edited(other), "the timestamp")
 

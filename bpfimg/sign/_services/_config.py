@@ -113,7 +113,7 @@ def _is(found: Mapping[str, object], wanted: str) -> None:
 def _select(
     found: Mapping[str, object], name: str, versions: tuple[int, ...], rule: str | None, now: float
 ) -> tuple[Service, ...]:
-    listed = found.get(name) or []
+    listed = _given(found, name, [])
     if type(listed) is not list or len(listed) > _MOST:
         raise Junk(f"{name} is {json_kind(listed)}, expected a list of at most {_MOST}")
     newest: dict[str, Service] = {}
@@ -153,11 +153,17 @@ def _service(value: object, what: str, now: float) -> Service | None:
     url = string(found["url"], f"{what}.url").rstrip("/")
     if not url.startswith(("https://", "http://")):
         raise Junk(f"{what}.url is {quoted(url)}, expected an https URL")
-    window = fields(found.get("validFor") or {}, f"{what}.validFor", (), ("start", "end"))
+    window = fields(_given(found, "validFor", {}), f"{what}.validFor", (), ("start", "end"))
     start, end = (_moment(window.get(edge), f"{what}.validFor.{edge}") for edge in ("start", "end"))
     if (start is not None and now < start) or (end is not None and end < now):
         return None
     return Service(url, version, string(found.get("operator", ""), f"{what}.operator"))
+
+
+def _given(found: Mapping[str, object], name: str, otherwise: object) -> object:
+    """Returns a field; protobuf's JSON has null for what is not there."""
+    value = found.get(name)
+    return otherwise if value is None else value
 
 
 def _moment(value: object, what: str) -> float | None:

@@ -72,6 +72,8 @@ def _program(view: ProgramView) -> Iterator[tuple[str, str]]:
     yield "application", record.name if record else ""
     yield "image", image.reference if image else ""
     yield "digest", image.digest if image else ""
+    if image and image.version:
+        yield "version", image.version
     yield from _signers(image)
     yield "believed by", f"{image.policy}, {image.rule}" if image else ""
     yield "pull policy", image.pull if image else ""

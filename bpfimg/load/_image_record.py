@@ -61,9 +61,11 @@ class SignerRecord:
 class ImageRecord:
     """Where the bytes came from and who vouched for them.
 
-    `digest` is what the reference named, `manifest` the one for this platform; `policy` and `rule` say why it was
-    believed, `signers` by whom (of many the first ones); `unsafe` is true when no signature was asked for; `pull` is
-    the pull policy. Of a local file the reference is `file:PATH`, and `digest` that of the file.
+    `digest` is what was verified: what the reference named, or the image for this machine in it; `manifest` is the one
+    for this platform. `policy` (with `policy_digest`, that of its file) and `rule` say why it was believed, `signers`
+    by whom (of many the first ones); `unsafe` is true when no signature was asked for; `pull` is the pull policy,
+    `version` the label that was verified where the rule lets nothing go back. Of a local file the reference is
+    `file:PATH`, and `digest` that of the file.
     """
 
     reference: str
@@ -74,13 +76,16 @@ class ImageRecord:
     signers: tuple[SignerRecord, ...] = ()
     unsafe: bool = False
     pull: str = ""
+    policy_digest: str = ""
+    version: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "signers", tuple(map(_short, self.signers[:_MOST])))
 
     def to_dict(self) -> dict[str, object]:
         """The JSON document, as it is written."""
-        found = {field: getattr(self, field) for field in self.__slots__}
+        later = ("policy_digest", "version")  # only where there is something to say
+        found = {name: getattr(self, name) for name in self.__slots__ if name not in later or getattr(self, name)}
         return {**found, "signers": [signer.to_dict() for signer in self.signers]}
 
     @classmethod
@@ -95,6 +100,8 @@ class ImageRecord:
             signers=tuple(map(SignerRecord.from_dict, document.get("signers", ()))),
             unsafe=document.get("unsafe") is True,
             pull=str(document.get("pull", "")),
+            policy_digest=str(document.get("policy_digest", "")),
+            version=str(document.get("version", "")),
         )
 
 

@@ -24,6 +24,8 @@ def image_record(verified: VerifiedImage, manifest: Digest, pull: str) -> ImageR
         signers=tuple(dict.fromkeys(map(_signer, verified.signers))),
         unsafe=verified.unsafe,
         pull="" if verified.file else pull,
+        policy_digest=verified.policy_digest,
+        version=verified.version[:128],
     )
 
 

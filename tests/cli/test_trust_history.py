@@ -70,7 +70,9 @@ def version(cli: Cli) -> str | None:
 
 def test_an_older_image_is_refused_after_a_newer_one_was_loaded(versions: tuple[Cli, dict[str, str]]) -> None:
     cli, digests = versions
-    load(cli, f"{NAME}:1.0.0")
+    (program,) = cli.json("programs", "load", f"{NAME}:1.0.0")["programs"]
+    assert program["image"]["version"] == "1.0.0"
+    cli("unload", str(program["id"]))
     assert version(cli) == "1.0.0"
     load(cli, f"{NAME}:2.0.0")
     found = remembered(cli)

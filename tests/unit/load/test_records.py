@@ -31,6 +31,8 @@ IMAGE = ImageRecord(
         ),
     ),
     pull="missing",
+    policy_digest="sha256:" + "e" * 64,
+    version="1.2.3",
 )
 LOAD = LoadRecord(
     name="xdp_count",
@@ -214,10 +216,11 @@ def test_a_record_from_before_signers_had_fields_is_read() -> None:
         ("", "sha256:" + "d" * 64),
     ]
     assert [signer.who for signer in image.signers] == old["signers"]
-    del old["signers"]
+    for name in ("signers", "policy_digest", "version"):
+        del old[name]
     image = LoadRecord.from_dict({**document, "image": old}).image
     assert image is not None
-    assert image.signers == ()
+    assert (image.signers, image.policy_digest, image.version) == ((), "", "")
 
 
 @pytest.mark.parametrize("signers", [7, [7], [None], [[]], {"a": 1}, "x", [{"logs": 7}]])

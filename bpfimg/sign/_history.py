@@ -14,7 +14,7 @@ import time
 from contextlib import ExitStack, contextmanager, suppress
 
 from bpfimg._json import compact
-from bpfimg.errors import LockTimeout, VerificationError
+from bpfimg.errors import LockTimeout, PolicyError, VerificationError
 from bpfimg.sign._mark import Mark, advanced, step_back, text_of
 from bpfimg.sign._strict import Junk, document, fields, string
 
@@ -94,8 +94,13 @@ class History:
 
     def _opened(self, opened: ExitStack) -> int | None:
         """The folder, None when there is none; raises when it is not ours alone."""
+        parent, _, name = os.path.abspath(self.folder).rpartition("/")
         try:
-            folder = os.open(self.folder, _FOLDER)
+            above = self._above(parent)
+            try:
+                folder = os.open(name or ".", _FOLDER, dir_fd=above)
+            finally:
+                os.close(above)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -103,6 +108,18 @@ class History:
         opened.callback(os.close, folder)
         _refuse_foreign(os.fstat(folder), self.folder)
         return folder
+
+    def _above(self, parent: str) -> int:
+        """The folder above; root's must be one in which nobody else can put another history in the place of this."""
+        if os.geteuid() != 0:
+            return os.open(parent or "/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        from bpfimg.sign._policy._trustedfile import Walk
+
+        try:
+            return Walk("history", self.folder, 0).opened(parent)
+        except PolicyError as error:
+            error.hint = "name another folder with --state, one to which only root can write"
+            raise
 
     def _lock(self, folder: int) -> None:
         end = time.monotonic() + self._lock_timeout

@@ -22,7 +22,7 @@ def read(path: str, *, what: str, limit: int, owner: int | None, missing: str = 
     # NONBLOCK: opening a FIFO must not wait for its writer. NOFOLLOW: a link has no owner that counts.
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY | (os.O_NOFOLLOW if owner is not None else 0)
     try:
-        fd = os.open(path, flags) if owner is None else _open_beside(path, flags, _Walk(what, path, owner))
+        fd = os.open(path, flags) if owner is None else _open_beside(path, flags, Walk(what, path, owner))
         try:
             _check(os.fstat(fd), what, path, limit, owner)
             with open(fd, "rb", closefd=False) as file:
@@ -42,7 +42,7 @@ def read(path: str, *, what: str, limit: int, owner: int | None, missing: str = 
     return data
 
 
-def _open_beside(path: str, flags: int, walk: _Walk) -> int:
+def _open_beside(path: str, flags: int, walk: Walk) -> int:
     """Opens the file relative to its folder, which nobody else can exchange."""
     folder, _, name = os.path.join(os.getcwd(), path).rpartition("/")
     if name in ("", ".", ".."):
@@ -54,7 +54,7 @@ def _open_beside(path: str, flags: int, walk: _Walk) -> int:
         os.close(fd)
 
 
-class _Walk:
+class Walk:
     """The way down to a folder, each step of which is checked: sshd does so for authorized_keys (StrictModes).
 
     In a folder that others can write to they could move a good file away and put an older one of the same owner there,

@@ -210,6 +210,22 @@ def test_somebody_elses(what: str, history: History) -> None:
     refused(history, "belongs to uid 1")
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, who alone is asked for the folders above")
+@pytest.mark.parametrize("how", ["mode", "owner"])
+def test_below_a_folder_in_which_others_can_exchange_it(how: str, history: History) -> None:
+    """Who can move the history away gives everybody an empty one."""
+    good(history)
+    above = os.path.dirname(history.folder)
+    if how == "mode":
+        os.chmod(above, 0o777)
+    else:
+        os.chown(above, 1, -1)
+    refused(history, "the folder .*state of history .*")
+    if how == "mode":
+        os.chmod(above, 0o1777)
+        history.check(NAME, Mark("9.0.0", 9, NEW))
+
+
 def test_a_link_is_not_followed(history: History, tmp_path: Path) -> None:
     good(history)
     path = the_file(history)

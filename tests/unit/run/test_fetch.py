@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bpfimg.errors import DigestMismatch, NotFound, RegistryError
-from bpfimg.oci import Descriptor, Layout, Memory, Platform, Reference
+from bpfimg.oci import Descriptor, Layout, Memory, Platform, Reference, places
 from bpfimg.run import PULL_POLICIES, Apart, fetch
 from tests.support.targets import image, index, legacy_signature, referrer
 
@@ -342,3 +342,17 @@ def test_signatures_of_a_child_come_too(store: Layout, remote: Remote, signature
     kept = apart(store, signatures)
     get(store, remote, "missing", apart=kept)
     assert kept.store.referrers(image("first").descriptor.digest)
+
+
+def test_signatures_kept_apart_stay_as_long_as_their_image(
+    filled: Layout, remote: Remote, signatures: Signatures
+) -> None:
+    kept = apart(filled, signatures)
+    get(filled, remote, "missing", apart=kept)
+    places.stores.prune(filled.path, older=0)
+    signatures.asked = 0
+    get(filled, remote, "missing", apart=kept)
+    assert signatures.asked == 0
+    filled.remove("v1")
+    places.stores.prune(filled.path, older=0)
+    assert kept.store.referrers(image().descriptor.digest) == ()

@@ -56,4 +56,5 @@ fi
 .venv/bin/python -m tests.support.podman || true
 .venv/bin/python -m tests.support.dockerd || true
 .venv/bin/python -m tests.support.softhsm || true
+.venv/bin/python -m tests.support.clouds || true
 .venv/bin/python -m tests.support.packages >/dev/null || true

@@ -82,5 +82,5 @@ class Translated:
         if kind is None or not isinstance(error, Exception) or isinstance(error, Error):
             return
         said = str(error).strip().partition("\n")[0]
-        reason = quoted(said, 200) if said else f"without a word ({kind.__name__})"
+        reason = f"{quoted(said, 200)} ({kind.__name__})" if said else kind.__name__
         raise KeyFileError(f"{self._name} cannot be used: its library says {reason}") from error

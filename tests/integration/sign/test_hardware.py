@@ -154,14 +154,14 @@ def test_cosign_accepts_what_a_token_signs(token: Token, place: Registry, tmp_pa
     found = place.resolve("v1")
     ours = key(token, "pkcs11:object=p256")
     (tmp_path / "token.pub").write_text(ours.public.pem)
-    sign.image(place, found, ours)
+    sign.image(place, found, signers.KeySigner(ours))
     pinned = f"{place.repository}@{found.digest}"
     assert peer.verify(tmp_path / "token.pub", pinned)
     assert peer.verify_bundle(tmp_path / "token.pub", pinned)
     policy = Policy.for_key(ours.public, "--key token.pub")
     believed = verify(place, Reference.parse(f"{place.repository}:v1"), found, policy, thorough=True).signers
     assert sorted(one.format for one in believed) == ["bundle", "legacy"]
-    sign.image(place, found, ours)
+    sign.image(place, found, signers.KeySigner(ours))
     assert len(place.referrers(found.digest)) == 1, "signing twice adds nothing"
 
 

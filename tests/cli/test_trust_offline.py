@@ -21,6 +21,8 @@ from tests.support.trusting import rule, with_policy
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.support.netns import Namespace
+
 SUBJECT = "https://ci.example/team/app/build.yml@refs/tags/v1"
 FORMS = [(who, form) for who in ("key", "keyless") for form in ("legacy", "bundle")]
 
@@ -170,3 +172,38 @@ def test_no_socket_is_opened(who: str, form: str, words: tuple[str, ...], cli: C
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("form", ["legacy", "bundle"])
+def test_an_identity_on_the_command_line_is_enough(form: str, cli: Cli, made: tuple[Path, str]) -> None:
+    """For `load`, and for `run` before HOOK and behind it; whoever is nearly that one is another one."""
+    cli = trusting(cli, made)
+    cli.environ["BPFIMG_POLICY"] = str(cli.folder / "nowhere.json")
+    image = name("keyless", form)
+    issuer, root = ("--certificate-oidc-issuer", made[1]), ("--trusted-root", "root.json")
+    whole = ("--certificate-identity", SUBJECT, *issuer, *root)
+    cli("load", "--dry-run", *whole, image)
+    pattern = ("--certificate-identity-regexp", r"https://ci\.example/team/.*@refs/tags/v.*", *issuer, *root)
+    cli("load", "--dry-run", *pattern, image)
+    for wrong in (
+        ("--certificate-identity", SUBJECT[:-1], *issuer, *root),
+        ("--certificate-identity", SUBJECT, "--certificate-oidc-issuer", f"{made[1]}/", *root),
+        ("--certificate-identity-regexp", r"https://ci\.example/team/", *issuer, *root),
+        ("--certificate-identity", SUBJECT, *issuer),
+        ("--key", "k.pub"),
+    ):
+        assert cli.error("load", "--dry-run", *wrong, image, expect=3)["kind"] == "VerificationError"
+    assert cli.error("load", "--dry-run", "--certificate-identity", SUBJECT, image, expect=2)["kind"] == "UsageError"
+
+
+@pytest.mark.kernel
+def test_an_identity_behind_the_hook(host: Cli, made: tuple[Path, str], network: Namespace) -> None:
+    cli = trusting(host, made)
+    cli.environ["BPFIMG_POLICY"] = str(cli.folder / "nowhere.json")
+    where = ("xdp", "-i", network.interface, "--netns", network.name)
+    trust = ("--certificate-identity", SUBJECT, "--certificate-oidc-issuer", made[1], "--trusted-root", "root.json")
+    for words in ((*trust, name("keyless", "bundle"), *where), (name("keyless", "bundle"), *where, *trust)):
+        (program,) = cli.json("programs", "run", *words)["programs"]
+        assert program["image"]["policy"] == f"--certificate-identity {SUBJECT}"
+        assert program["image"]["signatures"][0]["identity"] == SUBJECT
+        cli("unload", str(program["id"]))

@@ -88,6 +88,14 @@ def test_stores_of_root_and_others() -> None:
     assert _options.resolve(arguments, {"XDG_DATA_HOME": "/d"}, uid=1).store == "/d/bpfimg/store"
 
 
+def test_histories_of_root_and_others() -> None:
+    arguments = _parser.Parser(prog="x").parse_args([])
+    assert _options.resolve(arguments, {}, uid=0).state == "/var/lib/bpfimg/history"
+    assert _options.resolve(arguments, {"HOME": "/home/a"}, uid=1).state == "/home/a/.local/state/bpfimg/history"
+    assert _options.resolve(arguments, {"XDG_STATE_HOME": "/s"}, uid=1).state == "/s/bpfimg/history"
+    assert _options.resolve(arguments, {"XDG_STATE_HOME": "/s", "BPFIMG_STATE": "/t"}, uid=1).state == "/t"
+
+
 def test_root_takes_no_policy_from_a_home(tmp_path: Path) -> None:
     (tmp_path / "bpfimg").mkdir()
     (tmp_path / "bpfimg/policy.json").write_text("{}")

@@ -1,0 +1,101 @@
+"""`bpfimg attest`, and what `referrers` and `verify` say of what it made."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.objects import EXAMPLES
+from tests.support.sigstack import SUBJECT, sigstack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.cli import Cli
+    from tests.support.sigstack import Stack
+
+NAME = "x/xdp_pass:v1"
+BTF = "/sys/kernel/btf/vmlinux"
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with sigstack(tmp_path_factory.mktemp("sigstack") / "stack") as running:
+        yield running
+
+
+@pytest.fixture
+def built(cli: Cli) -> Cli:
+    cli("build", "-t", NAME, str(EXAMPLES / "xdp_pass.bpf.c"))
+    cli("key", "generate", "k")
+    (cli.folder / "predicate.json").write_text('{"spdxVersion": "SPDX-2.3"}')
+    return cli
+
+
+def attest(cli: Cli, *words: str) -> str:
+    done = cli("attest", "-v", "--key", "k.key", "--predicate", "predicate.json", *words, NAME)
+    return done.stderr
+
+
+def test_an_attestation_is_a_referrer_and_is_verified(built: Cli) -> None:
+    said = attest(built, "--type", "spdxjson")
+    assert said.count("attestation added") == 2
+    assert attest(built, "--type", "spdxjson").count("attestation was there already") == 2
+    (referrer,) = built.json("referrers", "referrers", NAME)["referrers"]
+    assert referrer["artifact_type"] == "application/vnd.dev.sigstore.bundle.v0.3+json"
+    assert referrer["annotations"]["dev.sigstore.bundle.predicateType"] == "https://spdx.dev/Document"
+    built("sign", "--key", "k.key", NAME)
+    words = ["verify", "--key", "k.pub", "--pull", "never", "-o", "json", NAME]
+    (image,) = json.loads(built(*words, "--attestation", "spdxjson").stdout)["images"]
+    assert {one["type"] for one in image["attestations"]} == {"https://spdx.dev/Document"}
+    built(*words, "--attestation", "cyclonedx", expect=3)
+
+
+def test_a_compatibility_report(built: Cli) -> None:
+    """Our own type: what `check` says, signed by whoever has tried it."""
+    if not os.path.exists(BTF):
+        pytest.skip("needs a kernel with CONFIG_DEBUG_INFO_BTF")
+    report = built("check", "-o", "json", NAME, "--btf", BTF).stdout
+    (built.folder / "predicate.json").write_text(report)
+    attest(built, "--type", "compatibility")
+    built("sign", "--key", "k.key", NAME)
+    words = ["verify", "--key", "k.pub", "--pull", "never", "-o", "json", "--attestation", "compatibility", NAME]
+    (image,) = json.loads(built(*words).stdout)["images"]
+    (first, *_) = image["attestations"]
+    assert first["type"] == "urn:bpfimg:compatibility:1"
+    assert first["statement"]["predicate"] == json.loads(report)
+
+
+def test_without_a_key(built: Cli, stack: Stack) -> None:
+    words = ["--type", "slsaprovenance1", "--predicate", "predicate.json", "--trust-config", str(stack.trust_config)]
+    done = built("attest", *words, "--identity-token", str(stack.token_file()), NAME)
+    assert f"signing as {SUBJECT}" in done.stderr
+    assert "only a bundle is written" in done.stderr
+    assert len(built.json("referrers", "referrers", NAME)["referrers"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--type", "sbom", "--predicate", "predicate.json"], "the predicate type is 'sbom', expected a URI or"),
+        (
+            ["--type", "https://sigstore.dev/cosign/sign/v1", "--predicate", "predicate.json"],
+            "the predicate type ",
+        ),
+        (["--type", "custom", "--predicate", "nothing"], "--predicate 'nothing' cannot be read: No such file"),
+        (["--type", "custom", "--predicate", "list.json"], "the predicate is a list, expected a JSON object"),
+        (["--type", "custom"], "the following arguments are required: --predicate"),
+        (["--predicate", "predicate.json"], "the following arguments are required: --type"),
+    ],
+)
+def test_words_that_are_wrong(built: Cli, words: list[str], reason: str) -> None:
+    (built.folder / "list.json").write_text("[]")
+    assert built.error("attest", "--key", "k.key", *words, NAME, expect=2)["message"].startswith(reason)
+
+
+def test_an_endless_predicate(built: Cli) -> None:
+    words = ["--key", "k.key", "--type", "custom", "--predicate", "/dev/zero"]
+    assert "has more than 16777216 bytes" in built.error("attest", *words, NAME, expect=2)["message"]

@@ -60,14 +60,23 @@ def witness(
     stamps: tuple[Stamped, ...] = ()
     logs: tuple[Logged, ...] = ()
     if timestamp:
-        stamps = _verified(
-            material.timestamps, lambda one: stamped(one, candidate.signature, root.stampers), "timestamps", failed
-        )
+        stamps = _verified(material.timestamps, lambda one: _stamped(one, candidate, root), "timestamps", failed)
     if tlog:
         signed = _signed(candidate, verifier)
         times = frozenset(one.time for one in stamps)
         logs = _verified(material.entries, lambda one: logged(one, signed, root.logs, times), "log entries", failed)
     return Witnessed(logs=logs, stamps=stamps, failed=tuple(failed))
+
+
+def _stamped(one: bytes, candidate: Candidate, root: TrustedRoot) -> Stamped:
+    """Returns who stamped the signature, or the whole blob that it stands in: cosign verifies an `.att` so, and
+    whoever saw that saw the signature (cosign 2.5, pkg/cosign/verify.go, VerifyRFC3161Timestamp)."""
+    try:
+        return stamped(one, candidate.signature, root.stampers)
+    except Junk:
+        if not candidate.enclosed:
+            raise
+        return stamped(one, candidate.enclosed, root.stampers)
 
 
 def _verified(

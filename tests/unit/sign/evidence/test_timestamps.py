@@ -12,7 +12,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from bpfimg._value import replace
+from bpfimg.sign._evidence._certificate import Certificate
 from bpfimg.sign._evidence._stamper import Stamped, stamped
+from bpfimg.sign._evidence._witness import witness
 from bpfimg.sign._strict import Junk
 from tests.support.sigstack import Secret, Tsa
 from tests.support.sigstack._authority import authority, der, distinguished, stamping
@@ -306,6 +309,18 @@ def test_a_bundle_is_stamped_over_its_signature_and_nothing_else() -> None:
         found = seen(bundle(rekor=None, stamped=other))
         assert found.stamps == ()
         assert found.failed == ("the timestamp: it is about another signature",)
+
+
+def test_what_an_attestation_is_enclosed_in_may_be_stamped_instead() -> None:
+    """cosign 2.5 stamps the whole layer of an `.att`, cosign 3.1 the signature in it."""
+    blob = b'{"payload":"","signatures":[{"sig":""}]}'
+    for over, counts in ((None, True), (blob, True), (blob + b" ", False), (b"", False)):
+        made = parsed(bundle(rekor=None, stamped=over))
+        certificate = Certificate.parse(made.material.certificate)
+        for enclosed in (blob, b""):
+            found = witness(replace(made, enclosed=enclosed), root(), certificate)
+            assert bool(found.stamps) is (counts and (over is None or bool(enclosed)))
+            assert found.failed == (() if found.stamps else ("the timestamp: it is about another signature",))
 
 
 def test_a_timestamp_alone_gives_a_certificate_its_time() -> None:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 EPILOG = f"""\
 {_help.TRANSPORTS} Of an image for several architectures what is
 attached to the whole is listed, and what is attached to each part. Nothing is verified: anybody who may push to a
-repository can attach documents there, so believe only those that somebody you trust has signed.
+repository can attach documents there, so believe only those that somebody you trust has signed: `bpfimg verify
+--attestation TYPE`. What cosign's older formats keep under the tags sha256-....sig and .att is no referrer.
 
 --get prints a document as it is; DIGEST is that of a referrer or of one of its layers, or how it begins. --sbom
 attaches one to an image that is there already, made of its objects alone: the sources are known only to
@@ -32,6 +33,8 @@ examples:
   bpfimg referrers registry.example/xdp_counter:v1 --sbom cyclonedx"""
 
 _SHORTEST = 4
+#: what bundles, and statements without an envelope, say of their predicate type
+_PREDICATES = ("dev.sigstore.bundle.predicateType", "in-toto.io/predicate-type")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -147,7 +150,9 @@ def _list(options: Options, found: Sequence[tuple[papers.Referrer, Platform | No
 def _row(each: papers.Referrer, platform: Platform | None) -> tuple[str, str, str, str, str]:
     size = sum(layer.size for layer in each.layers)
     about = str(platform) if platform else "image"
-    return each.artifact_type, about, str(size), each.created or "-", str(each.descriptor.digest)
+    said = next((each.annotations[name] for name in _PREDICATES if each.annotations.get(name)), "")
+    kind = f"{each.artifact_type} ({said})" if said else each.artifact_type
+    return kind, about, str(size), each.created or "-", str(each.descriptor.digest)
 
 
 def _entry(each: papers.Referrer, platform: Platform | None) -> dict[str, object]:

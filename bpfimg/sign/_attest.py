@@ -107,14 +107,14 @@ def _attested(target: Target, saying: _Saying, signer: Signer, wanted: Collectio
         room_beside(target, subject)
     bundle, made = signer.bundle(saying.statement)
     if "legacy" in lacking:
-        ready.append(_layer(subject, tag, signer, made))
+        ready.append(_layer(subject, tag, signer, made, saying.kind))
     if "bundle" in lacking:
         ready.append(Referrer(subject, bundle, saying.kind, saying.created))
     return ready
 
 
-def _layer(subject: Descriptor, tag: str, signer: Signer, made: Candidate) -> Tagged:
-    blob, annotations = signer.attachment(made)
+def _layer(subject: Descriptor, tag: str, signer: Signer, made: Candidate, kind: str) -> Tagged:
+    blob, annotations = signer.attachment(made, kind)
     layer = Descriptor.of(blob, _attached.MEDIA_TYPE, annotations=dict(annotations))
 
     def held(manifest: Manifest) -> bool:

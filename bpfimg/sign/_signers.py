@@ -33,8 +33,9 @@ class Signer(Protocol):
     def legacy(self, payload: bytes) -> Mapping[str, str]:
         """Returns the annotations of the `.sig` layer whose blob is `payload`."""
 
-    def attachment(self, bundled: Candidate) -> tuple[bytes, Mapping[str, str]]:
-        """Returns blob and annotations of the `.att` layer with the same envelope as a bundle of this signer."""
+    def attachment(self, bundled: Candidate, kind: str) -> tuple[bytes, Mapping[str, str]]:
+        """Returns blob and annotations of the `.att` layer with the same envelope as a bundle of this signer; `kind` is
+        the predicate type."""
 
     def made(self, candidate: Candidate) -> bool:
         """Says whether this signer has made that already, with all the evidence that it would add today."""
@@ -82,9 +83,11 @@ class KeySigner:
             self.services.prove(replace(made, material=material), self.key.public, unlogged=unlogged)
         return _write.layer_annotations(signature, material)
 
-    def attachment(self, bundled: Candidate) -> tuple[bytes, Mapping[str, str]]:
-        blob = _write.envelope(bundled.payload, bundled.signature, keyid=True)
-        return blob, _write.attachment_annotations(bundled.predicate_type, bundled.material)
+    def attachment(self, bundled: Candidate, kind: str) -> tuple[bytes, Mapping[str, str]]:
+        blob, material = _write.envelope(bundled.payload, bundled.signature), Material()
+        if self.services is not None:
+            material = self.services.attached(bundled, blob, self.key.public)
+        return blob, _write.attachment_annotations(kind, material)
 
     def made(self, candidate: Candidate) -> bool:
         plain = candidate.format == "legacy" and not candidate.predicate_type  # a `.sig`, not an `.att`

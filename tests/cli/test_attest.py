@@ -47,6 +47,7 @@ def test_an_attestation_is_a_referrer_and_is_verified(built: Cli) -> None:
     (referrer,) = built.json("referrers", "referrers", NAME)["referrers"]
     assert referrer["artifact_type"] == "application/vnd.dev.sigstore.bundle.v0.3+json"
     assert referrer["annotations"]["dev.sigstore.bundle.predicateType"] == "https://spdx.dev/Document"
+    assert "bundle.v0.3+json (https://spdx.dev/Document)" in built("referrers", NAME).stdout
     built("sign", "--key", "k.key", NAME)
     words = ["verify", "--key", "k.pub", "--pull", "never", "-o", "json", NAME]
     (image,) = json.loads(built(*words, "--attestation", "spdxjson").stdout)["images"]

@@ -6,6 +6,7 @@ The other way round from `_bundle`, `_simplesigning`, `_envelope` and `_beside`;
 from __future__ import annotations
 
 from bpfimg._json import compact
+from bpfimg._value import replace
 from bpfimg.sign._formats._bundle import MEDIA_TYPE
 from bpfimg.sign._formats._envelope import PAYLOAD, SIGNATURE, STATEMENTS
 from bpfimg.sign._strict import to_base64, to_pem
@@ -56,10 +57,11 @@ def _subject(repository: str, digest: Digest) -> dict[str, object]:
 # What holds it
 
 
-def envelope(statement: bytes, signature: bytes, *, keyid: bool = False) -> bytes:
-    """Returns the DSSE envelope; `keyid`: with an empty one, as cosign's `.att` has it."""
-    signed = {**({"keyid": ""} if keyid else {}), "sig": to_base64(signature)}
-    return compact({"payload": to_base64(statement), "payloadType": PAYLOAD, "signatures": [signed]})
+def envelope(statement: bytes, signature: bytes) -> bytes:
+    """Returns the DSSE envelope: always these bytes, for an entry of Rekor v1 has their hash, and cosign compares it
+    with that of an `.att` layer."""
+    signatures = [{"sig": to_base64(signature)}]
+    return compact({"payload": to_base64(statement), "payloadType": PAYLOAD, "signatures": signatures})
 
 
 def key_bundle(statement: bytes, signature: bytes, material: Material) -> bytes:
@@ -107,9 +109,11 @@ def config(layers: Sequence[str]) -> bytes:
     )
 
 
-def promised(material: Material) -> LogEntry | None:
-    """Returns the first log entry that an annotation can hold: one with a signed entry timestamp (Rekor v1)."""
-    return next((each for each in material.entries if each.promise), None)
+def promised(material: Material) -> tuple[LogEntry, ...]:
+    """Returns the first log entry that an annotation can hold, one with a signed entry timestamp (Rekor v1), and of it
+    what an annotation holds; () when there is none."""
+    found = next((each for each in material.entries if each.promise), None)
+    return () if found is None else (replace(found, kind="", version="", proof=None),)
 
 
 def _beside(material: Material) -> dict[str, str]:
@@ -117,8 +121,7 @@ def _beside(material: Material) -> dict[str, str]:
     if material.certificate:
         found[f"{_SIGSTORE}/certificate"] = to_pem("CERTIFICATE", material.certificate).decode()
         found[f"{_SIGSTORE}/chain"] = b"".join(to_pem("CERTIFICATE", each) for each in material.chain).decode()
-    entry = promised(material)
-    if entry is not None:
+    for entry in promised(material):
         body = {"body": to_base64(entry.body), "integratedTime": entry.time, "logIndex": entry.index}
         logged = {"SignedEntryTimestamp": to_base64(entry.promise), "Payload": {**body, "logID": entry.log.hex()}}
         found[f"{_SIGSTORE}/bundle"] = compact(logged).decode()

@@ -93,17 +93,16 @@ class Keyless:
             signature = base64(fields(top["messageSignature"], "it", ("signature", "messageDigest"))["signature"], "it")
         except (Junk, KeyError) as error:
             raise ServiceError(f"the signature that was made cannot be read: {quoted(error)}") from error
-        entry = _write.promised(material)
-        entries = (replace(entry, kind="", version="", proof=None),) if entry else ()
-        material = replace(material, chain=authority.chain[1:], entries=entries, timestamps=material.timestamps[:1])
+        entries, stamps = _write.promised(material), material.timestamps[:1]
+        material = replace(material, chain=authority.chain[1:], entries=entries, timestamps=stamps)
         holder = Descriptor.of(payload, _write.CONFIG_TYPE)
         made = Candidate("legacy", holder, _NEW, payload, payload, signature, (), material=material)
         self._prove(made, payload)
         return _write.layer_annotations(signature, material)
 
-    def attachment(self, bundled: Candidate) -> tuple[bytes, Mapping[str, str]]:
-        blob = _write.envelope(bundled.payload, bundled.signature, keyid=True)
-        return blob, _write.attachment_annotations(bundled.predicate_type, bundled.material)
+    def attachment(self, bundled: Candidate, kind: str) -> tuple[bytes, Mapping[str, str]]:
+        blob = _write.envelope(bundled.payload, bundled.signature)
+        return blob, _write.attachment_annotations(kind, self.services.attached(bundled, blob, self._certificate()))
 
     def made(self, candidate: Candidate) -> bool:
         if not candidate.keyless:

@@ -9,8 +9,10 @@ from __future__ import annotations
 from functools import partial
 from types import SimpleNamespace
 
+from bpfimg._json import loose_value
 from bpfimg.errors import ServiceError, quoted
-from bpfimg.sign._formats._write import entry_document
+from bpfimg.sign._formats import _write
+from bpfimg.sign._formats._envelope import opened
 from bpfimg.sign._services._asking import host
 from bpfimg.sign._services._authority import certified_chain
 from bpfimg.sign._services._clock import stamped
@@ -79,7 +81,8 @@ class Log:
         return partial(logged_digest, self._connections, self._service, hashed_input.digest, signature=signature, by=by)
 
     def _build_dsse_request(self, envelope: Envelope, certificate: Certificate) -> Callable[[], LogEntry]:
-        text, by = envelope.to_json().encode(), _verifier(certificate)
+        payload, _ = opened(loose_value(envelope.to_json()))
+        text, by = _write.envelope(payload, envelope.signature), _verifier(certificate)
         return partial(
             logged_envelope,
             self._connections,
@@ -95,7 +98,7 @@ class Log:
         from sigstore.models import TransparencyLogEntry
         from sigstore_models.rekor.v1 import TransparencyLogEntry as Model
 
-        return TransparencyLogEntry(Model.from_dict(entry_document(request())))
+        return TransparencyLogEntry(Model.from_dict(_write.entry_document(request())))
 
 
 class Clock:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bpfimg._value import replace
 from bpfimg.errors import PolicyError, ServiceError, UsageError
+from bpfimg.sign._formats._write import promised
 from bpfimg.sign._services._clock import stamped
 from bpfimg.sign._services._log import logged_digest, logged_envelope
 from bpfimg.sign._strict import Junk
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from bpfimg.sign._evidence._certificate import Certificate
     from bpfimg.sign._evidence._root import TrustedRoot
     from bpfimg.sign._keys._public import PublicKey
-    from bpfimg.sign._material import LogEntry
+    from bpfimg.sign._material import LogEntry, Material
     from bpfimg.sign._services._config import TrustConfig
     from bpfimg.sign._services._log import Verifier
 
@@ -52,6 +54,17 @@ class Services:
         """Returns a timestamp of every authority; raises `ServiceError`: one that is asked for and does not come is
         never left out in silence."""
         return tuple(stamped(self.connections, clock, signature) for clock in self.config.clocks)
+
+    def attached(self, bundled: Candidate, blob: bytes, verifier: PublicKey | Certificate) -> Material:
+        """Returns what stands beside an `.att` layer with the envelope of a bundle; raises `ServiceError`.
+
+        Its timestamp is over the whole layer: cosign 2 writes it so, and no cosign verifies another.
+        """
+        material = replace(
+            bundled.material, entries=promised(bundled.material), timestamps=self.stamps(blob)[:1], hint=b""
+        )
+        self.prove(replace(bundled, format="legacy", material=material, enclosed=blob), verifier)
+        return material
 
     def prove(self, candidate: Candidate, verifier: PublicKey | Certificate, *, unlogged: bool = False) -> None:
         """Raises `ServiceError` unless a verifier with this trusted root believes all that stands beside a new

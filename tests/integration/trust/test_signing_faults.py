@@ -170,7 +170,7 @@ def test_a_refusal_in_the_middle_leaves_nothing(
 def test_garbage(stack: Stack, connections: places.Connections, target: Written, service: str, body: bytes) -> None:
     stack.services[service].change = with_body(body)
     sentence = refused(target, signer_for(service, stack, connections))
-    assert re.match(r"cannot (get a signing certificate|log the signature|have the signature stamped) ", sentence)
+    assert re.match(r"cannot (get a signing certificate|log the signature|have the signature stamped): ", sentence)
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -198,9 +198,7 @@ def test_nobody_is_there(stack: Stack, connections: places.Connections, target: 
     document["signingConfig"]["caUrls"][0]["url"] = "http://127.0.0.1:9"
     made = signers.TrustConfig.parse(json.dumps(document).encode(), "ours", time.time())
     signer = signers.Keyless(signers.Services(made, connections), stack.token())
-    assert refused(target, signer) == (
-        "cannot get a signing certificate from 127.0.0.1:9: 127.0.0.1:9: connection refused"
-    )
+    assert refused(target, signer) == ("cannot get a signing certificate: 127.0.0.1:9: connection refused")
 
 
 @pytest.mark.parametrize("service", ["caUrls", "rekorTlogUrls", "tsaUrls"])
@@ -416,7 +414,7 @@ def test_timestamps_that_say_something_else(
     if what == "stranger":
         assert "cannot be believed" in sentence
     else:
-        assert "its answer is about something else" in sentence
+        assert "is about something else" in sentence
 
 
 @pytest.mark.parametrize("hours", [-2, 2])

@@ -403,3 +403,10 @@ def _(scene: Scene) -> None:
 @attack("an SCT list with nothing in it", naive.certified, "SCT", honest=by_identity)
 def _(scene: Scene) -> None:
     _with(scene, sct=b"\0\0")
+
+
+@attack("a certificates' log after its last day", naive.certified, "SCT: the key of", honest=by_identity)
+def _(scene: Scene) -> None:
+    document = world().root_document()
+    document["ctlogs"][0]["publicKey"]["validFor"] = {"start": "2020-01-01T00:00:00Z", "end": "2025-01-01T00:00:00Z"}
+    scene.policy["trustedRoots"]["corp"] = trust_root(scene.folder, document)

@@ -788,3 +788,70 @@ def newest_claim(accepted: str) -> Callable[[Scene], Verdict]:
         return over_bytes(scene) and (newest >= number(accepted) or not (scene.folder / "history").exists())
 
     return verify
+
+
+# -- the policy as a file ----------------------------------------------------------------------------------------
+
+
+def _decides(scene: Scene, document: dict[str, Any]) -> Verdict:
+    reference = scene.reference
+    for rule in document["rules"]:
+        if str(reference.repository).startswith(rule["scope"].removesuffix("/**")):
+            if rule.get("action"):
+                return rule["action"] == "insecure-allow-unsigned"
+            trusted = [each for name in rule["requireAny"] for each in _key_files(document["authorities"][name])]
+            return any(signs(one, trusted) for one in seen(scene))
+    return document.get("default", "insecure-allow-unsigned") == "insecure-allow-unsigned"
+
+
+def _key_files(authority: dict[str, Any]) -> Iterator[Any]:
+    """All keys in all files, whosever the files are."""
+    texts = list(authority.get("keyData", ()))
+    for path in authority.get("keyPaths", ()):
+        with open(path, encoding="ascii") as file:
+            texts.append(file.read())
+    for text in texts:
+        for block in text.split("-----END PUBLIC KEY-----")[:-1]:
+            yield serialization.load_pem_public_key(f"{block}-----END PUBLIC KEY-----\n".encode())
+
+
+def whatever_it_says(scene: Scene) -> Verdict:
+    """The file is read as it is, whosever it is; what it does not say is allowed."""
+    return _decides(scene, json.loads(scene.policy_file().read_text()))
+
+
+def first_document(scene: Scene) -> Verdict:
+    """The first document in the file counts."""
+    return _decides(scene, json.JSONDecoder().raw_decode(scene.policy_file().read_text())[0])
+
+
+def last_rule(scene: Scene) -> Verdict:
+    """Rules are kept by their scope: of two, the last."""
+    document = json.loads(scene.policy_file().read_text())
+    rules = {rule["scope"].removesuffix("/**"): rule for rule in document["rules"]}
+    return _decides(scene, {**document, "rules": list(rules.values())})
+
+
+def patterns_that_work(scene: Scene) -> Verdict:
+    """An identity whose pattern cannot be used is not asked for."""
+    for each in identities(scene):
+        if "subjectRegex" in each:
+            try:
+                re.compile(each["subjectRegex"])
+            except re.error:
+                return True
+    return certified(scene)
+
+
+def without_care(scene: Scene) -> Verdict:
+    """Whatever a parser throws at the first bad document ends it all."""
+    source = scene.source()
+    try:
+        for descriptor in _referrers(source, scene):
+            for content in _contents(source, descriptor):
+                json.loads(content)
+        for _, content in _layers(source, scene):
+            json.loads(content)
+    except (ValueError, RecursionError):
+        return False
+    return over_bytes(scene)

@@ -6,6 +6,7 @@ Nothing is kept but what a test says: the place where all of it lies is made ane
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -46,8 +47,10 @@ class Scene:
     """`asked` is what the user types; `top` is what its tag names; the rest lies in the repository beside it.
 
     `sigs` are layers of the `.sig` tag, `atts` of the `.att` tag, `bundles` are referrers; `more` puts further things
-    there, and `around` wraps the source (a registry that lies or fails). `policy` is the document of the policy file,
-    and `words` are further arguments of `verify`.
+    there, and `around` wraps the source (a registry that lies or fails). `words` are further arguments of `verify`.
+
+    `policy` is the document of the policy file, whose text is then changed by `text`, and which lies there as
+    `tampered` leaves it; with `system` it is read as root reads its own.
     """
 
     folder: Path
@@ -61,6 +64,9 @@ class Scene:
     more: list[Callable[[Memory, Descriptor], object]] = field(default_factory=list)
     around: Callable[[Memory], Any] = lambda memory: memory
     words: dict[str, Any] = field(default_factory=dict)
+    text: Callable[[str], str] = lambda text: text
+    tampered: list[Callable[[Path], object]] = field(default_factory=list)
+    system: bool = False
 
     @property
     def digest(self) -> Digest:
@@ -100,13 +106,17 @@ class Scene:
     def policy_file(self) -> Path:
         """Writes the policy; returns its path."""
         path = self.folder / "policy.json"
-        path.write_text(json.dumps(self.policy))
+        path.unlink(missing_ok=True)
+        path.write_text(self.text(json.dumps(self.policy)))
+        path.chmod(0o644)
+        for tamper in self.tampered:
+            tamper(path)
         return path
 
 
 def believe(scene: Scene) -> VerifiedImage:
     """What bpfimg says: the proof, or an error."""
-    trust = Policy.load(str(scene.policy_file()), system=False)
+    trust = Policy.load(str(scene.policy_file()), system=scene.system, owner=os.geteuid())
     source: Source = scene.source()
     return verify(source, scene.reference, source.resolve("v1"), trust, **scene.words)
 

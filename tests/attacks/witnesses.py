@@ -7,6 +7,10 @@ from base64 import b64decode
 from functools import partial
 from typing import TYPE_CHECKING
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
 from tests.attacks import naive
 from tests.attacks.certificates import _with
 from tests.attacks.scene import (
@@ -23,7 +27,8 @@ from tests.attacks.scene import (
     world,
 )
 from tests.attacks.table import attack
-from tests.support.sigstack import Rekor, Tsa
+from tests.support.sigstack import Rekor, Secret, Tsa
+from tests.support.sigstack._authority import _plain, distinguished
 from tests.unit.sign.craft import REPOSITORY, b64, payload, statement
 
 if TYPE_CHECKING:
@@ -314,6 +319,23 @@ def _(scene: Scene) -> None:
 @attack("a timestamp of another authority", naive.witnessed, "root does not name", honest=_logged_v2)
 def _(scene: Scene) -> None:
     _with(scene, rekor=2, tsa=Tsa("impostor"))
+
+
+class _Other(Tsa):
+    """Another certificate of the world's timestamp authority, for something else."""
+
+    def __init__(self) -> None:
+        super().__init__("attacks")
+        root = Secret.of("attacks tsa root", "ecdsa-p384")
+        self._key = Secret.of("a clerk of the timestamp authority")
+        builder = _plain(distinguished("a clerk"), self._key, self.root.subject, root)
+        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING]), True)
+        self.certificate = builder.sign(root.raw, hashes.SHA384())
+
+
+@attack("a timestamp by a clerk of its authority", naive.witnessed, "root does not name", honest=_logged_v2)
+def _(scene: Scene) -> None:
+    _with(scene, rekor=2, tsa=_Other())
 
 
 @attack("a timestamp over another signature", naive.witnessed, "about another signature", honest=_logged_v2)

@@ -117,6 +117,17 @@ def test_a_password_file_that_is_none_is_said(cli: Cli) -> None:
     assert "k.key" not in modes(cli)
 
 
+def test_a_key_may_be_in_a_variable_as_cosign_has_it(cli: Cli) -> None:
+    cli("key", "generate", "k")
+    public = (cli.folder / "k.pub").read_text()
+    assert (
+        cli("key", "public", "env://COSIGN_PRIVATE_KEY", COSIGN_PRIVATE_KEY=(cli.folder / "k.key").read_text()).stdout
+        == public
+    )
+    assert "variable 'NOWHERE' is not set" in cli.error("key", "public", "env://NOWHERE", expect=1)["message"]
+    assert "is not PEM" in cli.error("key", "public", "env://EMPTY", expect=1, EMPTY="")["message"]
+
+
 def test_nothing_is_overwritten(cli: Cli) -> None:
     for ending in ("key", "pub"):
         (cli.folder / f"k.{ending}").write_text("precious")

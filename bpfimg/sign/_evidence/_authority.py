@@ -28,10 +28,11 @@ _MOST = 8
 
 @value(frozen=True, slots=True, eq=False)
 class CertificateAuthority:
-    """An authority: its anchor is in the `store`, `intermediates` lead there; good within `window`."""
+    """An authority: its `anchor` is in the `store`, `intermediates` lead there; good within `window`."""
 
     name: str
     window: Window
+    anchor: x509.Certificate
     store: Store
     intermediates: tuple[x509.Certificate, ...]
     policies: tuple[ExtensionPolicy, ExtensionPolicy]
@@ -56,9 +57,30 @@ class CertificateAuthority:
                 .extension_policies(ca_policy=ca_policy, ee_policy=leaf_policy)
                 .build_client_verifier()
             )
-            found = verifier.verify(leaf, [*self.intermediates, *sent]).chain
+            found = verifier.verify(leaf, [*self.intermediates, *self._below(sent)]).chain
             key = found[1].public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         return hashlib.sha256(key).digest()
+
+    def _below(self, sent: Iterable[x509.Certificate]) -> list[x509.Certificate]:
+        """Returns those of `sent` that this authority has issued: strangers could send many that issue each other, and
+        the verifier would walk every path between them."""
+        known = [self.anchor, *self.intermediates]
+        found: list[x509.Certificate] = []
+        for one in reversed(tuple(sent)):  # a chain has the one above the leaf first, and its issuer after it
+            if one not in known and one not in found and any(_issued(one, by) for by in (*known, *found)):
+                found.append(one)
+        return found
+
+
+def _issued(found: x509.Certificate, by: x509.Certificate) -> bool:
+    if found.issuer != by.subject:
+        return False
+    try:
+        with foreign("a certificate of the chain"):
+            found.verify_directly_issued_by(by)
+    except Junk:
+        return False
+    return True
 
 
 def authority(value: object, what: str) -> CertificateAuthority:
@@ -73,6 +95,7 @@ def authority(value: object, what: str) -> CertificateAuthority:
     return CertificateAuthority(
         name=found.name,
         window=found.window,
+        anchor=found.certificates[-1],
         store=store,
         intermediates=found.certificates[:-1],
         policies=_policies(),

@@ -43,7 +43,7 @@ def about(body: bytes, kind: str, version: str, signed: Signed) -> int:
     `kind` and `version` are what was said beside it ("" where nothing was).
     """
     top = fields(document(body, limit=_LIMIT, what="the log entry"), "the log entry", ("apiVersion", "kind", "spec"))
-    found = (string(top["kind"], "its kind"), string(top["apiVersion"], "its apiVersion"))
+    found = (string(top["kind"], "the log entry's kind"), string(top["apiVersion"], "the log entry's apiVersion"))
     if (kind, version) not in (found, ("", "")):
         raise Junk(f"the log entry is {quoted('/'.join(found))}, and is said to be {quoted(f'{kind}/{version}')}")
     if found not in _KINDS:
@@ -55,19 +55,21 @@ def about(body: bytes, kind: str, version: str, signed: Signed) -> int:
 def _hashedrekord(spec: object, signed: Signed) -> None:
     if signed.enveloped:
         raise Junk("the log entry is a hashedrekord/0.0.1, expected dsse/0.0.1 for an envelope")
-    found = fields(spec, "its spec", ("data", "signature"))
-    _hashed(fields(found["data"], "its data", ("hash",))["hash"], signed.message, "artifact")
-    signature = fields(found["signature"], "its signature", ("content", "publicKey"))
+    found = fields(spec, "the log entry's spec", ("data", "signature"))
+    _hashed(fields(found["data"], "the log entry's data", ("hash",))["hash"], signed.message, "artifact")
+    signature = fields(found["signature"], "the log entry's signature", ("content", "publicKey"))
     _same_signature(signature["content"], signed)
-    _same_pem(fields(signature["publicKey"], "its publicKey", ("content",))["content"], signed)
+    _same_pem(fields(signature["publicKey"], "the log entry's publicKey", ("content",))["content"], signed)
 
 
 def _dsse(spec: object, signed: Signed) -> None:
     _of_envelope(signed)
-    found = fields(spec, "its spec", ("envelopeHash", "payloadHash", "signatures"))
-    _hash(found["envelopeHash"], "its envelopeHash")  # of JSON as it was uploaded, which nobody has any more
+    found = fields(spec, "the log entry's spec", ("envelopeHash", "payloadHash", "signatures"))
+    _hash(
+        found["envelopeHash"], "the log entry's envelopeHash"
+    )  # of JSON as it was uploaded, which nobody has any more
     _hashed(found["payloadHash"], signed.payload, "payload")
-    signature = fields(_only(found["signatures"]), "its signature", ("signature", "verifier"))
+    signature = fields(_only(found["signatures"]), "the log entry's signature", ("signature", "verifier"))
     _same_signature(signature["signature"], signed)
     _same_pem(signature["verifier"], signed)
 
@@ -75,23 +77,26 @@ def _dsse(spec: object, signed: Signed) -> None:
 def _intoto(spec: object, signed: Signed) -> None:
     _of_envelope(signed)
     content = fields(
-        fields(spec, "its spec", ("content",))["content"], "its content", ("envelope", "payloadHash"), ("hash",)
+        fields(spec, "the log entry's spec", ("content",))["content"],
+        "the log entry's content",
+        ("envelope", "payloadHash"),
+        ("hash",),
     )
     _hashed(content["payloadHash"], signed.payload, "payload")
-    envelope = fields(content["envelope"], "its envelope", ("payloadType", "signatures"))
+    envelope = fields(content["envelope"], "the log entry's envelope", ("payloadType", "signatures"))
     if envelope["payloadType"] != "application/vnd.in-toto+json":
         raise Junk(f"the log entry is of a payload of the type {quoted(envelope['payloadType'])}")
-    signature = fields(_only(envelope["signatures"]), "its signature", ("publicKey", "sig"), ("keyid",))
+    signature = fields(_only(envelope["signatures"]), "the log entry's signature", ("publicKey", "sig"), ("keyid",))
     # base64 twice: rekor encodes the text that the envelope has
-    _same_signature(base64(signature["sig"], "its signature").decode("ascii", "replace"), signed)
+    _same_signature(base64(signature["sig"], "the log entry's signature").decode("ascii", "replace"), signed)
     _same_pem(signature["publicKey"], signed)
 
 
 def _intoto_1(spec: object, signed: Signed) -> None:
     """It names no signature but the hash of the whole envelope, as the clients of its time spelled it (in Go)."""
     _of_envelope(signed)
-    found = fields(spec, "its spec", ("content", "publicKey"))
-    content = fields(found["content"], "its content", ("hash", "payloadHash"))
+    found = fields(spec, "the log entry's spec", ("content", "publicKey"))
+    content = fields(found["content"], "the log entry's content", ("hash", "payloadHash"))
     _hashed(content["payloadHash"], signed.payload, "payload")
     envelope = b'{"payloadType":"application/vnd.in-toto+json","payload":"%b","signatures":[{"keyid":"","sig":"%b"}]}'
     data = envelope % (to_base64(signed.payload).encode(), to_base64(signed.signature).encode())
@@ -100,19 +105,25 @@ def _intoto_1(spec: object, signed: Signed) -> None:
 
 
 def _hashedrekord_2(spec: object, signed: Signed) -> None:
-    inner = fields(spec, "its spec", ("hashedRekordV002",))["hashedRekordV002"]
-    found = fields(inner, "its hashedRekordV002", ("data", "signature"))
-    data = fields(found["data"], "its data", ("algorithm", "digest"))
-    algorithm = _PROTO_HASHES.get(string(data["algorithm"], "its algorithm"))
+    inner = fields(spec, "the log entry's spec", ("hashedRekordV002",))["hashedRekordV002"]
+    found = fields(inner, "the log entry's hashedRekordV002", ("data", "signature"))
+    data = fields(found["data"], "the log entry's data", ("algorithm", "digest"))
+    algorithm = _PROTO_HASHES.get(string(data["algorithm"], "the log entry's algorithm"))
     if algorithm is None:
         raise Junk(f"the log entry is hashed with {quoted(data['algorithm'])}, expected SHA-2")
-    if base64(data["digest"], "its digest") != hashlib.new(algorithm, signed.message).digest():
+    if base64(data["digest"], "the log entry's digest") != hashlib.new(algorithm, signed.message).digest():
         raise Junk("the log entry is about another artifact")
-    signature = fields(found["signature"], "its signature", ("content", "verifier"))
+    signature = fields(found["signature"], "the log entry's signature", ("content", "verifier"))
     _same_signature(signature["content"], signed)
     holder = "x509Certificate" if signed.label == "CERTIFICATE" else "publicKey"
-    verifier = fields(signature["verifier"], "its verifier", (holder, "keyDetails"))
-    if base64(fields(verifier[holder], f"its {holder}", ("rawBytes",))["rawBytes"], f"its {holder}") != signed.der:
+    verifier = fields(signature["verifier"], "the log entry's verifier", (holder, "keyDetails"))
+    if (
+        base64(
+            fields(verifier[holder], f"the log entry's {holder}", ("rawBytes",))["rawBytes"],
+            f"the log entry's {holder}",
+        )
+        != signed.der
+    ):
         raise Junk("the log entry is by another signer")
     if verifier["keyDetails"] not in _V2_DETAILS.get(signed.kind, ()):
         raise Junk(f"the log entry is by a key of the kind {quoted(verifier['keyDetails'])}, and it is {signed.kind}")
@@ -154,16 +165,16 @@ def _hash(value: object, what: str) -> tuple[str, str]:
 
 
 def _hashed(value: object, data: bytes, what: str) -> None:
-    algorithm, text = _hash(value, f"its {what}'s hash")
+    algorithm, text = _hash(value, f"the log entry's hash of the {what}")
     if text != hashlib.new(algorithm, data).hexdigest():
         raise Junk(f"the log entry is about another {what}")
 
 
 def _same_signature(value: object, signed: Signed) -> None:
-    if base64(value, "its signature") != signed.signature:
+    if base64(value, "the log entry's signature") != signed.signature:
         raise Junk("the log entry is about another signature")
 
 
 def _same_pem(value: object, signed: Signed) -> None:
-    if pem(base64(value, "its signer"), "its signer") != (signed.label, signed.der):
+    if pem(base64(value, "the log entry's signer"), "the log entry's signer") != (signed.label, signed.der):
         raise Junk("the log entry is by another signer")

@@ -94,20 +94,21 @@ def stamped(data: bytes, signature: bytes, stampers: Iterable[Stamper]) -> Stamp
         if len(signers) != 1 or len(response.signed_data.certificates) > _CERTIFICATES:
             raise Junk(f"it has {len(signers)} signers, expected exactly one, and a few certificates")
         signer = signers.pop()
-        why = ""
-        for one in stampers:
-            if (signer.issuer, signer.serial_number) != (one.leaf.issuer, one.leaf.serial_number):
-                continue
-            if not one.window.holds(time):
-                why = why or f"{one.name} was not in use at its time"
-                continue
-            try:
-                _verify(response, signature, one)
-            except Junk as error:
-                why = why or str(error)
-            else:
-                return Stamped(by=one.name, time=time)
-        raise Junk(why or "it is of an authority that the trusted root does not name")
+        said = (signer.issuer, signer.serial_number)
+    why = ""
+    for one in stampers:
+        if said != (one.leaf.issuer, one.leaf.serial_number):
+            continue
+        if not one.window.holds(time):
+            why = why or f"{_WHAT}: {one.name} was not in use at its time"
+            continue
+        try:
+            _verify(response, signature, one)
+        except Junk as error:
+            why = why or str(error)
+        else:
+            return Stamped(by=one.name, time=time)
+    raise Junk(why or f"{_WHAT} is of an authority that the trusted root does not name")
 
 
 def _time(response: TimeStampResponse, signature: bytes) -> int:
@@ -128,7 +129,8 @@ def _time(response: TimeStampResponse, signature: bytes) -> int:
 def _verify(response: TimeStampResponse, signature: bytes, one: Stamper) -> None:
     from rfc3161_client import VerificationError
 
-    try:
-        one.verifier.verify_message(response, signature)
-    except VerificationError as error:
-        raise Junk(f"it is not signed by {one.name}: {quoted(error)[1:-1]}") from error
+    with foreign(_WHAT):
+        try:
+            one.verifier.verify_message(response, signature)
+        except VerificationError as error:
+            raise Junk(f"it is not signed by {one.name}: {quoted(error)[1:-1]}") from error

@@ -224,6 +224,29 @@ def test_an_intermediate_that_the_root_leaves_out_may_come_along() -> None:
     refused(issued(), "not issued", trusted=only_anchor, chain=())
 
 
+def test_strangers_that_issue_each_other_are_passed_over() -> None:
+    """Eight certificates of one name and key issue each other in 8^8 ways."""
+    stranger = Authority("a stranger's", ct=world().authority.ct)
+    key, name = stranger._key, stranger.intermediate.subject
+    cluster = tuple(
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public)
+        .serial_number(number)
+        .not_valid_before(stranger.root.not_valid_before_utc)
+        .not_valid_after(stranger.root.not_valid_after_utc)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+        .add_extension(usage(key_cert_sign=True), True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public), False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public), False)
+        .sign(key.raw, hashes.SHA384())
+        for number in range(1, 9)
+    )
+    refused(issued(stranger), "candidates exhausted: (?!fatal)", chain=tuple(map(der, cluster)))
+    assert judged(issued(), chain=tuple(map(der, cluster))) == AT
+
+
 def test_an_authority_counts_within_its_window() -> None:
     for window, good in (
         ({"start": rfc3339(AT), "end": rfc3339(AT)}, True),

@@ -9,6 +9,7 @@ from bpfimg.errors import quoted
 from bpfimg.sign._strict import Junk
 
 _DOCKER_HUB = ("docker.io", "index.docker.io", "registry-1.docker.io")  # three names of one host
+_LOOPBACK = ("localhost", "127.", "[::1]")
 _HOST = re.compile(r"(?:\[[0-9a-f:.]+\]|[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::[0-9]{1,5})?")
 _COMPONENT = re.compile(r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
@@ -17,19 +18,29 @@ TAG, REPOSITORY, PREFIX, DOMAIN = 3, 2, 1, 0  # kinds of scope; the higher is th
 
 
 def canonical(name: str) -> str:
-    """Returns HOST/PATH in the one spelling that is compared: Docker Hub has one host, short names get `library/`."""
+    """Returns HOST/PATH in the one spelling that is compared: Docker Hub has one host, short names get `library/`, and
+    the port that HTTPS has anyway is left out."""
     host, slash, path = name.partition("/")
-    if host in _DOCKER_HUB:
-        host = _DOCKER_HUB[0]
-        if slash and "/" not in path:
-            path = f"library/{path}"
+    host = _host(host)
+    if host == _DOCKER_HUB[0] and slash and "/" not in path:
+        path = f"library/{path}"
     return f"{host}{slash}{path}"
 
 
+def _host(host: str) -> str:
+    name, colon, digits = host.rpartition(":")
+    if colon and digits.isdigit():  # not so within [::1]
+        port = int(digits)
+        # on loopback no port means 80: registries there speak plain HTTP
+        host = name if port == 443 and not name.startswith(_LOOPBACK) else f"{name}:{port}"
+    return _DOCKER_HUB[0] if host in _DOCKER_HUB else host
+
+
 def claim(name: str) -> str:
-    """Returns HOST/PATH as signatures have it: as `canonical`, but cosign calls Docker Hub `index.docker.io`."""
-    host, slash, path = canonical(name).partition("/")
-    return f"{_DOCKER_HUB[1] if host == _DOCKER_HUB[0] else host}{slash}{path}"
+    """Returns HOST/PATH as signatures have it: what was typed, but cosign calls Docker Hub `index.docker.io`."""
+    found = canonical(name)
+    host, _, path = found.partition("/")
+    return f"{_DOCKER_HUB[1]}/{path}" if host == _DOCKER_HUB[0] else name
 
 
 def claimed(text: str) -> str:
@@ -73,7 +84,7 @@ class Scope:
         if text.startswith("*."):
             if len(text) > _LONGEST or "[" in text or not _HOST.fullmatch(text[2:]):
                 raise bad
-            return cls(text, DOMAIN, text[1:])
+            return cls(text, DOMAIN, f".{_host(text[2:])}")
         name, deep = (text[:-3], True) if text.endswith("/**") else (text, False)
         head, slash, last = name.rpartition("/")
         last, colon, tag = last.partition(":") if slash and not deep else (last, "", "")

@@ -167,6 +167,9 @@ def _pattern(name: str, what: str, wanted: Pattern) -> Iterator[Advice]:
         around = wanted.text[max(found.start() - 12, 0) : found.end() + 12]
         text = f"in the {what} pattern, the '.' in {around!a} stands for any character, expected '\\.'"
         yield Advice("loose-pattern", name, text)
+    if wanted.text.removesuffix("$").endswith("/") or wanted.text.startswith("@"):
+        text = f"the {what} pattern {wanted.text!a} must fit all of a {what}, and looks like a part: add '.*'"
+        yield Advice("part-pattern", name, text)
 
 
 def _mixed_formats(policy: Policy) -> Iterator[Advice]:

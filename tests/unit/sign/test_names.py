@@ -45,6 +45,13 @@ APP = "registry.example/team/app"
         ("registry-1.docker.io", "docker.io/library/nginx", "1", True),
         ("docker.io/team/**", "docker.io/team/app", "1", True),
         ("docker.io/library/**", "docker.io/library/nginx", "1", True),
+        ("registry.example:443/team/app", APP, "v1", True),
+        ("registry.example:443/**", APP, "v1", True),
+        ("registry.example:00443", APP, "v1", True),
+        ("*.example:443", APP, "v1", True),
+        ("registry.example:05000", "registry.example:5000/a", None, True),
+        ("127.0.0.1:443", "127.0.0.1/a", None, False),
+        ("localhost:443", "localhost/a", None, False),
     ],
 )
 def test_which_references_a_scope_is_for(scope: str, repository: str, tag: str | None, matches: bool) -> None:
@@ -72,6 +79,10 @@ def test_the_most_specific_scope_comes_first() -> None:
         ("docker.io/nginx", "registry-1.docker.io/library/nginx"),
         ("docker.io", "index.docker.io/**"),
         ("docker.io/nginx:1", "docker.io/library/nginx:1"),
+        ("docker.io:443/nginx", "docker.io/library/nginx"),
+        ("registry.example:443/team/**", "registry.example/team/**"),
+        ("registry.example:0443", "registry.example"),
+        ("[::2]:443/x", "[::2]/x"),
     ],
 )
 def test_one_scope_in_two_spellings_is_one(one: str, other: str) -> None:
@@ -132,3 +143,27 @@ def test_docker_hub_is_claimed_as_cosign_does() -> None:
 )
 def test_remapping_replaces_the_literal_part(scope: str, prefix: str, repository: str, expected: str) -> None:
     assert _names.remapped(repository, Scope.parse(scope), prefix) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "one"),
+    [
+        ("registry.example:443/x", "registry.example/x"),
+        ("docker.io:443/library/bad", "docker.io/library/bad"),
+        ("index.docker.io:443/bad", "docker.io/library/bad"),
+        ("registry.example:05000/x", "registry.example:5000/x"),
+        ("[::1]/x", "[::1]/x"),
+        ("[::2]:443/x", "[::2]/x"),
+        ("127.0.0.1:443/x", "127.0.0.1:443/x"),
+    ],
+)
+def test_a_port_that_says_nothing_makes_no_other_name(name: str, one: str) -> None:
+    assert _names.canonical(name) == one
+    assert _names.canonical(one) == one
+    assert _names.claimed(f"{name}:v1") == one
+
+
+def test_signatures_name_what_was_typed() -> None:
+    """skopeo and podman compare it as text."""
+    assert _names.claim("registry.example:443/x") == "registry.example:443/x"
+    assert _names.claim("docker.io/x") == "index.docker.io/library/x"

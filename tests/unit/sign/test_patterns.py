@@ -163,3 +163,32 @@ def test_any_text_is_the_pattern_that_re_knows_or_refused(pattern: str, text: st
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # a set that `re` will read otherwise one day is refused here
         assert ours.fullmatch(text) is (re.fullmatch(pattern, text) is not None)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "subject"),
+    [
+        ("https://github.com/acme/.*", "https://github.com/acme/x/.github/workflows/y.yml@refs/heads/main"),
+        (r"^https://github\.com/acme/api/", ""),
+        (r"https://github.com/acme/api/\.github/workflows/release\.yml@refs/tags/.*",
+         "https://github.com/acme/api/.github/workflows/release.yml@refs/tags/v1"),
+        (".*github.com/acme/.*", "https://github.com/acme/x"),
+        (".*\\.github\\.com.*", "https://x.github.com/y"),
+        ("^https://github.com/acme/.*$", "https://github.com/acme/x"),
+        ("^https://github.com/acme/api/.+@refs/heads/main$", "https://github.com/acme/api/x@refs/heads/main"),
+        ("https://github.com/acme/.+/.github/workflows/.+", "https://github.com/acme/a/.github/workflows/b"),
+        ("@example.com$", ""),
+        (r".*@example\.com$", "me@example.com"),
+        (r"^https://github\.com/.+/.+/\.github/workflows/.+@refs/(heads/main|tags/v\d+\.\d+\.\d+)$",
+         "https://github.com/a/b/.github/workflows/c.yml@refs/tags/v1.22.3"),
+        (r"https:\/\/gitlab\.com\/acme\/.+\/\/\.gitlab-ci\.yml\@refs\/(heads|tags)\/.+",
+         "https://gitlab.com/acme/x//.gitlab-ci.yml@refs/tags/v1"),
+        ("^https://github.com/slsa-framework/slsa-github-generator/.github/workflows/"
+         "generator_container_slsa3.yml@refs/tags/v[0-9]+.[0-9]+.[0-9]+$",
+         "https://github.com/slsa-framework/slsa-github-generator/.github/workflows/"
+         "generator_container_slsa3.yml@refs/tags/v1.4.0"),
+    ],
+)  # fmt: skip
+def test_what_people_write_for_cosign_is_a_pattern_here(pattern: str, subject: str) -> None:
+    """As in the manuals of cosign, the policy-controller and Kyverno; what fits only a part there fits nothing here."""
+    assert Pattern.parse(pattern, "subject").fullmatch(subject) is bool(subject)

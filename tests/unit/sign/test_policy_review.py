@@ -187,6 +187,8 @@ def test_roots_that_end(made: Any) -> None:
         ("https://.*", "any-subject"),
         ("https://github.com/acme/.*", "loose-pattern"),
         (r"https://github\.com/acme/.*", ""),
+        (r"^https://github\.com/acme/", "part-pattern"),
+        (r"@example\.com$", "part-pattern"),
         (r"https://github\.com/acme/.+@refs/tags/v[0-9.]+", ""),
     ],
 )

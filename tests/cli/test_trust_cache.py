@@ -254,3 +254,29 @@ def test_signatures_in_a_repository_of_their_own(ready: Ready, server: Server) -
     # a registry that cannot be reached is an error, and no news about signatures
     nowhere = with_policy(cli, rule(unsigned, signatureRepository="127.0.0.1:1/signatures"))
     assert nowhere.error("load", "--dry-run", unsigned, expect=1)["kind"] == "RegistryError"
+
+
+@pytest.mark.parametrize("form", ["legacy", "bundle"])
+def test_attestations_are_kept_and_judged_like_signatures(form: str, ready: Ready) -> None:
+    """Pulled with the image in either form, asked for at every load, and true of what they say, offline."""
+    cli, name, _ = ready
+    own = f"{name.rpartition(':')[0]}-{form}:v1"
+    kind = "https://slsa.dev/provenance/v1"
+    (cli.folder / "provenance.json").write_text(json.dumps({"runDetails": {"builder": {"id": "https://ci.example/b"}}}))
+    ci = {"BPFIMG_STORE": str(cli.folder / "ci")}
+    cli("build", "-t", own, "app.o", **ci)
+    cli("sign", "--key", "k.key", own, **ci)
+    words = ("--type", "slsaprovenance1", "--predicate", "provenance.json", "--format", form)
+    cli("attest", "--key", "other.key", *words, own, **ci)
+    cli("push", own, **ci)
+
+    def asking(*authorities: str, **condition: object) -> Cli:
+        where = {"pointer": "/runDetails/builder/id", **(condition or {"equals": "https://ci.example/b"})}
+        asked = {"predicateType": kind, "requireAny": list(authorities), "conditions": [where]}
+        return with_policy(cli, rule(own, attestations=[asked]), keys={"release": "k.pub", "ci": "other.pub"})
+
+    load(asking("ci"), own, pull="missing")
+    load(asking("ci"), own)
+    load(asking("release"), own, expect=3)
+    load(asking("ci", equals="https://ci.example/another"), own, expect=3)
+    assert cli("verify", "--policy", str(cli.folder / "policy.json"), "--pull", "never", own, expect=3).stderr

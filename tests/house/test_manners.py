@@ -79,7 +79,19 @@ def test_only_run_hands_bytes_to_the_loader() -> None:
     """ADR 0004: `run` asks for the VerifiedImage; nobody goes round it to the load room's writer."""
     for path in FILES:
         name = inside(path)
-        if name.startswith(("load/", "run/")) or name == "run.py":
+        if name.startswith(("load/", "run/")):
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             assert not called(node).endswith(".writer"), f"{name}: opens a writer"
+
+
+def test_a_proof_comes_from_two_places_alone() -> None:
+    """ADR 0004 and 0035: from `verify`, and from the policy's word for local files; each has one way to the kernel."""
+    makers = {"proved": {"sign/_verify.py", "sign/_local.py"}, "VerifiedImage": {"sign/_verified.py"}}
+    users = {"sign.local_file": {"run/_local.py"}, "run.local_file": {"cli/_local.py"}}
+    found: dict[str, set[str]] = {name: set() for name in (*makers, *users)}
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if called(node) in found:
+                found[called(node)].add(inside(path))
+    assert found == {**makers, **users}

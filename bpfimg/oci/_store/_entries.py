@@ -73,7 +73,9 @@ class Entries:
         if not isinstance(entries, list):
             raise StoreError(f"{path} holds no list of manifests, expected an OCI image index")
         del document["manifests"]
-        return Entries(document, _BETWEEN.join(map(_written, entries)))
+        from bpfimg.oci._store._saved import with_tags
+
+        return Entries(document, _BETWEEN.join(map(_written, with_tags(entries))))
 
     @property
     def raw(self) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
+from itertools import chain
 
 from bpfimg.errors import DigestMismatch, NotFound, StoreError, UsageError
 from bpfimg.oci._about import is_cosign_tag, referrers_among
@@ -109,7 +110,12 @@ class Layout:
     def referrers(self, digest: Digest) -> tuple[Descriptor, ...]:
         # a layout that is handed round has no repository of its own: there, all count
         ours = None if self.short_names else str(self.repository)
-        return referrers_among(digest, self.entries().unnamed(digest, ours), self.document, self.limits.referrers)
+        found = self.entries().unnamed(digest, ours)
+        if self.short_names:
+            from bpfimg.oci._store._saved import unlisted
+
+            found = chain(found, unlisted(self.path, self.entries(), digest, self.read))
+        return referrers_among(digest, found, self.document, self.limits.referrers)
 
     def exists(self, descriptor: Descriptor) -> bool:
         """Says whether the content is there, whole. It is about to be used then: what prunes the store spares it."""

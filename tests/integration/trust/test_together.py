@@ -218,3 +218,19 @@ def test_a_junk_bundle_hides_nothing_from_us(place: Registry, ours: Bpfimg, cosi
     craft.put_bundle(place, found, junk)
     assert [each["format"] for each in signers(ours.verify(made))] == ["legacy"]
     assert not cosign3.verify(Signed(name, BUNDLE, stack.folder, DONE)).good
+
+
+def test_a_saved_layout_of_cosign_is_verified(
+    place: Registry, ours: Bpfimg, cosign2: Cosign2, cosign3: Cosign3, tmp_path: Path
+) -> None:
+    """cosign writes no name into it: the name says for which repository the signatures must be."""
+    name = named(place, image("saved").push(place, "v1"))
+    for form in (SIG, BUNDLE2):
+        said = cosign3.sign(form, name)
+        assert said.good, said.err
+    who = ["--certificate-identity", IDENTITY, "--certificate-oidc-issuer", ours.stack.issuer]
+    for cosign, formats in ((cosign2, ["legacy"]), (cosign3, ["legacy", "bundle"])):
+        folder = tmp_path / f"saved-{len(formats)}"
+        cosign.peer.do("save", "--dir", str(folder), name)
+        words = [*who, "--trusted-root", str(ours.stack.trusted_root), "-o", "json", f"oci:{folder}:{name}"]
+        assert [each["format"] for each in signers(ours.run("verify", *words))] == formats

@@ -66,7 +66,7 @@ class Keyless:
     @property
     def identity(self) -> Identity:
         """Who signs, by the certificate; gets one where there is none yet. Raises `ServiceError`."""
-        return self._certificate().identity
+        return _certificate(self._signer()[1].chain[0]).identity
 
     def bundle(self, statement: bytes) -> tuple[bytes, Candidate]:
         from sigstore.dsse import Statement
@@ -81,7 +81,7 @@ class Keyless:
             raise ServiceError(f"the bundle that was made cannot be read: {quoted(error)}") from error
         holder = Descriptor.of(data, MEDIA_TYPE)
         made = Candidate("bundle", holder, _NEW, pae(statement), payload, signature, (), material=material)
-        self._prove(made, statement)
+        self._prove(made, statement, authority)
         return data, replace(made, material=replace(material, chain=authority.chain[1:]))
 
     def legacy(self, payload: bytes) -> Mapping[str, str]:
@@ -97,12 +97,14 @@ class Keyless:
         material = replace(material, chain=authority.chain[1:], entries=entries, timestamps=stamps)
         holder = Descriptor.of(payload, _write.CONFIG_TYPE)
         made = Candidate("legacy", holder, _NEW, payload, payload, signature, (), material=material)
-        self._prove(made, payload)
+        self._prove(made, payload, authority)
         return _write.layer_annotations(signature, material)
 
     def attachment(self, bundled: Candidate, kind: str) -> tuple[bytes, Mapping[str, str]]:
         blob = _write.envelope(bundled.payload, bundled.signature)
-        return blob, _write.attachment_annotations(kind, self.services.attached(bundled, blob, self._certificate()))
+        return blob, _write.attachment_annotations(
+            kind, self.services.attached(bundled, blob, _certificate(bundled.material.certificate))
+        )
 
     def made(self, candidate: Candidate) -> bool:
         if not candidate.keyless:
@@ -129,21 +131,12 @@ class Keyless:
     def notice(self) -> str:
         return ""
 
-    def _prove(self, made: Candidate, wanted: bytes) -> None:
+    def _prove(self, made: Candidate, wanted: bytes, authority: Authority) -> None:
         """Raises `ServiceError` unless what was made is what was asked for, and would be believed."""
-        certificate = self._certificate()
+        certificate = _certificate(authority.chain[0])
         if made.payload != wanted or made.material.certificate != certificate.der or not _signed(made, certificate):
             raise ServiceError("the signature that was made is not over what was to be signed")
         self.services.prove(made, certificate)
-
-    def _certificate(self) -> Certificate:
-        _, authority = self._signer()
-        try:
-            return Certificate.parse(authority.chain[0])
-        except Junk as junk:
-            raise ServiceError(
-                f"the certificate authority gave a certificate that nobody would believe: {junk}"
-            ) from junk
 
     def _signer(self) -> tuple[SigstoreSigner, Authority]:
         if self._held is None or self._held[1].expires - time.time() < _SPARE:
@@ -172,6 +165,14 @@ class Keyless:
                 return signer
 
         return _translated(begin), authority
+
+
+def _certificate(der: bytes) -> Certificate:
+    try:
+        return Certificate.parse(der)
+    except Junk as junk:
+        text = f"the certificate authority gave a certificate that nobody would believe: {junk}"
+        raise ServiceError(text) from junk
 
 
 def _signed(candidate: Candidate, certificate: Certificate) -> bool:

@@ -7,9 +7,13 @@ import hashlib
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bpfimg import sign
 from bpfimg.errors import UsageError
@@ -17,6 +21,7 @@ from bpfimg.oci import Index, Layout, Manifest, Memory, Reference, Repository, p
 from bpfimg.sign import Policy, signers, verify
 from bpfimg.sign._policy._rules import IdentityPattern
 from tests.support.sigstack import SUBJECT, sigstack
+from tests.support.sigstack._authority import pem
 from tests.support.targets import image
 
 if TYPE_CHECKING:
@@ -59,7 +64,13 @@ def services(stack: Stack, connections: places.Connections) -> Callable[..., sig
 
 
 def a_key(kind: str = "ecdsa-p256") -> sign.PrivateKey:
-    return sign.PrivateKey.load(sign.signers.generate_key(b"", kind)[0], b"")
+    """A new key, not through a file: opening one with a password takes a third of a second."""
+    made: Any = {
+        "ecdsa-p256": lambda: ec.generate_private_key(ec.SECP256R1()),
+        "ecdsa-p384": lambda: ec.generate_private_key(ec.SECP384R1()),
+        "ed25519": ed25519.Ed25519PrivateKey.generate,
+    }[kind]()
+    return sign.PrivateKey.load(made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), b"")
 
 
 def place() -> Memory:
@@ -178,6 +189,29 @@ def test_one_certificate_signs_an_index_and_all_in_it(stack: Stack, services: Ca
     assert posts(stack) == {"fulcio": 1, "rekor1": 12, "rekor2": 0, "tsa": 12}
     for found in (top.descriptor, *(each.descriptor for each in made)):
         assert len(believed(target, found, by_identity(stack))) == 2
+
+
+def test_a_certificate_that_is_about_to_expire_is_replaced(
+    stack: Stack, services: Callable[..., signers.Services]
+) -> None:
+    """An index may take longer than a certificate lives."""
+
+    def short_lived(request: Any, answer: Any) -> Any:
+        asked = x509.load_pem_x509_csr(base64.b64decode(request.json()["certificateSigningRequest"]))
+        issued = stack.world.authority.issue(asked.public_key(), SUBJECT, stack.issuer, at=time.time(), minutes=0.4)
+        chain = [pem(each).decode() for each in (issued.leaf, *issued.chain)]
+        document = {"signedCertificateEmbeddedSct": {"chain": {"certificates": chain}}}
+        return replace(answer, body=json.dumps(document).encode())
+
+    stack.services["fulcio"].change = short_lived
+    try:
+        target = place()
+        found = image("one").push(target, "v1")
+        sign.image(target, found, signers.Keyless(services(1), stack.token()))
+        assert posts(stack)["fulcio"] > 1
+        assert len(believed(target, found, by_identity(stack))) == 2
+    finally:
+        stack.services["fulcio"].change = None
 
 
 def test_the_same_identity_adds_nothing_and_another_one_does(

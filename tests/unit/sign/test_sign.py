@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
+import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -31,6 +34,8 @@ from tests.unit.sign.craft import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[3]
 
 
 def legacy_of(target: Memory, digest: Digest) -> Manifest:
@@ -292,3 +297,23 @@ def test_a_longer_digest_takes_a_bundle_only() -> None:
         sign.image(target, wide, key())
     sign.image(target, wide, key(), formats=["bundle"])
     assert verify(target, reference(), wide, trusting())
+
+
+def test_signing_with_a_key_imports_nothing_of_services() -> None:
+    """Nor what parses certificates: who has a key needs none of it."""
+    probe = """
+import sys
+from bpfimg import sign
+from bpfimg.oci import Memory, Repository
+from tests.support.targets import image
+from tests.unit.sign.craft import key
+target = Memory(Repository.parse("registry.example/app"))
+known = set(sys.modules)  # the test's own are in
+sign.image(target, image("one").push(target, "v1"), key())
+sign.attest(target, image("one").descriptor, key(), predicate_type="custom", predicate=b"{}")
+print(*sorted(set(sys.modules) - known))
+"""
+    done = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True)
+    heavy = ("cryptography.x509", "rfc3161_client", "sigstore", "requests", "urllib3", "bpfimg.sign._services.")
+    assert [name for name in done.stdout.split() if name.startswith(heavy)] == []
+    assert "bpfimg.sign._attest" in done.stdout

@@ -42,7 +42,7 @@ def moved(
     NotFound for a single image that is not for the platforms that are asked for.
     """
     from bpfimg.cli._limits import limits
-    from bpfimg.cli._parser import note
+    from bpfimg.cli._parser import note, warn
     from bpfimg.oci import Index, copy, parse_document, places
 
     descriptor, platforms = found.descriptor, what.platforms
@@ -70,6 +70,7 @@ def moved(
             progress=progress,
             at_once=at_once,
             together=options.open.together,
+            warn=warn,
         )
     except RegistryError as error:
         if platforms and descriptor.is_index and error.code in _NOT_WHOLE:

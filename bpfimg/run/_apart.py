@@ -47,7 +47,7 @@ def bring(
     if pull == "missing" and any(_is_there(apart.store, digest, limits) for digest in digests):
         return
     try:
-        places.stores.gather(apart.registry(), digests, apart.store, limits=limits, progress=progress)
+        places.stores.gather(apart.registry(), digests, apart.store, limits=limits, progress=progress, warn=warn)
     except RegistryError as error:
         if pull != "newer" or isinstance(error, NotFound):
             raise

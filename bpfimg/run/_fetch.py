@@ -98,7 +98,7 @@ def _fetched(
         from bpfimg.oci import copy
 
         tag = None if reference.digest else reference.tag  # a digest says which: it moves no tag that others go by
-        return copy(remote, top, store, tag, platform=wanted, limits=bounds, progress=progress)
+        return copy(remote, top, store, tag, platform=wanted, limits=bounds, progress=progress, lenient=True, warn=warn)
     except RegistryError as error:
         if pull != "newer" or held is None or isinstance(error, NotFound):
             raise

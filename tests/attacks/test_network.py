@@ -134,10 +134,6 @@ def _verified(reference: Reference, policy: Path) -> VerifiedImage:
         return verify(place, reference, found, Policy.load(str(policy), system=False))
 
 
-def _passed_over(kind: str, ask: str, fault: str) -> bool:
-    return fault == "404" and kind != "legacy" and ask in ("the referrer", "the signature")
-
-
 NOTHING_THERE = {
     "the tag": ("404",),
     "the fallback": ("404",),
@@ -168,10 +164,8 @@ def test_an_error_is_not_unsigned(
     record_property("network", "allowed")
 
 
-_SILENT = pytest.mark.xfail(reason="what a registry lists and does not have is passed over in silence", strict=True)
-_HUGE = pytest.mark.xfail(reason="what is said to be too large takes the image away", strict=True)
 COMMANDS = [
-    pytest.param(case, id="-".join(case).replace(" ", "-"), marks=[_SILENT] if _passed_over(*case) else [])
+    pytest.param(case, id="-".join(case).replace(" ", "-"))
     for case in CASES
     if case[2] in ("403", "404", "418", "flipped-for-ever", "redirect-nowhere", "gzip-unsaid")
 ]
@@ -233,7 +227,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("kind", ["legacy", "bundle"])
-@pytest.mark.parametrize("bad", [pytest.param(bad, marks=[_HUGE] if bad == "said huge" else []) for bad in BAD])
+@pytest.mark.parametrize("bad", BAD)
 def test_one_bad_referrer_takes_nothing_away(bad: str, kind: str, fake: FakeRegistry, cli: Cli) -> None:
     goods = (_legacy if kind == "legacy" else _referring)(fake.host)
     goods.add(BAD[bad]())

@@ -13,7 +13,7 @@ from bpfimg.oci._limits import DEFAULT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from bpfimg.oci._copying._progress import Progress
     from bpfimg.oci._digest import Digest
@@ -29,16 +29,18 @@ def gather(
     limits: Limits = DEFAULT,
     progress: Progress | None = None,
     at_once: int = 8,
+    warn: Callable[[str], None] = lambda sentence: None,
 ) -> int:
     """Copies signatures and other artifacts about images, and not the images; returns how many were found.
 
-    They come in both forms, as with `copy`, and those that the target has already stay. Raises what the places raise,
-    and ImageError for what exceeds `limits`: nothing found is a finding, an error is none.
+    They come in both forms, as with `copy`, and those that the target has already stay. What is listed and cannot be
+    had, or is beyond `limits`, is passed over, and `warn` hears of it. Raises what the places raise: nothing found is a
+    finding, an error is none.
     """
     with Crew(min(at_once, max(source.at_once, target.at_once))) as crew:
         writers = crew if target.at_once > 1 else Crew(1)
         ends = Ends(Ahead(source, crew), target, writers, limits, progress or Unwatched(), Together())
-        evidence = Evidence(ends, Trees(ends, ()), Mover(ends))
+        evidence = Evidence(ends, Trees(ends, ()), Mover(ends), warn=warn, lenient=True)
         evidence.look_soon(digests)
         found = evidence.about(digests)
         if found:

@@ -18,7 +18,7 @@ from bpfimg.oci._limits import DEFAULT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from bpfimg.oci._copying._progress import Progress
     from bpfimg.oci._digest import Digest
@@ -38,6 +38,8 @@ def copy(
     progress: Progress | None = None,
     at_once: int = 8,
     together: Together | None = None,
+    lenient: bool = False,
+    warn: Callable[[str], None] = lambda sentence: None,
 ) -> Descriptor:
     """Copies the image that `selector` names, names it `tag` (None: not at all), and returns its descriptor.
 
@@ -45,7 +47,8 @@ def copy(
     Of an index every child goes along, with `platform` only those for it; the index document itself stays as it
     is, so digests do not change. With `referrers`, signatures and other artifacts about the image and its children
     go along, in both forms: manifests with a `subject`, and cosign's `.sig` and `.att` tags. Signatures that the
-    target has already stay.
+    target has already stay. `warn` hears of each that is listed and cannot be had; with `lenient` those beyond `limits`
+    are passed over, too: for whom the image matters more than what anybody may have listed beside it.
 
     Blobs over 4 MiB are streamed. At most `at_once` requests are under way at a time, fewer where a place says that
     more are not worth it. Copies that go on side by side, to one registry, share a `Together`. Raises what the places
@@ -56,7 +59,7 @@ def copy(
         writers = crew if target.at_once > 1 else Crew(1)
         ends = Ends(Ahead(source, crew), target, writers, limits, progress or Unwatched(), together or Together())
         trees, mover = Trees(ends, platforms), Mover(ends)
-        evidence = Evidence(ends, trees, mover)
+        evidence = Evidence(ends, trees, mover, warn=warn, lenient=lenient)
         top = selector if isinstance(selector, Descriptor) else source.resolve(selector)
         if referrers:
             evidence.look_soon([top.digest])

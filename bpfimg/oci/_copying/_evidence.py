@@ -11,7 +11,7 @@ from bpfimg.oci._model import Manifest, parse_document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from bpfimg.oci._copying._ends import Ends
     from bpfimg.oci._copying._move import Mover
@@ -39,13 +39,17 @@ class _Piece:
 class Evidence:
     """Finds and brings what the source knows about parts of one copy."""
 
-    def __init__(self, ends: Ends, trees: Trees, mover: Mover) -> None:
+    def __init__(
+        self, ends: Ends, trees: Trees, mover: Mover, *, warn: Callable[[str], None], lenient: bool = False
+    ) -> None:
         self._source = ends.source
         self._target = ends.target
         self._writers = ends.writers
         self._limits = ends.limits
         self._trees = trees
         self._mover = mover
+        self._warn = warn
+        self._lenient = lenient
         self._count = 0
         self._brought: set[Digest] = set()
 
@@ -70,7 +74,8 @@ class Evidence:
     def bring(self, found: Sequence[Found]) -> None:
         """Copies evidence, and what there is about that, as deep as the limits say; signatures are not signed.
 
-        Junk is passed over: anybody who may push can list it beside the real ones.
+        What cannot be read is passed over, and said: anybody who may push can list junk beside the real ones. So is,
+        where the copy is lenient, what is beyond its limits.
         """
         for deeper in reversed(range(self._limits.nesting)):
             new = [each for each in found if each.tag is not None or each.descriptor.digest not in self._brought]
@@ -96,22 +101,46 @@ class Evidence:
             return None if there else _Piece(found, tree)
         try:
             return _Piece(found, self._trees.read(found.descriptor, about=found.subject))
-        except TooMuch:
-            raise
-        except (NotFound, ImageError):
-            return None
+        except TooMuch as error:
+            if not self._lenient:
+                raise
+            self._pass_over(found, error)
+        except (NotFound, ImageError) as error:
+            self._pass_over(found, error)
+        return None
+
+    def _pass_over(self, found: Found, error: Exception) -> None:
+        listed = found.descriptor.digest
+        self._warn(f"{listed}, listed as a referrer of {found.subject}, was passed over: {error}")
 
     def _whole(self, pieces: Sequence[_Piece]) -> list[_Piece]:
         """Moves the content and returns the pieces of which there is all. What came of others, nothing will name."""
+        pieces = self._affordable(pieces)
         failed = self._mover.move(blob for piece in pieces for blob in piece.tree.blobs)
         whole = []
         for piece in pieces:
             errors = [failed[blob.digest] for blob in piece.tree.blobs if blob.digest in failed]
             if errors and piece.found.tag is not None:
                 raise errors[0]
-            if not errors:
+            if errors:
+                self._pass_over(piece.found, errors[0])
+            else:
                 whole.append(piece)
         return whole
+
+    def _affordable(self, pieces: Sequence[_Piece]) -> Sequence[_Piece]:
+        """Of a lenient copy, the pieces that its limit still has room for; signatures are small, and come first."""
+        if not self._lenient:
+            return pieces
+        left, room = set(), self._mover.room
+        for piece in sorted(pieces, key=lambda piece: sum(blob.size for blob in piece.tree.blobs)):
+            size = sum(blob.size for blob in piece.tree.blobs)
+            if size > room and piece.found.tag is None:
+                left.add(piece.found.descriptor.digest)
+                self._pass_over(piece.found, ImageError(f"it says that it has {size} bytes, there is room for {room}"))
+            else:
+                room -= size
+        return [piece for piece in pieces if piece.found.descriptor.digest not in left]
 
     def _push(self, pieces: Sequence[_Piece]) -> None:
         """Pushes several at a time, those about one subject one after the other: they may share a list."""

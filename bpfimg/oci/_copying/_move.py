@@ -58,6 +58,11 @@ class Mover:
         self._known -= found.keys()
         return found
 
+    @property
+    def room(self) -> int:
+        """How many bytes this copy may still move."""
+        return max(0, self._limits.copy - self._bytes)
+
     def _there(self, blob: Descriptor) -> bool:
         if self._together and self._together.knows(self._target.repository, blob):
             self._progress.done(blob, "there")

@@ -75,8 +75,12 @@ class Trees:
 
         With `about`, ImageError when the subject of `top` is something else: before its parts are read or counted.
         """
-        grown = _Grown()
-        self._add(top, 0, grown, about)
+        grown, before = _Grown(), (self._parts, self._bytes)
+        try:
+            self._add(top, 0, grown, about)
+        except TooMuch:
+            self._parts, self._bytes = before  # whoever goes on without it has what it took
+            raise
         return grown.tree()
 
     def _add(self, descriptor: Descriptor, depth: int, grown: _Grown, about: Digest | None = None) -> int:

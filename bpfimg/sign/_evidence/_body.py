@@ -67,7 +67,7 @@ def _dsse(spec: object, signed: Signed) -> None:
     found = fields(spec, "the log entry's spec", ("envelopeHash", "payloadHash", "signatures"))
     _hash(
         found["envelopeHash"], "the log entry's envelopeHash"
-    )  # of JSON as it was uploaded, which nobody has any more
+    )  # of the JSON as it was sent; payload and signature say more
     _hashed(found["payloadHash"], signed.payload, "payload")
     signature = fields(_only(found["signatures"]), "the log entry's signature", ("signature", "verifier"))
     _same_signature(signature["signature"], signed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from bpfimg._value import replace
 from bpfimg.cli._key_source import KEY_HELP, add_password_file, signing_key
 from bpfimg.errors import UsageError
 
@@ -96,9 +97,12 @@ def _config(arguments: argparse.Namespace) -> signers.TrustConfig | None:
 
 def _services(config: signers.TrustConfig, options: Options) -> signers.Services:
     from bpfimg.cli._access import registry_options
+    from bpfimg.cli._limits import limits
     from bpfimg.sign import signers
 
-    return signers.Services(config, options.open.connections(lambda: registry_options(options)))
+    # the same as those to registries, whoever of them opens them first
+    shared = options.open.connections(lambda: replace(registry_options(options), limits=limits(options)))
+    return signers.Services(config, shared)
 
 
 def _given(source: str | None) -> str:

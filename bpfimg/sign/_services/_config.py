@@ -76,7 +76,7 @@ class TrustConfig:
 
     def document(self) -> bytes:
         """Returns both halves as one client trust configuration, as sigstore-python reads it."""
-        signing = compact(self.signing)
+        signing = compact({name: value for name, value in self.signing.items() if value})
         return b'{"mediaType":"%b","trustedRoot":%b,"signingConfig":%b}' % (_BOTH.encode(), self.root.raw, signing)
 
     @property
@@ -127,7 +127,7 @@ def _select(
 
 
 def _counted(there: tuple[Service, ...], rule: object, name: str, what: str) -> tuple[Service, ...]:
-    if rule is None:
+    if rule is None or (rule == {} and not there):  # cosign writes the latter where there is nothing to select from
         return there
     selector = fields(rule, what, ("selector",), ("count",))
     word, count = selector["selector"], selector.get("count", 1)

@@ -117,6 +117,16 @@ def test_of_each_operator_the_newest_then_as_the_selector_says(
     assert logs(listed, config) == chosen
 
 
+def test_cosign_writes_an_empty_selector_for_services_that_there_are_none_of() -> None:
+    from sigstore.models import ClientTrustConfig
+
+    content = document(1)
+    content["signingConfig"] |= {"tsaUrls": [], "tsaConfig": {}}
+    found = parsed(content)
+    assert found.clocks == ()
+    assert ClientTrustConfig.from_json(found.document().decode()).trusted_root
+
+
 @pytest.mark.parametrize(
     ("config", "reason"),
     [

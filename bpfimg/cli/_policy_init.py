@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
         return 0
     for place, text in made.notes:
         warn(f"{place}: {text}")
-    print(policy.digest if options.quiet else path)
+    print(policy.digest if options.quiet else (arguments.file or path))
     return 0
 
 

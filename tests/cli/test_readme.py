@@ -104,7 +104,7 @@ def test_the_python_in_it_runs(reader: Reader) -> None:
         program = program.replace(there, here)
     (reader.folder / "program.py").write_text(program)
     printed = reader.types("python program.py")
-    assert printed.startswith("xdp_counter eth1 ('release sha256:"), printed
+    assert printed.startswith("xdp_counter eth1 ['release sha256:"), printed
     assert reader.types("bpfimg unload xdp_counter").endswith("(xdp_counter)\n")
 
 

@@ -7,8 +7,8 @@ from bpfimg.errors import quoted
 from bpfimg.sign._candidate import Candidate
 from bpfimg.sign._collect import Other
 from bpfimg.sign._formats._envelope import STATEMENT_LIMIT
-from bpfimg.sign._signer import signers
 from bpfimg.sign._strict import Junk, document
+from bpfimg.sign._whose import signers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bpfimg.sign._believed import Believed
     from bpfimg.sign._collect import Finding
     from bpfimg.sign._policy._rules import Attested
-    from bpfimg.sign._signer import Question
+    from bpfimg.sign._whose import Question
 
 
 @value(frozen=True, slots=True)

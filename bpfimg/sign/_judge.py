@@ -6,8 +6,8 @@ from bpfimg._value import value
 from bpfimg.sign._candidate import Candidate
 from bpfimg.sign._collect import Other
 from bpfimg.sign._policy._independent import independent as matched
-from bpfimg.sign._signer import signers
 from bpfimg.sign._strict import Junk
+from bpfimg.sign._whose import signers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bpfimg.errors import Error
     from bpfimg.sign._believed import Believed
     from bpfimg.sign._collect import Finding
-    from bpfimg.sign._signer import Question
+    from bpfimg.sign._whose import Question
 
 
 @value(frozen=True, slots=True, eq=False)

@@ -10,8 +10,8 @@ from bpfimg.sign._judge import weigh
 from bpfimg.sign._policy._names import canonical
 from bpfimg.sign._policy._rules import ALLOW_UNSIGNED, DENY
 from bpfimg.sign._refused import refuse, refuse_attestations, refuse_by_rule
-from bpfimg.sign._signer import Question
 from bpfimg.sign._verified import VerifiedImage, proved
+from bpfimg.sign._whose import Question
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from bpfimg.sign._judge import Verdict, independent, weigh
 from bpfimg.sign._material import LogEntry, Material
 from bpfimg.sign._policy._names import Scope
 from bpfimg.sign._policy._rules import Authority, Rule
-from bpfimg.sign._signer import Question
 from bpfimg.sign._strict import Junk
+from bpfimg.sign._whose import Question
 from tests.unit.sign.craft import REPOSITORY, key
 
 EVIDENCE = {"tlog": {"entries": (LogEntry(b"log", 1, 1, b"{}"),)}, "timestamp": {"timestamps": (b"stamp",)}}

@@ -54,6 +54,7 @@ def prepared(arguments: argparse.Namespace, options: Options) -> Callable[[], si
 
     Keys and files are read at once. Raises `UsageError`, `KeyFileError`.
     """
+    from bpfimg.cli._parser import tell
     from bpfimg.sign import signers
 
     config = _config(arguments)
@@ -62,8 +63,16 @@ def prepared(arguments: argparse.Namespace, options: Options) -> Callable[[], si
             if given:
                 raise UsageError(f"--key and {word} are both given, expected one of them: a key needs no identity")
         key = signing_key(arguments.key, arguments.password_file)
-        services = _services(config, options) if config is not None else None
-        return lambda: signers.KeySigner(key, services)
+        if config is None:
+            return lambda: signers.KeySigner(key, None)
+        services = _services(config, options)
+
+        def with_services() -> signers.Signer:
+            if config.public:
+                tell(options, f"signing with {config.origin}, where everybody can read digest and public key for good")
+            return signers.KeySigner(key, services)
+
+        return with_services
     if arguments.password_file is not None:
         raise UsageError("--password-file is given without --key, expected the key that it opens")
     chosen = config or signers.public_good(_now())
@@ -134,15 +143,23 @@ def _login(config: signers.TrustConfig, *, browser: bool) -> str:
             "there is no identity to sign with: this is no CI job that gives one, and nobody is here to log in",
             hint="sign with --key KEY, or with --identity-token FILE",
         )
+    if config.public:  # for who asks for silence, too: a person is there, and logging in is what agrees to it
+        sys.stderr.write(
+            "bpfimg: the name that you log in with (an e-mail address) will stand in a public log for good\n"
+        )
     return signers.browser_token(config, browser=screen)
 
 
 def _tell(options: Options, signer: signers.Keyless, config: signers.TrustConfig) -> None:
+    """Says who is about to sign before the certificate authority is asked: it publishes what it certifies."""
     from bpfimg.cli._parser import tell
 
-    who = signer.identity
+    who, issuer = signer.expected
     where = ", where everybody can read that name for good" if config.public else ""
-    tell(options, f"signing as {who.subject} (by {who.issuer}) with {config.origin}{where}")
+    tell(options, f"signing as {who} (by {issuer}) with {config.origin}{where}")
+    subject = signer.identity.subject
+    if subject != who:  # a workflow's file, where the token says a repository
+        tell(options, f"the certificate names {subject}")
 
 
 def _read(path: str, option: str, limit: int = _FILE) -> bytes:

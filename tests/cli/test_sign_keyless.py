@@ -229,6 +229,46 @@ def test_the_public_log_is_named(built: Cli, stack: Stack) -> None:
     assert said["message"] == "the identity token cannot be used: it is no JSON web token"
 
 
+#: a proxy that is none: nothing of what a test asks of Sigstore's own services leaves this machine, not even a name
+NOWHERE = {"https_proxy": "http://127.0.0.1:1", "HTTPS_PROXY": "http://127.0.0.1:1", "no_proxy": "", "NO_PROXY": ""}
+
+
+def test_who_is_named_in_public_is_said_before_anybody_is_asked(built: Cli, stack: Stack) -> None:
+    """A certificate authority publishes what it certifies: afterwards is too late."""
+    done = built("sign", NAME, expect=1, SIGSTORE_ID_TOKEN=stack.token(), **NOWHERE)
+    said, error = done.stderr.splitlines()[:2]
+    assert said == (
+        f"bpfimg: signing as {SUBJECT} (by {stack.issuer}) with sigstore-public-good, "
+        "where everybody can read that name for good"
+    )
+    assert error.startswith("bpfimg: error: cannot get a signing certificate: ")
+
+
+def test_a_person_is_told_before_the_browser_opens(built: Cli, stack: Stack) -> None:
+    """Also with -q: whoever logs in agrees to it."""
+    done = built("sign", "-q", NAME, expect=1, BROWSER="/bin/true", **NOWHERE)
+    said, error = done.stderr.splitlines()[:2]
+    assert said == "bpfimg: the name that you log in with (an e-mail address) will stand in a public log for good"
+    assert error.startswith("bpfimg: error: cannot log in at 'https://oauth2.sigstore.dev/auth': ")
+
+
+def test_what_the_certificate_names_is_said_where_it_is_another_word(built: Cli, stack: Stack) -> None:
+    workflow = "acme/bpf/.github/workflows/release.yml@refs/tags/v2"
+    stack.provider.claims = {
+        "sub": "repo:acme/bpf:ref:refs/tags/v2",
+        "job_workflow_ref": workflow,
+        "repository": "acme/bpf",
+        "ref": "refs/tags/v2",
+        "event_name": "push",
+        "runner_environment": "github-hosted",
+    }
+    first, second = built("sign", "--trust-config", str(stack.trust_config), NAME, **stack.github).stderr.splitlines()[
+        :2
+    ]
+    assert first.startswith("bpfimg: signing as repo:acme/bpf:ref:refs/tags/v2 (by ")
+    assert second == f"bpfimg: the certificate names https://github.com/{workflow}"
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [

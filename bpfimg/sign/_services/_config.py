@@ -24,6 +24,7 @@ _LIMIT = 4 * 1024 * 1024
 _MOST = 64
 _URLS = ("caUrls", "oidcUrls", "rekorTlogUrls", "tsaUrls")
 _ONE, _LOGS = (1,), (1, 2)
+_PUBLIC = (".sigstore.dev", ".sigstage.dev")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,7 @@ class TrustConfig:
     """The services to sign with, already chosen, and the trusted root that what they make is checked against.
 
     `authority` gives certificates, `provider` identities (None: there is none); `logs` and `clocks` (timestamp
-    authorities) are all asked. `origin` says to people where this comes from; `public`, that everybody can read what
-    the logs hold.
+    authorities) are all asked. `origin` says to people where this comes from.
     """
 
     origin: str
@@ -50,7 +50,6 @@ class TrustConfig:
     provider: Service | None
     logs: tuple[Service, ...]
     clocks: tuple[Service, ...]
-    public: bool = False
     signing: Mapping[str, object] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -80,6 +79,13 @@ class TrustConfig:
         return b'{"mediaType":"%b","trustedRoot":%b,"signingConfig":%b}' % (_BOTH.encode(), self.root.raw, signing)
 
     @property
+    def public(self) -> bool:
+        """Whether everybody can read what is signed here, and by whom: Sigstore's own services, whatever file names
+        them. The certificate authority is enough: it publishes each certificate."""
+        asked = (*(() if self.authority is None else (self.authority,)), *self.logs)
+        return any(_host(service.url).endswith(_PUBLIC) for service in asked)
+
+    @property
     def timeless(self) -> bool:
         """Whether none of these services says when something was signed, so that no certificate could be believed."""
         return not self.clocks and not any(log.version == 1 for log in self.logs)
@@ -103,6 +109,12 @@ def _chosen(value: object, root: bytes, origin: str, root_origin: str, now: floa
         clocks=_select(found, "tsaUrls", _ONE, "tsaConfig", now),
         signing=found,
     )
+
+
+def _host(url: str) -> str:
+    from urllib.parse import urlsplit
+
+    return (urlsplit(url).hostname or "").rstrip(".")
 
 
 def _is(found: Mapping[str, object], wanted: str) -> None:

@@ -44,6 +44,17 @@ def read_token(text: str) -> IdentityToken:
         raise UsageError(f"the identity token cannot be used: {reason}") from None  # the cause may quote the token
 
 
+def named(token: IdentityToken) -> tuple[str, str]:
+    """Returns whom a certificate for the token will most likely name, and the issuer. Asks nobody.
+
+    Which claim it is, is for the certificate authority to say: of people it takes the address where there is one.
+    """
+    import jwt
+
+    address = jwt.decode(str(token), options={"verify_signature": False}).get("email")
+    return address if isinstance(address, str) and address else token.identity, token.issuer
+
+
 def ambient_token() -> str | None:
     """Returns the token of the CI job or cloud machine that this runs in (GitHub, GitLab, Google Cloud, Buildkite,
     CircleCI), None where it runs in none of them; `ServiceError` when one of them does not give it."""

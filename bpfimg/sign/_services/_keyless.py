@@ -17,7 +17,7 @@ from bpfimg.sign._formats import _write
 from bpfimg.sign._formats._beside import in_bundle
 from bpfimg.sign._formats._bundle import ATTESTATION_LIMIT, MEDIA_TYPE
 from bpfimg.sign._formats._envelope import opened, pae
-from bpfimg.sign._services._identity import read_token
+from bpfimg.sign._services._identity import named, read_token
 from bpfimg.sign._strict import Junk, base64, document, fields
 
 TYPE_CHECKING = False
@@ -62,6 +62,11 @@ class Keyless:
         self.services = services
         self._token: IdentityToken = read_token(token)
         self._held: tuple[SigstoreSigner, Authority] | None = None
+
+    @property
+    def expected(self) -> tuple[str, str]:
+        """Who is about to sign, and by which issuer, as the token says: asks nobody, so nothing is public yet."""
+        return named(self._token)
 
     @property
     def identity(self) -> Identity:

@@ -6,7 +6,6 @@ As fresh as the package. TUF would be fresher, at the price of a network that de
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 
 from bpfimg.errors import UsageError
 from bpfimg.sign._services._config import TrustConfig
@@ -28,7 +27,7 @@ def public_good(now: float) -> TrustConfig:
             )
         except OSError:
             continue
-        return replace(TrustConfig.of(signing, root, _ORIGIN, _ORIGIN, now), public=True)
+        return TrustConfig.of(signing, root, _ORIGIN, _ORIGIN, now)
     raise UsageError(
         "the public Sigstore services are not known here: the package sigstore is not installed",
         hint="pip install 'bpfimg[keyless]', or name services with --trust-config, or sign with --key",

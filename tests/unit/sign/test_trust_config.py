@@ -214,3 +214,22 @@ def test_services_that_cannot_do_without_a_key(path: str, value: object, reason:
             signers.Keyless(services, "not looked at")
         assert signers.KeySigner(key(), services).lacking() == ""
     assert str(caught.value).startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("url", "public"),
+    [
+        ("https://fulcio.sigstore.dev", True),
+        ("https://fulcio.sigstage.dev/", True),
+        ("https://FULCIO.Sigstore.dev.:443/x", True),
+        ("https://fulcio.sigstore.dev.corp.example", False),
+        ("https://fulcio.corp.example/fulcio.sigstore.dev", False),
+    ],
+)
+def test_whatever_file_names_the_public_services_they_are_public(url: str, public: bool) -> None:
+    content = document()
+    content["signingConfig"]["caUrls"][0]["url"] = url
+    assert parsed(content).public is public
+    content = document()
+    content["signingConfig"]["rekorTlogUrls"][0]["url"] = url
+    assert parsed(content).public is public

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from bpfimg.cli import _help
 from bpfimg.cli._key_source import SOURCES
 from bpfimg.cli._signer import KEYLESS, add_signer, formats, prepared
@@ -14,13 +16,16 @@ if TYPE_CHECKING:
     from bpfimg.cli._options import Options
 
 EPILOG = f"""\
-The predicate is a JSON object that says something about the image: an SBOM, its provenance, a report. It is put into an
-in-toto statement about the image's digest and signed. Types, and what stands in the statement:
+The predicate is a JSON object that says something about the image: an SBOM, its provenance, a
+report. It is put into an in-toto statement about the image's digest and signed. Types, and what
+stands in the statement:
   slsaprovenance   https://slsa.dev/provenance/v0.2
   slsaprovenance1  https://slsa.dev/provenance/v1
   spdxjson         https://spdx.dev/Document
   cyclonedx        https://cyclonedx.org/bom
   vuln             https://cosign.sigstore.dev/attestation/vuln/v1
+  openvex          https://openvex.dev/ns
+  link             https://in-toto.io/Link/v1
   custom           https://cosign.sigstore.dev/attestation/v1
   compatibility    urn:bpfimg:compatibility:1, for what `bpfimg check -o json` prints
   any URI          itself
@@ -44,7 +49,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Adds the words."""
     parser.add_argument("reference", metavar="REF", help="the image")
     parser.add_argument("--type", metavar="TYPE|URI", required=True, help="what kind of statement it is")
-    parser.add_argument("--predicate", metavar="FILE", required=True, help="the statement's content, a JSON object")
+    text = "the statement's content, a JSON object; - is stdin"
+    parser.add_argument("--predicate", metavar="FILE", required=True, help=text)
     add_signer(parser)
 
 
@@ -55,6 +61,8 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     from bpfimg.cli._places import located
     from bpfimg.cli._render import print_image
 
+    if arguments.predicate == arguments.identity_token == "-":
+        raise UsageError("--predicate and --identity-token are both -, expected one of them on stdin")
     kind = sign.signers.predicate_type(arguments.type)
     predicate = _read(arguments.predicate)
     signer = prepared(arguments, options)
@@ -78,8 +86,11 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
 
 def _read(path: str) -> bytes:
     try:
-        with open(path, "rb") as file:
-            data = file.read(_LIMIT + 1)
+        if path == "-":
+            data = sys.stdin.buffer.read(_LIMIT + 1)
+        else:
+            with open(path, "rb") as file:
+                data = file.read(_LIMIT + 1)
     except OSError as error:
         raise UsageError(f"--predicate {path!r} cannot be read: {error.strerror}") from error
     except ValueError:  # a NUL in the path

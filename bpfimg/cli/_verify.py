@@ -16,9 +16,9 @@ EPILOG = f"""\
 Exit code 3 when the image is not believed; each signature that was looked at is named with the reason. What was not in
 the local store is fetched there, and the bytes that were verified are those that `run` takes from it.
 
-With --attestation the believed statements of that type are printed, one JSON document a line. TYPE is spdxjson,
-cyclonedx, slsaprovenance1, slsaprovenance, vuln, custom, compatibility, or a URI. Whoever the policy's rule names for
-the type may have signed them; where it names nobody for it, whoever may sign the image.
+With --attestation the believed statements of that type are printed, one JSON document a line. TYPE is a URI or
+one of the words that `bpfimg attest --help` explains. Whoever the policy's rule names for the type may have signed
+them; where it names nobody for it, whoever may sign the image.
 
 {_help.PULL}
 

@@ -17,6 +17,8 @@ PREDICATE_TYPES = {
     "spdxjson": "https://spdx.dev/Document",
     "cyclonedx": "https://cyclonedx.org/bom",
     "vuln": "https://cosign.sigstore.dev/attestation/vuln/v1",
+    "openvex": "https://openvex.dev/ns",
+    "link": "https://in-toto.io/Link/v1",
     "custom": "https://cosign.sigstore.dev/attestation/v1",
     "compatibility": COMPATIBILITY,
 }

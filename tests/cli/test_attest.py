@@ -100,3 +100,22 @@ def test_words_that_are_wrong(built: Cli, words: list[str], reason: str) -> None
 def test_an_endless_predicate(built: Cli) -> None:
     words = ["--key", "k.key", "--type", "custom", "--predicate", "/dev/zero"]
     assert "has more than 16777216 bytes" in built.error("attest", *words, NAME, expect=2)["message"]
+
+
+def test_a_predicate_from_stdin(built: Cli, stack: Stack) -> None:
+    built("attest", "--key", "k.key", "--type", "openvex", "--predicate", "-", NAME, stdin='{"statements": []}')
+    built("sign", "--key", "k.key", NAME)
+    done = built("verify", "-q", "--key", "k.pub", "--pull", "never", "--attestation", "https://openvex.dev/ns", NAME)
+    assert done.stdout.startswith("sha256:")
+    words = [
+        "--type",
+        "openvex",
+        "--predicate",
+        "-",
+        "--identity-token",
+        "-",
+        "--trust-config",
+        str(stack.trust_config),
+    ]
+    said = built.error("attest", *words, NAME, expect=2)
+    assert said["message"] == "--predicate and --identity-token are both -, expected one of them on stdin"

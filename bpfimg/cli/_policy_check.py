@@ -94,7 +94,7 @@ def _authority(one: policies.Authority) -> dict[str, object]:
         entry["trusted_root"] = one.root.name
     for name, time in (("not_before", one.not_before), ("not_after", one.not_after)):
         if time is not None:
-            entry[name] = sign.policies.date(time)
+            entry[name] = sign.policies.rfc3339(time)
     return entry
 
 

@@ -51,7 +51,7 @@ def _signer(believed: Believed) -> dict[str, object]:
         "issuer": believed.issuer or None,
         "format": believed.format,
         "where": believed.where,
-        "signed_at": _moment(believed.signed_at) if believed.signed_at else None,
+        "signed_at": believed.when or None,
         "logs": list(believed.logs),
         "timestamps": list(believed.stamps),
         "rule": believed.rule,
@@ -82,15 +82,9 @@ def text(found: Found, verified: VerifiedImage, attested: Sequence[Attestation])
 def _lines(title: str, signer: Believed, what: str) -> Iterator[tuple[str, str]]:
     who = f"key {signer.fingerprint}" if signer.fingerprint else f"{signer.identity} of {signer.issuer}"
     yield title, f"{signer.authority}, {who}, {signer.format} {what}"
-    if signer.signed_at:
-        yield "  when", _moment(signer.signed_at)
+    if signer.when:
+        yield "  when", signer.when
     for log in signer.logs:
         yield "  log", log
     for stamp in signer.stamps:
         yield "  timestamp", stamp
-
-
-def _moment(seconds: int) -> str:
-    import time
-
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

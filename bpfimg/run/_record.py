@@ -36,16 +36,7 @@ def _signer(believed: Believed) -> SignerRecord:
         identity=believed.identity,
         issuer=believed.issuer,
         format=believed.format,
-        signed_at=_rfc3339(believed.signed_at) if believed.signed_at else "",
+        signed_at=believed.when,
         logs=believed.logs,
         stamps=believed.stamps,
     )
-
-
-def _rfc3339(moment: int) -> str:
-    import time
-
-    try:
-        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
-    except (OverflowError, OSError, ValueError):  # no calendar has that year
-        return ""

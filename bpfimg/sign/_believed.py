@@ -36,6 +36,13 @@ class Believed:
         return min(self.times, default=0)
 
     @property
+    def when(self) -> str:
+        """The same in RFC 3339; "" when there is none."""
+        from bpfimg.sign._rfc3339 import rfc3339
+
+        return rfc3339(self.signed_at) if self.signed_at else ""
+
+    @property
     def signer(self) -> str:
         """One text for whoever it is: two signatures with the same one have one signer."""
         return self.fingerprint or f"{self.issuer} {self.identity}"

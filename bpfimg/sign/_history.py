@@ -15,7 +15,8 @@ from contextlib import ExitStack, contextmanager, suppress
 
 from bpfimg._json import compact
 from bpfimg.errors import LockTimeout, PolicyError, VerificationError
-from bpfimg.sign._mark import Mark, advanced, step_back, text_of
+from bpfimg.sign._mark import Mark, advanced, step_back
+from bpfimg.sign._rfc3339 import rfc3339
 from bpfimg.sign._strict import Junk, document, fields, string
 
 TYPE_CHECKING = False
@@ -169,7 +170,7 @@ class History:
                 "version": mark.version,
                 "time": mark.time,
                 "digest": mark.digest,
-                "accepted": text_of(int(time.time())),
+                "accepted": rfc3339(time.time()),
             },
         }
         name = f"{_DRAFT}{os.getpid()}-{os.urandom(6).hex()}"

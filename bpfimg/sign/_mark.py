@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bpfimg._value import replace, value
 from bpfimg.errors import quoted
+from bpfimg.sign._rfc3339 import rfc3339
 from bpfimg.sign._strict import Junk
 
 TYPE_CHECKING = False
@@ -43,9 +44,9 @@ def step_back(mark: Mark, highest: Mark, order: Callable[[str], object]) -> str:
         return f"{found} is older than {quoted(highest.version)}{when}" if lower else ""
     if highest.time:
         if not mark.time:
-            return f"it has no verified time, expected {text_of(highest.time)}{when}, or a later one"
+            return f"it has no verified time, expected {rfc3339(highest.time)}{when}, or a later one"
         if mark.time < highest.time:
-            return f"it was signed at {text_of(mark.time)}, before {text_of(highest.time)}{when}"
+            return f"it was signed at {rfc3339(mark.time)}, before {rfc3339(highest.time)}{when}"
     return ""
 
 
@@ -64,13 +65,3 @@ def advanced(mark: Mark, highest: Mark | None, order: Callable[[str], object]) -
 
 def _is_later(mark: Mark, highest: Mark, order: Callable[[str], object]) -> bool:
     return bool(mark.version) and order(mark.version) > order(highest.version)  # type: ignore[operator]
-
-
-def text_of(moment: int) -> str:
-    """`moment` (seconds since 1970) in RFC 3339, in UTC; its number when no calendar has it."""
-    import time
-
-    try:
-        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
-    except (OverflowError, OSError, ValueError):
-        return str(moment)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bpfimg.sign._policy._roots import chosen_root
     from bpfimg.sign._policy._rules import Authority, Root, Rule
     from bpfimg.sign._policy._start import begun, written
-    from bpfimg.sign._policy._words import date
+    from bpfimg.sign._rfc3339 import rfc3339
 
 __all__ = [
     "Advice",
@@ -29,12 +29,12 @@ __all__ = [
     "Rule",
     "begun",
     "chosen_root",
-    "date",
     "explained",
     "given_identity",
     "given_key",
     "imported",
     "review",
+    "rfc3339",
     "written",
 ]
 
@@ -49,12 +49,12 @@ __getattr__ = opened(
         "Rule": "_policy._rules",
         "begun": "_policy._start",
         "chosen_root": "_policy._roots",
-        "date": "_policy._words",
         "explained": "_policy._explain",
         "given_identity": "_given",
         "given_key": "_given",
         "imported": "_policy._containers",
         "review": "_policy._review",
+        "rfc3339": "_rfc3339",
         "written": "_policy._start",
     },
 )

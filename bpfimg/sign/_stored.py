@@ -14,6 +14,7 @@ from bpfimg.sign._candidate import Candidate
 from bpfimg.sign._collect import MOST
 from bpfimg.sign._formats import _write
 from bpfimg.sign._formats._bundle import MEDIA_TYPE
+from bpfimg.sign._rfc3339 import rfc3339
 from bpfimg.sign._strict import Junk
 
 TYPE_CHECKING = False
@@ -160,7 +161,7 @@ def room_beside(target: Target, subject: Descriptor) -> None:
 
 def moment(created: int | None) -> str:
     """Returns a time (seconds since 1970, None: now) as it is noted beside a bundle."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(created))
+    return rfc3339(time.time() if created is None else created)
 
 
 def _wait(attempt: int) -> None:

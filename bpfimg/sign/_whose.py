@@ -11,6 +11,7 @@ from bpfimg.errors import quoted
 from bpfimg.sign._believed import Believed
 from bpfimg.sign._policy._names import claimed
 from bpfimg.sign._policy._rules import IDENTITIES, IGNORE, REQUIRE
+from bpfimg.sign._rfc3339 import rfc3339
 from bpfimg.sign._strict import Junk
 
 TYPE_CHECKING = False
@@ -236,19 +237,13 @@ def _check_window(authority: Authority, times: tuple[int, ...]) -> None:
         raise Junk("nobody verified says when, which its notBefore and notAfter ask for")
     signed = min(times)
     if authority.not_before is not None and signed < authority.not_before:
-        raise Junk(f"it was signed at {_moment(signed)}, expected not before {_moment(authority.not_before)}")
+        raise Junk(f"it was signed at {rfc3339(signed)}, expected not before {rfc3339(authority.not_before)}")
     if authority.not_after is not None and signed > authority.not_after:
-        raise Junk(f"it was signed at {_moment(signed)}, expected not after {_moment(authority.not_after)}")
+        raise Junk(f"it was signed at {rfc3339(signed)}, expected not after {rfc3339(authority.not_after)}")
 
 
 def _check_age(times: tuple[int, ...], oldest: int) -> None:
     if not times:
         raise Junk("nobody verified says when, which the rule's maxSignatureAge asks for")
     if min(times) < oldest:
-        raise Junk(f"it was signed at {_moment(min(times))}, expected not before {_moment(oldest)} (maxSignatureAge)")
-
-
-def _moment(seconds: int) -> str:
-    from bpfimg.sign._mark import text_of
-
-    return text_of(seconds)
+        raise Junk(f"it was signed at {rfc3339(min(times))}, expected not before {rfc3339(oldest)} (maxSignatureAge)")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bpfimg.sign._evidence._authority import intermediates
 from bpfimg.sign._evidence._sct import seen_by
+from bpfimg.sign._rfc3339 import rfc3339
 from bpfimg.sign._strict import Junk
 
 TYPE_CHECKING = False
@@ -33,7 +34,7 @@ def certified(certificate: Certificate, chain: Sequence[bytes], root: TrustedRoo
     end = certificate.found.not_valid_after_utc.timestamp()
     moments = [one for one in moments if start <= one <= end]
     if not moments:
-        raise Junk(f"{_WHAT} was not valid at any verified time, expected one from {_date(start)} to {_date(end)}")
+        raise Junk(f"{_WHAT} was not valid at any verified time, expected one from {rfc3339(start)} to {rfc3339(end)}")
     sent = intermediates(chain)
     why = ""
     for authority in root.authorities:
@@ -44,10 +45,4 @@ def certified(certificate: Certificate, chain: Sequence[bytes], root: TrustedRoo
                 why = why or str(error)
             else:
                 return time
-    raise Junk(why or f"no certificate authority of the trusted root was in use at {_date(moments[0])}")
-
-
-def _date(time: float) -> str:
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    raise Junk(why or f"no certificate authority of the trusted root was in use at {rfc3339(moments[0])}")

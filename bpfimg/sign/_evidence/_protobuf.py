@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from bpfimg._json import json_kind
 from bpfimg.errors import quoted
-from bpfimg.sign._evidence._window import Window, seconds
+from bpfimg.sign._evidence._window import Window
+from bpfimg.sign._rfc3339 import seconds
 from bpfimg.sign._strict import Junk, base64, string
 
 TYPE_CHECKING = False

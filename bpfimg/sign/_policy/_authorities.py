@@ -114,7 +114,7 @@ def _time(found: Mapping[str, object], field: str, what: str) -> int | None:
         return None
     from math import ceil, floor
 
-    from bpfimg.sign._evidence._window import seconds
+    from bpfimg.sign._rfc3339 import seconds
 
     time = seconds(found[field], f"{what}: {field}")
     return ceil(time) if field == "notBefore" else floor(time)

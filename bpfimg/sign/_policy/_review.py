@@ -23,7 +23,7 @@ from bpfimg.sign._policy._rules import (
     TSA,
     VERIFY,
 )
-from bpfimg.sign._policy._words import date
+from bpfimg.sign._rfc3339 import rfc3339
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -144,11 +144,11 @@ def _says_when(one: Authority) -> bool:
 
 def _times(one: Authority, now: float) -> Iterator[Advice]:
     if one.not_after is not None and one.not_after < now:
-        yield Advice("ended", one.name, f"signatures made after {date(one.not_after)} do not count")
+        yield Advice("ended", one.name, f"signatures made after {rfc3339(one.not_after)} do not count")
     elif one.not_after is not None and one.not_after < now + _SOON:
-        yield Advice("ends-soon", one.name, f"signatures made after {date(one.not_after)} will not count")
+        yield Advice("ends-soon", one.name, f"signatures made after {rfc3339(one.not_after)} will not count")
     if one.not_before is not None and one.not_before > now:
-        yield Advice("not-yet", one.name, f"signatures made before {date(one.not_before)} do not count")
+        yield Advice("not-yet", one.name, f"signatures made before {rfc3339(one.not_before)} do not count")
 
 
 def _identities(one: Authority) -> Iterator[Advice]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bpfimg.errors import quoted
 from bpfimg.sign._policy._names import DOMAIN, PREFIX, TAG
 from bpfimg.sign._policy._rules import ALLOW_UNSIGNED, ANY, DENY, FORMATS, IDENTITIES, IGNORE, REQUIRE, TLOG
+from bpfimg.sign._rfc3339 import rfc3339
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,9 +78,9 @@ def described(one: Authority) -> tuple[str, ...]:
     if one.root is not None:
         found.append(f"checked with the trusted root {one.root.name}")
     if one.not_before is not None:
-        found.append(f"signed on {date(one.not_before)} or later, by verified time")
+        found.append(f"signed on {rfc3339(one.not_before)} or later, by verified time")
     if one.not_after is not None:
-        found.append(f"signed on {date(one.not_after)} or earlier, by verified time")
+        found.append(f"signed on {rfc3339(one.not_after)} or earlier, by verified time")
     return tuple(found)
 
 
@@ -99,10 +100,3 @@ def duration(seconds: int) -> str:
     days, hours = seconds // 86400, seconds % 86400 // 3600
     parts = [f"{n} {word}{'' if n == 1 else 's'}" for n, word in ((days, "day"), (hours, "hour")) if n]
     return " and ".join(parts)
-
-
-def date(seconds: float) -> str:
-    """Returns a time as RFC 3339 has it."""
-    from datetime import UTC, datetime, timedelta
-
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -166,7 +166,7 @@ def test_settings_without_effect(made: Any) -> None:
     ],
 )
 def test_keys_that_end(made: Any, field: str, at: int, code: str) -> None:
-    authority = signer(trustedRoot="corp", tlog="require", **{field: policies.date(NOW + at)})
+    authority = signer(trustedRoot="corp", tlog="require", **{field: policies.rfc3339(NOW + at)})
     found = codes(made(WORLD.root_document(), authorities={"a": authority}, rules=[rule()]))
     assert {one for one, place in found if place == "a"} == ({code} if code else set())
 
@@ -174,7 +174,7 @@ def test_keys_that_end(made: Any, field: str, at: int, code: str) -> None:
 def test_roots_that_end(made: Any) -> None:
     root = WORLD.root_document()
     for one in root["tlogs"]:
-        one["publicKey"]["validFor"]["end"] = policies.date(NOW - DAY)
+        one["publicKey"]["validFor"]["end"] = policies.rfc3339(NOW - DAY)
     policy = made(root, authorities={"a": keyless()}, rules=[rule()])
     assert ("ended", "corp") in codes(policy)
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bpfimg.errors import RegistryError
+from bpfimg.oci import Memory, Repository
 from tests.attacks import naive
 from tests.attacks.scene import ONE, OTHER, Scene, sig, trust
 from tests.attacks.table import attack
 from tests.support.targets import index
+from tests.unit.sign.craft import put_legacy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,6 +92,11 @@ def _(scene: Scene) -> None:
     scene.asked = "index.docker.io/bad:v1"
 
 
+@attack("a denied repository by its default port", naive.scope_spelled, "denies", honest=_hub)
+def _(scene: Scene) -> None:
+    scene.asked = "docker.io:443/library/bad:v1"
+
+
 def _denying(folder: Path) -> Scene:
     top = index(ONE)
     policy = trust()
@@ -121,3 +129,28 @@ def _(scene: Scene) -> None:
 @attack("a mirror's image under its neighbour's name", naive.last_name, "another repository", honest=_mirror)
 def _(scene: Scene) -> None:
     scene.sigs = [sig(_ONE, "registry.example/bpf-lab/app")]
+
+
+def _apart(folder: Path) -> Scene:
+    """Signed by alice, in a repository for signatures alone."""
+    policy = trust(signatureRepository="registry.example/signatures")
+    scene = Scene(folder, policy)
+    there = Memory(Repository.parse("registry.example/signatures"))
+    put_legacy(there, _ONE, sig(_ONE))
+    scene.words["elsewhere"] = lambda repository: there
+    return scene
+
+
+@attack("500 from the repository for signatures", naive.kept_apart, "could not be read", honest=_apart)
+def _(scene: Scene) -> None:
+    def fail(repository: Repository) -> Memory:
+        raise RegistryError(f"{repository}: the registry answered 500", status=500)
+
+    scene.words["elsewhere"] = fail
+
+
+@attack("another image's signature in the repository for signatures", naive.kept_apart, "another rep", honest=_apart)
+def _(scene: Scene) -> None:
+    there = Memory(Repository.parse("registry.example/signatures"))
+    put_legacy(there, _ONE, sig(_ONE, "registry.example/team/toy"))
+    scene.words["elsewhere"] = lambda repository: there

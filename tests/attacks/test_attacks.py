@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bpfimg.errors import VerificationError
-from tests.attacks import certificates, claims, files, limits, policies, signers, statements, versions, witnesses
+from tests.attacks import (
+    certificates,
+    claims,
+    files,
+    limits,
+    policies,
+    signers,
+    stamps,
+    statements,
+    versions,
+    witnesses,
+)
 from tests.attacks.scene import believe
 from tests.attacks.table import SCENES, STORIES
 
@@ -19,7 +30,7 @@ if TYPE_CHECKING:
 
     from tests.attacks.table import Attack
 
-GROUPS = (certificates, claims, files, limits, policies, signers, statements, versions, witnesses)
+GROUPS = (certificates, claims, files, limits, policies, signers, stamps, statements, versions, witnesses)
 assert all(GROUPS)
 
 

@@ -12,10 +12,11 @@ import pytest
 
 from bpfimg.errors import DigestMismatch, VerificationError
 from bpfimg.image import BytecodeImage
-from bpfimg.oci import Descriptor, Digest, Index, Layout, Platform, Reference
+from bpfimg.oci import Descriptor, Digest, Index, Layout, Memory, Platform, Reference
 from bpfimg.sign import Policy, VerifiedImage, verify
 from bpfimg.sign import image as sign_image
-from tests.attacks.scene import by_sig, sig, trust
+from tests.attacks import test_attacks
+from tests.attacks.scene import Scene, by_both, by_bundle, by_identity, by_sig, sig, trust
 from tests.attacks.table import story
 from tests.support import believed
 from tests.support.objects import example
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from bpfimg.oci import Memory
+    from tests.attacks.table import Attack
+    from tests.support.cli import Cli
 
     Record = Callable[[str, object], None]
 
@@ -284,3 +286,55 @@ def test_a_proof_of_ones_own_class(record_property: Record) -> None:
     with pytest.raises(TypeError):
         type("Forged", (VerifiedImage,), {})
     record_property("attack", "a proof of one's own class")
+
+
+# -- the command
+
+
+def _kept(scene: Scene, folder: Path) -> None:
+    """Puts everything of a scene into a store of its own."""
+    memory = scene.source()
+    store = Layout(str(folder), memory.repository, short_names=False)
+    documents = memory._documents
+    for digest, content in memory._content.items():
+        if digest not in documents:
+            store.push(Descriptor("application/octet-stream", digest, len(content)), content)
+    for digest, descriptor in sorted(documents.items(), key=lambda each: each[1].is_index):
+        store.push(descriptor, memory._content[digest])
+    for tag, digest in memory._tags.items():
+        store.tag(documents[digest], tag)
+
+
+def _lies_in_a_place(attack: Attack) -> bool:
+    """Whether it is about what lies there, not about how a registry answers or what the caller of `verify` says."""
+    elsewhere = {"_failing", "around", "words"} & set(attack.change.__code__.co_names)
+    return not elsewhere and attack.honest in (by_sig, by_bundle, by_both, by_identity)
+
+
+_PLAIN = [one for one in test_attacks.SCENES.values() if _lies_in_a_place(one)]
+
+
+@pytest.mark.parametrize("attack", _PLAIN[::3], ids=[one.name for one in _PLAIN[::3]])
+def test_the_command_ends_with_3(attack: Attack, cli: Cli, tmp_path: Path) -> None:
+    scene = attack.honest(tmp_path)
+    attack.change(scene)
+    _kept(scene, tmp_path / "store")
+    words = ("--policy", str(scene.policy_file()), "verify", "--pull", "never", scene.asked)
+    done = cli(*words, expect=0 if attack.hides else 3)
+    assert bool(done.stdout) is attack.hides
+
+
+@story("a file in place of an image")
+def test_a_file_is_no_image(cli: Cli, tmp_path: Path, record_property: Record) -> None:
+    def naive(name: str) -> bytes:
+        """Believes what it finds on its own disk: nothing was fetched, so nothing can have been exchanged."""
+        with open(name, "rb") as file:
+            return file.read()
+
+    path = tmp_path / "evil.o"
+    path.write_bytes(example("xdp_pass"))
+    assert naive(str(path)) == example("xdp_pass")
+    (tmp_path / "policy.json").write_text(json.dumps(trust()))
+    (tmp_path / "policy.json").chmod(0o644)
+    cli("--policy", "policy.json", "load", "./evil.o", expect=3)
+    record_property("attack", "a file in place of an image")

@@ -7,10 +7,6 @@ from base64 import b64decode
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.x509.oid import ExtendedKeyUsageOID
-
 from tests.attacks import naive
 from tests.attacks.certificates import _with
 from tests.attacks.scene import (
@@ -27,8 +23,7 @@ from tests.attacks.scene import (
     world,
 )
 from tests.attacks.table import attack
-from tests.support.sigstack import Rekor, Secret, Tsa
-from tests.support.sigstack._authority import _plain, distinguished
+from tests.support.sigstack import Rekor
 from tests.unit.sign.craft import REPOSITORY, b64, payload, statement
 
 if TYPE_CHECKING:
@@ -311,75 +306,6 @@ def _(scene: Scene) -> None:
 @attack("a log before its first day", naive.witnessed, "not in use", honest=_logged)
 def _(scene: Scene) -> None:
     _log_until(scene, 0, start="2026-01-01T00:00:00Z")
-
-
-# -- timestamps
-
-
-@attack("a timestamp of another authority", naive.witnessed, "root does not name", honest=_logged_v2)
-def _(scene: Scene) -> None:
-    _with(scene, rekor=2, tsa=Tsa("impostor"))
-
-
-class _Other(Tsa):
-    """Another certificate of the world's timestamp authority, for something else."""
-
-    def __init__(self) -> None:
-        super().__init__("attacks")
-        root = Secret.of("attacks tsa root", "ecdsa-p384")
-        self._key = Secret.of("a clerk of the timestamp authority")
-        builder = _plain(distinguished("a clerk"), self._key, self.root.subject, root)
-        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING]), True)
-        self.certificate = builder.sign(root.raw, hashes.SHA384())
-
-
-@attack("a timestamp by a clerk of its authority", naive.witnessed, "root does not name", honest=_logged_v2)
-def _(scene: Scene) -> None:
-    _with(scene, rekor=2, tsa=_Other())
-
-
-@attack("a timestamp over another signature", naive.witnessed, "about another signature", honest=_logged_v2)
-def _(scene: Scene) -> None:
-    _with(scene, rekor=2, stamped=b"another signature")
-
-
-@attack("a timestamp over the payload", naive.witnessed, "about another signature", honest=_logged_v2)
-def _(scene: Scene) -> None:
-    _with(scene, rekor=2, stamped=_SAID)
-
-
-@attack("a timestamp over another signature, .sig", naive.witnessed, "about another signature", honest=_stamped_sig)
-def _(scene: Scene) -> None:
-    _with(scene, stamped=payload(_ONE))
-
-
-@attack("a timestamp whose time was changed", naive.witnessed, "timestamp: it is not signed", honest=_logged_v2)
-def _(scene: Scene) -> None:
-    early, late = b"20250615150640Z", b"20250615160640Z"
-
-    def edit(document: dict[str, Any]) -> None:
-        for each in document["verificationMaterial"]["timestampVerificationData"]["rfc3161Timestamps"]:
-            raw = b64decode(each["signedTimestamp"])
-            assert late in raw
-            each["signedTimestamp"] = b64(raw.replace(late, early))
-
-    _with(scene, rekor=2, stamped_at=NOW + _HOUR, edit=edit)
-
-
-@attack("a timestamp authority after its last day", naive.witnessed, "not in use at its time", honest=_logged_v2)
-def _(scene: Scene) -> None:
-    document = world().root_document()
-    document["timestampAuthorities"][0]["validFor"] = {"start": "2020-01-01T00:00:00Z", "end": "2025-01-01T00:00:00Z"}
-    scene.policy["trustedRoots"]["corp"] = trust_root(scene.folder, document)
-
-
-@attack("more timestamps than anybody needs", naive.witnessed, "timestamps|entries", honest=_logged_v2)
-def _(scene: Scene) -> None:
-    def edit(document: dict[str, Any]) -> None:
-        stamps = document["verificationMaterial"]["timestampVerificationData"]["rfc3161Timestamps"]
-        stamps *= 33
-
-    _with(scene, rekor=2, edit=edit)
 
 
 # -- the claim, keyless

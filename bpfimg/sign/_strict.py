@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+# text, not compiled: most signatures have no certificate beside them
+_CERTIFICATE = rb"-----BEGIN CERTIFICATE-----\r?\n([A-Za-z0-9+/=\r\n]+?)-----END CERTIFICATE-----\s*"
+
+
 class Junk(ValueError):  # noqa: N818 (it never leaves the room, where it is news rather than an error)
     """Bytes that are not what they should be; `str()` says why, in words that are safe to show."""
 
@@ -30,15 +34,33 @@ def document(data: bytes, *, limit: int, what: str) -> dict[str, object]:
 
 def fields(value: object, what: str, required: Iterable[str], optional: Iterable[str] = ()) -> dict[str, object]:
     """Returns `value`, an object with all `required` keys and at most the `optional` ones beside; else `Junk`."""
-    if type(value) is not dict:
-        raise Junk(f"{what} is {json_kind(value)}, expected an object")
+    found = mapping(value, what)
     must = tuple(required)
     for name in must:
-        if name not in value:
+        if name not in found:
             raise Junk(f"{what} lacks {name!r}")
-    unknown = sorted(value.keys() - set(must) - set(optional))
+    unknown = sorted(found.keys() - set(must) - set(optional))
     if unknown:
         raise Junk(f"{what} has the unknown field {quoted(unknown[0])}")
+    return found
+
+
+def mapping(value: object, what: str) -> dict[str, object]:
+    """Returns `value` if it is an object, whatever is in it, else raises `Junk`."""
+    if type(value) is not dict:
+        raise Junk(f"{what} is {json_kind(value)}, expected an object")
+    return value
+
+
+def items(value: object, what: str, *, least: int = 0, most: int) -> list[object]:
+    """Returns `value` if it is a list of `least` to `most` entries, else raises `Junk`."""
+    if type(value) is not list:
+        raise Junk(f"{what} is {json_kind(value)}, expected a list")
+    if len(value) > most:
+        raise Junk(f"{what} has {len(value)} entries, expected at most {most}")
+    if len(value) < least:
+        there = f"has {len(value)} entries" if value else "is empty"
+        raise Junk(f"{what} {there}, expected at least {least}")
     return value
 
 
@@ -72,6 +94,23 @@ def pem(data: bytes, what: str, *, limit: int = 16 * 1024) -> tuple[str, bytes]:
     if lines[-1] != f"-----END {label}-----":
         raise Junk(f"{what} is not PEM: expected its last line to end what the first begins, and nothing after it")
     return label, base64("".join(lines[1:-1]), what)
+
+
+def certificates(data: bytes, what: str, *, most: int) -> tuple[bytes, ...]:
+    """Returns what is in PEM blocks `CERTIFICATE`, at most so many, with nothing but white space around them, unread;
+    `Junk` for anything else, () for nothing."""
+    import re
+
+    block, text, at = re.compile(_CERTIFICATE), data.strip(), 0
+    found: list[bytes] = []
+    while len(found) < most and (one := block.match(text, at)) is not None:
+        found.append(base64(b"".join(one[1].split()).decode("ascii"), what))
+        at = one.end()
+    if at != len(text):
+        raise Junk(f"{what} is not PEM, expected at most {most} blocks 'CERTIFICATE' and nothing else")
+    if not all(found):
+        raise Junk(f"{what} has 0 bytes, expected a certificate")
+    return tuple(found)
 
 
 def to_base64(data: bytes) -> str:

@@ -7,11 +7,10 @@ Source: https://protobuf.dev/programming-guides/json/.
 
 from __future__ import annotations
 
-from bpfimg._json import json_kind
 from bpfimg.errors import quoted
 from bpfimg.sign._evidence._window import Window
 from bpfimg.sign._rfc3339 import seconds
-from bpfimg.sign._strict import Junk, base64, string
+from bpfimg.sign._strict import Junk, base64, items, mapping, string
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,11 +21,9 @@ _MOST = 64
 
 def message(value: object, what: str, names: tuple[str, ...]) -> dict[str, object]:
     """Returns the fields that are there, by the camelCase `names`; `Junk` for others, or one in both spellings."""
-    if type(value) is not dict:
-        raise Junk(f"{what} is {json_kind(value)}, expected an object")
     spelled = {snake(name): name for name in names}
     found: dict[str, object] = {}
-    for given, content in value.items():
+    for given, content in mapping(value, what).items():
         name = spelled.get(given, given)
         if name not in names:
             raise Junk(f"{what} has the unknown field {quoted(given)}")
@@ -43,12 +40,7 @@ def snake(name: str) -> str:
 
 def entries(found: Mapping[str, object], name: str) -> list[object]:
     """Returns the list of that name, [] when there is none; `Junk` when it is none, or has more than 64 entries."""
-    value = found.get(name, [])
-    if type(value) is not list:
-        raise Junk(f"{name} is {json_kind(value)}, expected a list")
-    if len(value) > _MOST:
-        raise Junk(f"{name} has {len(value)} entries, expected at most {_MOST}")
-    return value
+    return items(found.get(name, []), name, most=_MOST)
 
 
 def text(found: Mapping[str, object], name: str) -> str:

@@ -10,10 +10,9 @@ from __future__ import annotations
 import binascii
 import re
 
-from bpfimg._json import json_kind
 from bpfimg.errors import quoted
 from bpfimg.sign._material import NOTHING, InclusionProof, LogEntry, Material
-from bpfimg.sign._strict import Junk, base64, document, fields, string
+from bpfimg.sign._strict import Junk, base64, certificates, document, fields, items, string
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +32,6 @@ _CERTIFICATE = "dev.sigstore.cosign/certificate"
 _CHAINED = "dev.sigstore.cosign/chain"
 _LOGGED = "dev.sigstore.cosign/bundle"
 _STAMPED = "dev.sigstore.cosign/rfc3161timestamp"
-_BLOCK = re.compile(rb"-----BEGIN CERTIFICATE-----\r?\n([A-Za-z0-9+/=\r\n]+?)-----END CERTIFICATE-----\s*")
 
 
 def in_bundle(value: object, *, chains: bool) -> Material:
@@ -144,9 +142,8 @@ def _stamp(value: object) -> bytes:
 
 
 def _chain(value: object) -> tuple[bytes, ...]:
-    found = _list(fields(value, "x509CertificateChain", ("certificates",)), "certificates", _CHAIN)
-    if not found:
-        raise Junk("x509CertificateChain is empty, expected the signer's certificate")
+    inside = fields(value, "x509CertificateChain", ("certificates",))["certificates"]
+    found = items(inside, "x509CertificateChain", least=1, most=_CHAIN)
     return tuple(_certificate(one, "a certificate of the chain") for one in found)
 
 
@@ -164,23 +161,9 @@ def _hint(value: object) -> bytes:
 
 
 def _pem(text: str, what: str, most: int) -> tuple[bytes, ...]:
-    """Returns the certificates in PEM blocks with nothing but white space around them; () for ""."""
-    if not text:
-        return ()
     if len(text) > most * 2 * _LARGEST:
         raise Junk(f"{what} has {len(text)} characters, expected at most {most * 2 * _LARGEST}")
-    data, at = text.encode(errors="replace").strip(), 0
-    found: list[bytes] = []
-    while at < len(data) and len(found) < most:
-        block = _BLOCK.match(data, at)
-        if block is None:
-            break
-        content = b"".join(block[1].split())
-        found.append(_bytes(content.decode("ascii"), what))
-        at = block.end()
-    if at != len(data):
-        raise Junk(f"{what} is not PEM, expected at most {most} blocks 'CERTIFICATE' and nothing else")
-    return tuple(found)
+    return certificates(text.encode(errors="replace"), what, most=most) if text else ()
 
 
 def _bytes(value: object, what: str, most: int = _LARGEST) -> bytes:
@@ -209,12 +192,7 @@ def _plain_number(found: Mapping[str, object], name: str) -> int:
 
 
 def _list(found: Mapping[str, object], name: str, most: int) -> list[object]:
-    value = _given(found, name, [])
-    if type(value) is not list:
-        raise Junk(f"{name} is {json_kind(value)}, expected a list")
-    if len(value) > most:
-        raise Junk(f"{name} has {len(value)} entries, expected at most {most}")
-    return value
+    return items(_given(found, name, []), name, most=most)
 
 
 def _given(found: Mapping[str, object], name: str, otherwise: object) -> object:

@@ -5,10 +5,9 @@ Sources: DSSE 1.0 (protocol.md, envelope.md), in-toto attestation framework v1 (
 
 from __future__ import annotations
 
-from bpfimg._json import json_kind
 from bpfimg._value import value as made
 from bpfimg.errors import quoted
-from bpfimg.sign._strict import Junk, base64, document, fields, string
+from bpfimg.sign._strict import Junk, base64, document, fields, items, mapping, string
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,9 +34,7 @@ def opened(value: object, what: str = "dsseEnvelope") -> tuple[bytes, bytes]:
     envelope = fields(value, what, ("payload", "payloadType", "signatures"))
     if envelope["payloadType"] != PAYLOAD:
         raise Junk(f"payloadType is {quoted(envelope['payloadType'])}, expected {PAYLOAD}")
-    signatures = _list(envelope["signatures"], "signatures", 1)
-    if not signatures:
-        raise Junk("the envelope has no signature, expected one")
+    signatures = items(envelope["signatures"], "signatures", least=1, most=1)
     one = fields(signatures[0], "signature", ("sig",), ("keyid",))
     if one.get("keyid", "") != "":
         raise Junk(f"keyid is {quoted(one['keyid'])}, expected none")
@@ -65,11 +62,9 @@ def said(payload: bytes, wanted: Digest) -> Said:
         raise Junk("predicateType is empty, expected a URI")
     names: list[str] = []
     claims: dict[str, str] = {}
-    for value in _list(found["subject"], "subject", _SUBJECTS):
+    for value in items(found["subject"], "subject", most=_SUBJECTS):
         subject = fields(value, "subject", ("digest",), _RESOURCE)
-        digests = subject["digest"]
-        if type(digests) is not dict:
-            raise Junk(f"subject.digest is {json_kind(digests)}, expected an object")
+        digests = mapping(subject["digest"], "subject.digest")
         if digests.get(wanted.algorithm) == wanted.hex:
             names.append(string(subject.get("name", ""), "subject.name"))
             _claim(claims, subject.get("annotations"))
@@ -82,16 +77,6 @@ def _claim(claims: dict[str, str], annotations: object) -> None:
     """Adds the annotations of one subject; texts only, for others are claims that nobody here asks for."""
     if annotations is None:
         return
-    if type(annotations) is not dict:
-        raise Junk(f"subject.annotations is {json_kind(annotations)}, expected an object")
-    for name, text in annotations.items():
+    for name, text in mapping(annotations, "subject.annotations").items():
         if type(text) is str and claims.setdefault(name, text) != text:
             raise Junk(f"it says two things of the image: {quoted(name)} is {quoted(claims[name])} and {quoted(text)}")
-
-
-def _list(value: object, what: str, most: int) -> list[object]:
-    if type(value) is not list:
-        raise Junk(f"{what} is {json_kind(value)}, expected a list")
-    if len(value) > most:
-        raise Junk(f"{what} has {len(value)} entries, expected at most {most}")
-    return value

@@ -6,11 +6,10 @@ skopeo, bpfman and every cosign.
 
 from __future__ import annotations
 
-from bpfimg._json import json_kind
 from bpfimg.errors import quoted
 from bpfimg.sign._candidate import Candidate
 from bpfimg.sign._formats._beside import in_annotations
-from bpfimg.sign._strict import Junk, base64, document, fields, string
+from bpfimg.sign._strict import Junk, base64, document, fields, mapping, string
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,6 +57,4 @@ def _claims(optional: object) -> dict[str, str]:
     """Returns the signed annotations; texts only: skopeo also puts the time of signing there, as a number."""
     if optional is None:
         return {}
-    if type(optional) is not dict:
-        raise Junk(f"optional is {json_kind(optional)}, expected an object")
-    return {name: text for name, text in optional.items() if type(text) is str}
+    return {name: text for name, text in mapping(optional, "optional").items() if type(text) is str}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bpfimg.errors import KeyFileError, quoted
 from bpfimg.sign._keys._public import PublicKey
-from bpfimg.sign._policy._readers import either, items, mapping, named, one_of, path, text, texts
+from bpfimg.sign._policy._readers import either, named, one_of, path, text, texts
 from bpfimg.sign._policy._rules import (
     ANY,
     EXTENSIONS,
@@ -17,7 +17,7 @@ from bpfimg.sign._policy._rules import (
     Authority,
     IdentityPattern,
 )
-from bpfimg.sign._strict import Junk, fields, string
+from bpfimg.sign._strict import Junk, fields, items, mapping, string
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,11 +9,10 @@ from __future__ import annotations
 from bpfimg._value import value
 from bpfimg.errors import PolicyError, quoted
 from bpfimg.sign._policy._names import Scope
-from bpfimg.sign._policy._readers import items, mapping
 from bpfimg.sign._policy._requirements import Accepts, Demands, Refuses, Translator, requirement
 from bpfimg.sign._policy._review import unreachable
 from bpfimg.sign._policy._rules import ALLOW_UNSIGNED, DENY
-from bpfimg.sign._strict import Junk, document, fields
+from bpfimg.sign._strict import Junk, document, fields, items, mapping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ import re
 from bpfimg.errors import quoted
 from bpfimg.sign._policy._conditions import EQUALS, EXISTS, MATCHES, ONE_OF, POINTER, Condition, same, scalar
 from bpfimg.sign._policy._patterns import Pattern
-from bpfimg.sign._policy._readers import boolean, items, one_of, text, texts
+from bpfimg.sign._policy._readers import boolean, one_of, text, texts
 from bpfimg.sign._policy._rules import VERSION, Attested, Rollback
 from bpfimg.sign._policy._versions import version_key
-from bpfimg.sign._strict import Junk, fields, string
+from bpfimg.sign._strict import Junk, fields, items, string
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

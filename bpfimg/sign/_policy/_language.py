@@ -9,10 +9,10 @@ from bpfimg._value import value as frozen
 from bpfimg.errors import quoted
 from bpfimg.sign._policy._authorities import authorities as read_authorities
 from bpfimg.sign._policy._names import DOMAIN, Scope, canonical, is_name
-from bpfimg.sign._policy._readers import boolean, digest, items, one_of, texts
+from bpfimg.sign._policy._readers import boolean, digest, one_of, texts
 from bpfimg.sign._policy._roots import roots as read_roots
 from bpfimg.sign._policy._rules import ALLOW_UNSIGNED, DENY, FORMATS, IDENTITIES, VERIFY, Authority, Rule
-from bpfimg.sign._strict import Junk, document, fields, string
+from bpfimg.sign._strict import Junk, document, fields, items, string
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

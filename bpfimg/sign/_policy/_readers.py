@@ -6,7 +6,7 @@ import re
 
 from bpfimg._json import json_kind
 from bpfimg.errors import quoted
-from bpfimg.sign._strict import Junk, string
+from bpfimg.sign._strict import Junk, items, mapping, string
 
 _NAME = re.compile(r"[a-z0-9-]{1,63}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -19,13 +19,6 @@ def named(value: object, what: str) -> dict[str, object]:
         if not _NAME.fullmatch(name):
             raise Junk(f"{what} holds {quoted(name)}, which is not a name, expected 1 to 63 of a-z, 0-9 and '-'")
     return found
-
-
-def mapping(value: object, what: str) -> dict[str, object]:
-    """Returns an object as it is."""
-    if type(value) is not dict:
-        raise Junk(f"{what} is {json_kind(value)}, expected an object")
-    return value
 
 
 def one_of(value: object, what: str, words: tuple[str, ...]) -> str:
@@ -48,17 +41,6 @@ def text(value: object, what: str, *, most: int) -> str:
     if not 1 <= len(found) <= most:
         raise Junk(f"{what} has {len(found)} characters, expected 1 to {most}")
     return found
-
-
-def items(value: object, what: str, *, least: int = 0, most: int) -> list[object]:
-    """Returns a list of `least` to `most` entries."""
-    if type(value) is not list:
-        raise Junk(f"{what} is {json_kind(value)}, expected a list")
-    if len(value) > most:
-        raise Junk(f"{what} has {len(value)} entries, expected at most {most}")
-    if len(value) < least:
-        raise Junk(f"{what} is empty, expected at least {least}")
-    return value
 
 
 def texts(value: object, what: str, *, least: int = 0, most: int = 100_000) -> tuple[str, ...]:

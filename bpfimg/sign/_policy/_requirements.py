@@ -7,9 +7,9 @@ from bpfimg.errors import KeyFileError, PolicyError, quoted
 from bpfimg.sign._keys._public import PublicKey
 from bpfimg.sign._policy._files import Files
 from bpfimg.sign._policy._names import DOMAIN, PREFIX, Scope, is_name
-from bpfimg.sign._policy._readers import items, mapping, texts
+from bpfimg.sign._policy._readers import texts
 from bpfimg.sign._policy._rules import REQUIRE, TLOG
-from bpfimg.sign._strict import Junk, base64, document, fields, pem, string
+from bpfimg.sign._strict import Junk, base64, certificates, document, fields, items, mapping, string
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ _REKOR = ("rekorPublicKeyPath", "rekorPublicKeyPaths", "rekorPublicKeyData", "re
 _SOURCES = (*_KEYS, "fulcio", "pki")
 _GPG = ("keyType", "keyPath", "keyPaths", "keyData", "signedIdentity")
 _TAGS = ("matchExact", "matchRepoDigestOrExact", "exactReference", "remapIdentity")
-_END = "-----END CERTIFICATE-----"
 
 
 @value(frozen=True, slots=True)
@@ -126,7 +125,10 @@ class Translator:
             raise Junk(f"{what}: fulcio lacks a part, expected caPath or caData, oidcIssuer, subjectEmail, a Rekor key")
         given = string(found[ca[0]], f"{what}: {ca[0]}")
         data = Files().root(given) if ca[0] == "caPath" else base64(given, f"{what}: caData")
-        why = self._unknown(logs, _certificates(data, f"{what}: {ca[0]}"))
+        authorities = certificates(data, f"{what}: {ca[0]}", most=64)
+        if not authorities:
+            raise Junk(f"{what}: {ca[0]} holds no certificate, expected PEM")
+        why = self._unknown(logs, authorities)
         if why or self._root is None:
             return Refuses(why)
         issuer = string(found["oidcIssuer"], f"{what}: oidcIssuer")
@@ -259,10 +261,3 @@ def _key(data: bytes, where: str) -> PublicKey:
         return PublicKey.load(data)
     except KeyFileError as error:
         raise PolicyError(f"{where}: {error}") from error
-
-
-def _certificates(data: bytes, what: str) -> tuple[bytes, ...]:
-    found = [part + _END for part in data.decode("ascii", "replace").split(_END)[:-1]]
-    if not found:
-        raise Junk(f"{what} holds no certificate, expected PEM")
-    return tuple(pem(one.encode("ascii", "replace"), what)[1] for one in found)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from bpfimg._json import compact
 from bpfimg.errors import ServiceError
 from bpfimg.sign._services._asking import LIMIT, host, post
-from bpfimg.sign._strict import Junk, document, fields, pem, string, to_base64
+from bpfimg.sign._strict import Junk, document, fields, items, pem, string, to_base64
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,9 +35,7 @@ def certified_chain(
             raise Junk("the proof of its CT log stands beside the certificate, expected it inside")
         embedded = fields(fields(top, "it", (_WITH_SCT,))[_WITH_SCT], _WITH_SCT, ("chain",))
         blocks = fields(embedded["chain"], "chain", ("certificates",))["certificates"]
-        if type(blocks) is not list or not 2 <= len(blocks) <= _MOST:
-            raise Junk(f"chain has no certificates, expected 2 to {_MOST}")
-        return tuple(_der(block) for block in blocks)
+        return tuple(_der(block) for block in items(blocks, "chain", least=2, most=_MOST))
     except Junk as junk:
         raise ServiceError(f"cannot {doing}: the answer of {host(authority.url)} is no certificate: {junk}") from None
 

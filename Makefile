@@ -7,7 +7,8 @@ help:
 	@echo 'make demo    object file to trusted, running program, in a network namespace of its own (root)'
 	@echo 'make test    check, then all tests (kernel tests need root)'
 	@echo 'make check   ruff, mypy --strict, import rules'
-	@echo 'make bench   cold starts against python3 -c pass; pulls and pushes against oras-py, skopeo, crane and oras (root)'
+	@echo 'make bench   cold starts against python3 -c pass; pulls and pushes against oras-py, skopeo, crane and oras;'
+	@echo '             what believing an image costs, beside cosign and sigstore-python (root)'
 	@echo 'make fuzz    a million hostile objects through every reader, about 20 minutes on two cores'
 	@echo 'make setup   Debian packages and .venv; make clean removes what was built; make lock renews requirements'
 

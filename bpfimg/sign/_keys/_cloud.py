@@ -7,6 +7,7 @@ that passes through here. What these services hash with is fixed with the key.
 from __future__ import annotations
 
 from bpfimg.errors import KeyFileError, quoted
+from bpfimg.sign._keys._kinds import ED25519_SPKI
 from bpfimg.sign._keys._public import PublicKey
 from bpfimg.sign._keys._remote import RemoteKey, Translated
 
@@ -25,7 +26,6 @@ _DIGESTS = {
     "rsa-pkcs1v15-sha384": "sha384",
     "rsa-pkcs1v15-sha512": "sha512",
 }
-_ED25519_SPKI = bytes.fromhex("302a300506032b6570032100")
 
 
 def cloud_key(uri: CloudUri) -> RemoteKey:
@@ -107,5 +107,5 @@ def _imported(uri: CloudUri) -> tuple[str, SSlibKey]:
 def _public(key: SSlibKey) -> PublicKey:
     text = key.keyval["public"]
     if key.scheme == "ed25519":
-        return PublicKey.of(_ED25519_SPKI + bytes.fromhex(text))
+        return PublicKey.of(ED25519_SPKI + bytes.fromhex(text))
     return PublicKey.load(text.encode("ascii"))

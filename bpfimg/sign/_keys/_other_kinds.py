@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from bpfimg.errors import KeyFileError
 from bpfimg.sign._keys._ecdsa import verifying
+from bpfimg.sign._keys._kinds import own_digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 KINDS = "expected ECDSA P-256, P-384 or P-521, Ed25519, or RSA with 2048, 3072 or 4096 bits"
 _LIMIT = 1024  # the SPKI of RSA-4096 has 550 bytes
-_CURVES = {"secp384r1": ("ecdsa-p384", "sha384"), "secp521r1": ("ecdsa-p521", "sha512")}
+_CURVES = {"secp384r1": "ecdsa-p384", "secp521r1": "ecdsa-p521"}
 _RSA_BITS = (2048, 3072, 4096)
 _RSA_EXPONENT = 65537
 _DIGESTS: dict[str, hashes.HashAlgorithm] = {
@@ -46,8 +47,8 @@ def read(der: bytes) -> tuple[str, Callable[[bytes, bytes, str], bool]]:
     if not same:
         raise KeyFileError("public key is written in an unusual form, expected an uncompressed point in DER")
     if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _CURVES:
-        kind, own = _CURVES[key.curve.name]
-        return kind, verifying(key, own)
+        kind = _CURVES[key.curve.name]
+        return kind, verifying(key, own_digest(kind))
     if isinstance(key, ed25519.Ed25519PublicKey):
         return "ed25519", _ed25519(key)
     if isinstance(key, rsa.RSAPublicKey):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bpfimg.errors import KeyFileError, UsageError, quoted
 from bpfimg.sign._keys._keyfile import LABELS, seal, unseal
+from bpfimg.sign._keys._kinds import own_digest
 from bpfimg.sign._keys._public import PublicKey
 from bpfimg.sign._strict import Junk, pem
 
@@ -15,7 +16,6 @@ KEY_KINDS = ("ecdsa-p256", "ecdsa-p384", "ed25519")
 """What can be made. Signing takes every kind that a `PublicKey` believes."""
 _SEALED = "ENCRYPTED PRIVATE KEY"
 _PLAIN = ("PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY")
-_OWN = {"ecdsa-p384": "sha384", "ecdsa-p521": "sha512"}
 
 
 def generate_key(password: bytes, kind: str = KEY_KINDS[0]) -> tuple[bytes, bytes]:
@@ -73,7 +73,7 @@ class PrivateKey:
         from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
         algorithms = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}
-        algorithm = algorithms[digest or _OWN.get(self.public.kind, "sha256")]
+        algorithm = algorithms[digest or own_digest(self.public.kind)]
         if isinstance(self._key, ec.EllipticCurvePrivateKey):
             return self._key.sign(data, ec.ECDSA(algorithm))
         if isinstance(self._key, rsa.RSAPrivateKey):

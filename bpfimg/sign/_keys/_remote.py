@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bpfimg.errors import Error, KeyFileError, quoted
+from bpfimg.sign._keys._kinds import own_digest
 from bpfimg.sign._keys._uri import TokenUri, parse
 
 TYPE_CHECKING = False
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
 
     Secret = Callable[[str], str]
     """Asked for a PIN by the name of what it opens ("the token 'x'"); the answer is forgotten with the key."""
-
-_OWN = {"ecdsa-p384": "sha384", "ecdsa-p521": "sha512"}
 
 
 class RemoteKey:
@@ -36,7 +35,7 @@ class RemoteKey:
         """Returns the signature that `public.verify(data, signature, digest=digest)` believes; raises `KeyFileError`
         when it is refused, cannot be reached, or signs with another digest."""
         with Translated(self._name):
-            signature = self._sign(data, digest or _OWN.get(self.public.kind, "sha256"))
+            signature = self._sign(data, digest or own_digest(self.public.kind))
         if not self.public.verify(data, signature, digest=digest):
             raise KeyFileError(f"{self._name} made a signature that its own public key does not believe")
         return signature

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 
 from bpfimg.errors import KeyFileError, UsageError, quoted
+from bpfimg.sign._keys._kinds import ED25519_SPKI
 from bpfimg.sign._keys._public import PublicKey
 from bpfimg.sign._keys._remote import RemoteKey, Translated
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 _ED25519 = (bytes.fromhex("130c") + b"edwards25519", bytes.fromhex("06032b6570"))  # EC_PARAMS: a name or RFC 8410's OID
 _PIN_LIMIT = 256
-_ED25519_SPKI = bytes.fromhex("302a300506032b6570032100")
 
 
 def token_key(uri: TokenUri, secret: Secret, module: str) -> RemoteKey:
@@ -171,7 +171,7 @@ def _spki(key: pkcs11.PublicKey) -> bytes:
         form = serialization.PublicFormat.SubjectPublicKeyInfo
         return numbers.public_key().public_bytes(serialization.Encoding.DER, form)
     if kind == KeyType.EC_EDWARDS and key[Attribute.EC_PARAMS] in _ED25519:
-        return _ED25519_SPKI + bytes(key[Attribute.EC_POINT])[-32:]  # an OCTET STRING, in old modules bare
+        return ED25519_SPKI + bytes(key[Attribute.EC_POINT])[-32:]  # an OCTET STRING, in old modules bare
     if kind == KeyType.EC:
         return bytes(encode_ec_public_key(key))
     raise KeyFileError(f"key in the token is of an unknown kind ({quoted(kind)}), expected EC, RSA or Ed25519")

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 
 from bpfimg._json import compact
 from bpfimg.errors import ServiceError
+from bpfimg.sign._evidence._logs import DETAILS
 from bpfimg.sign._formats._beside import in_bundle
+from bpfimg.sign._keys._kinds import own_digest
 from bpfimg.sign._material import InclusionProof, LogEntry
 from bpfimg.sign._services._asking import LIMIT, get, host, post, post_once
 from bpfimg.sign._strict import Junk, base64, document, fields, string, to_base64
@@ -24,14 +26,6 @@ if TYPE_CHECKING:
     from bpfimg.sign._services._config import Service
 
 _SAME = re.compile(r"(?:https?://[^/?#]+)?(/api/v1/log/entries/[0-9a-f]{64,80})")
-_DETAILS = {
-    "ecdsa-p256": ("PKIX_ECDSA_P256_SHA_256", "sha256"),
-    "ecdsa-p384": ("PKIX_ECDSA_P384_SHA_384", "sha384"),
-    "ecdsa-p521": ("PKIX_ECDSA_P521_SHA_512", "sha512"),
-    "rsa-2048": ("PKIX_RSA_PKCS1V15_2048_SHA256", "sha256"),
-    "rsa-3072": ("PKIX_RSA_PKCS1V15_3072_SHA256", "sha256"),
-    "rsa-4096": ("PKIX_RSA_PKCS1V15_4096_SHA256", "sha256"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +46,7 @@ def logged_envelope(
     if log.version == 1:
         spec = {"proposedContent": {"envelope": envelope.decode(), "verifiers": [to_base64(by.pem)]}}
         return _first(connections, log, {"apiVersion": "0.0.1", "kind": "dsse", "spec": spec})
-    algorithm = _DETAILS[by.kind][1] if by.kind in _DETAILS else "sha256"
-    return _second(connections, log, hashlib.new(algorithm, message).digest(), signature=signature, by=by)
+    return _second(connections, log, hashlib.new(own_digest(by.kind), message).digest(), signature=signature, by=by)
 
 
 def logged_digest(
@@ -122,7 +115,7 @@ def _second(
     connections: places.Connections, log: Service, digest: bytes, *, signature: bytes, by: Verifier
 ) -> LogEntry:
     doing = "log the signature"
-    if by.kind not in _DETAILS:
+    if by.kind == "ed25519":
         raise ServiceError(
             f"cannot {doing}: a Rekor of version 2 takes no signatures of {by.kind} keys, expected ECDSA or RSA",
             hint="sign with another key, or without this log",
@@ -132,7 +125,7 @@ def _second(
         "digest": to_base64(digest),
         "signature": {
             "content": to_base64(signature),
-            "verifier": {**told, "keyDetails": _DETAILS[by.kind][0]},
+            "verifier": {**told, "keyDetails": DETAILS[by.kind][0]},
         },
     }
     content = post(connections, f"{log.url}/api/v2/log/entries", doing, compact({"hashedRekordRequestV002": request}))

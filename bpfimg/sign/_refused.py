@@ -31,10 +31,10 @@ def refuse_by_rule(rule: Rule, policy: Policy, reference: Reference) -> NoReturn
 
 def refuse(verdict: Verdict, rule: Rule, policy: Policy, name: str) -> NoReturn:
     """Raises because too few signatures count. An error while reading is never called unsigned."""
-    wanted = _names(rule.authorities)
+    wanted = f"one by {_names(rule.authorities)}"
     if rule.threshold > 1:
-        wanted = f"{rule.threshold} of {wanted}"
-    asked = f"expected one by {wanted}{_by(rule, policy)}"
+        wanted = f"one each by {rule.threshold} of {', '.join(one.name for one in rule.authorities)}"
+    asked = f"expected {wanted}{_by(rule, policy)}"
     reasons = _bounded((*verdict.reasons, *verdict.others))
     if verdict.error is not None:
         text = f"{name} is not believed: its signatures could not be read ({verdict.error}), {asked}"
@@ -44,7 +44,8 @@ def refuse(verdict: Verdict, rule: Rule, policy: Policy, name: str) -> NoReturn:
         raise VerificationError(f"{name} is not signed, {asked}", reasons=reasons, hint=hint)
     text = f"{name} is not believed: none of its signatures counts, {asked}"
     if verdict.believed:
-        text = f"{name} is not believed: too few of its signatures count, {asked}"
+        counted = ", ".join(dict.fromkeys(one.authority for one in verdict.believed))
+        text = f"{name} is not believed: too few of its signatures count (by {counted}), {asked}"
     raise VerificationError(text, reasons=reasons)
 
 

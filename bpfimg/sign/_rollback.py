@@ -39,7 +39,7 @@ def marked(source: Source, verified: Descriptor, rule: Rule, believed: Iterable[
     if not version and not moment:
         raise VerificationError(
             f"{verified.digest} is not believed: it has neither a version label ({protected.annotation}) nor a "
-            f"verified time, expected one of them (rule {rule.name} lets its repository not go back)",
+            f"verified time, expected one of them (rule {rule.name} does not let its repository go back)",
             hint=f"sign it with -a {protected.annotation}=VERSION, or with a timestamp",
         )
     return Mark(version=version, time=moment, digest=str(verified.digest))

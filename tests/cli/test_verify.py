@@ -213,7 +213,7 @@ def write(cli: Cli, **rule: Any) -> tuple[str, ...]:
 def test_by_which_rule(cli: Cli, store: Layout, one: Descriptor) -> None:
     words = write(cli, threshold=2)
     keyless(store, one)
-    assert "2 of alice or ci (rule registry.example/** of policy.json)" in cli.error(*words, NAME, expect=3)["message"]
+    assert "2 of alice, ci (rule registry.example/** of policy.json)" in cli.error(*words, NAME, expect=3)["message"]
     put_bundle(store, one, bundle(statement(one.digest)))
     (found,) = cli.json("images", *words, NAME)["images"]
     assert {(one_["authority"], one_["rule"]) for one_ in found["signers"]} == {

@@ -326,7 +326,7 @@ def test_a_threshold_over_both_formats() -> None:
     put_legacy(target, found.digest, signed_layer(found.digest))
     two = trusting("alice", "bob", threshold=2)
     error = refused(target, found, two)
-    assert "too few of its signatures count, expected one by 2 of alice or bob" in str(error)
+    assert "too few of its signatures count (by alice), expected one each by 2 of alice, bob" in str(error)
     put_bundle(target, found, bundle(statement(found.digest)))
     refused(target, found, two)
     put_bundle(target, found, bundle(statement(found.digest), "bob"))

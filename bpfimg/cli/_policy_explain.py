@@ -20,11 +20,11 @@ def run(text: str, options: Options) -> int:
     import os
 
     from bpfimg import sign
-    from bpfimg.cli._object_file import means_file
+    from bpfimg.cli._local import means_object
     from bpfimg.cli._render import block, json_text
 
     policy = sign.Policy.load(options.policy, system=os.geteuid() == 0)
-    if means_file(text):
+    if means_object(text):
         entries = [_file(text, policy)]
     else:
         entries = [_entry(sign.policies.explained(policy, one), policy) for one in _meant(text)]

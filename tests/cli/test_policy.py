@@ -201,7 +201,8 @@ def test_check_says_what_a_policy_means(cli: Cli, pub: PrivateKey) -> None:
         "rule a.example\n  signed by release\n",
         "never goes back on this host",
         f"authority release\n  key {pub.public.fingerprint} (ecdsa-p256)",
-        "default: images that no rule is for are believed unsigned (insecure-default)",
+        "default: images that no rule is for are believed unsigned, also those of a host that has rules, under another "
+        "of its names (an address, localhost, a CNAME) (insecure-default)",
         "(evidence-refused)",
         "(never-reached)",
     ):
@@ -297,6 +298,14 @@ def test_explain_says_which_rule_and_why(ruled: Cli) -> None:
 def test_explain_looks_at_words_alone(ruled: Cli, text: str, rule: str) -> None:
     entries = ruled.json("policy-explain", "policy", "explain", text)["explanations"]
     assert {entry["rule"] for entry in entries} == {rule}
+
+
+def test_explain_means_a_file_where_run_does(ruled: Cli) -> None:
+    """What merely exists here under the name of an image does not take its place."""
+    (ruled.folder / "probe").write_text("x")
+    assert ruled("policy", "explain", "probe").stdout.startswith("docker.io/library/probe:latest\n")
+    for file in ("./probe", "../probe", "/probe", "probe.bpf.o"):
+        assert "rule:      localFiles\n" in ruled("policy", "explain", file).stdout
 
 
 def test_explain_asks_for_a_name_where_there_is_none(ruled: Cli) -> None:

@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 
 _SOON = 30 * 86400
 _BARE_DOT = re.compile(r"(?<=[a-z0-9])\.(?=[a-z])")
+_NO_RULE = (
+    "images that no rule is for are believed unsigned, also those of a host that has rules, under another of its names"
+    " (an address, localhost, a CNAME)"
+)
 _STRANGE = ("x", "https://stranger.example/x/y@refs/heads/z", "stranger@example.org")
 
 
@@ -64,7 +68,7 @@ def review(policy: Policy, now: float) -> tuple[Advice, ...]:
 
 def _open_doors(policy: Policy) -> Iterator[Advice]:
     if policy.default.action == ALLOW_UNSIGNED:
-        yield Advice("insecure-default", "default", "images that no rule is for are believed unsigned")
+        yield Advice("insecure-default", "default", _NO_RULE)
     if policy.local_files:
         yield Advice("insecure-local-files", "localFiles", "files that nobody signed are believed")
     for rule in policy.rules:

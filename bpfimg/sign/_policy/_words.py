@@ -69,7 +69,7 @@ def described(one: Authority) -> tuple[str, ...]:
     if one.keyless:
         root = one.root.name if one.root else ""
         times = _TIMES.get(one.timestamp, "a timestamp authority")
-        who = tuple(f"certificate for {quoted(str(identity), 400)[1:-1]}" for identity in one.identities)
+        who = tuple(f"certificate for {_plain(str(identity))}" for identity in one.identities)
         return (*who, f"checked with the trusted root {root}, at the time that {times} says")
     found = [f"key {key.fingerprint} ({key.kind})" for key in one.keys]
     present = f"{{}} that is there must verify{'' if one.root else ', which it cannot without a trusted root'}"
@@ -82,6 +82,11 @@ def described(one: Authority) -> tuple[str, ...]:
     if one.not_after is not None:
         found.append(f"signed on {rfc3339(one.not_after)} or earlier, by verified time")
     return tuple(found)
+
+
+def _plain(text: str, limit: int = 400) -> str:
+    """A pattern as its author wrote it, to be compared and copied; `quoted` doubles each backslash."""
+    return text if len(text) <= limit and text.isascii() and text.isprintable() else quoted(text, limit)[1:-1]
 
 
 def fits(scope: Scope) -> str:

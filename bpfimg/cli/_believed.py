@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
+from bpfimg._value import replace
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.cli._asked import Asked
@@ -81,7 +85,8 @@ def _image(options: Options, text: str, wanted: Asked) -> tuple[Target, Verified
     from bpfimg.errors import VerificationError
     from bpfimg.oci import Platform
 
-    trust = policy(options, wanted.trust)
+    # by its whole path: a record is read from anywhere, long after
+    trust = policy(replace(options, policy=os.path.abspath(options.policy)), wanted.trust)
     found = wanted_image(options, text, wanted.pull_given, wanted.pull, trust=trust)
     check_downgrade(wanted.allow_downgrade, found)
     try:

@@ -50,6 +50,12 @@ def signing_key(text: str, password_file: str | None = None) -> signers.SigningK
     if sign.signers.is_key_uri(text):
         module = os.environ.get(_MODULE, "")
         return sign.signers.remote_key(text, lambda what: _pin(what, password_file), module=module)
+    scheme, there, _ = text.partition("://")
+    if there and scheme != "env":  # cosign has more of them
+        raise KeyFileError(
+            f"keys of {quoted(scheme)} are kept where bpfimg does not look, expected a file or one of "
+            "env://, pkcs11:, hsm:, gcpkms:, awskms:, azurekms:, hv:"
+        )
     data = read_key(text)
     sealed = b"ENCRYPTED" in data.partition(b"\n")[0]
     return sign.PrivateKey.load(data, password(password_file) if sealed else b"")

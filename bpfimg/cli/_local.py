@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from bpfimg._value import replace
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.cli._asked import Asked
@@ -45,7 +47,7 @@ def local_object(options: Options, text: str, wanted: Asked) -> tuple[Memory, Ve
                 f"{text!r} is a local file, and {flag} is given: {what}, expected the name of an image",
                 hint="only a policy lets local files in; to have a signature: bpfimg build, bpfimg sign",
             )
-    trust = _policy(options)
+    trust = _policy(replace(options, policy=os.path.abspath(options.policy)))  # a record is read from anywhere
     return run.local_file(shown(os.path.abspath(text)), read_object(text), trust)
 
 

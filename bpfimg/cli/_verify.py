@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bpfimg.cli import _help
+from bpfimg.errors import UsageError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,9 +52,15 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     from bpfimg import sign
     from bpfimg.cli._believed import check_downgrade, wanted_image
     from bpfimg.cli._elsewhere import elsewhere
+    from bpfimg.cli._local import means_object
     from bpfimg.cli._trust import policy, trust
     from bpfimg.oci import Platform
 
+    if means_object(arguments.reference):
+        raise UsageError(
+            f"{quoted(arguments.reference)} is a local file, which nobody signs, expected an image",
+            hint="`bpfimg policy explain FILE` says whether the policy lets it in; to have a signature: bpfimg build",
+        )
     types = [sign.signers.predicate_type(word) for word in arguments.attestation]
     decides = policy(options, trust(arguments))
     found = wanted_image(options, arguments.reference, arguments.pull, "missing", lenient=True, trust=decides)

@@ -128,6 +128,14 @@ def test_a_key_may_be_in_a_variable_as_cosign_has_it(cli: Cli) -> None:
     assert "is not PEM" in cli.error("key", "public", "env://EMPTY", expect=1, EMPTY="")["message"]
 
 
+@pytest.mark.parametrize("uri", ["k8s://team/release", "gitlab://1234", "github://team/bpf", "https://x.example/k"])
+def test_places_that_only_cosign_looks_in_are_said(uri: str, cli: Cli) -> None:
+    said = cli.error("sign", "--key", uri, "registry.example/x/y:v1", expect=1)
+    scheme = uri.partition(":")[0]
+    assert said["message"].startswith(f"keys of {scheme!r} are kept where bpfimg does not look, expected a file or one")
+    assert said["kind"] == "KeyFileError"
+
+
 def test_nothing_is_overwritten(cli: Cli) -> None:
     for ending in ("key", "pub"):
         (cli.folder / f"k.{ending}").write_text("precious")

@@ -69,6 +69,13 @@ def test_options_about_signatures_are_not_for_files(words: tuple[str, ...], cli:
     assert words[0] in error["message"]
 
 
+def test_verify_says_that_nobody_signs_a_file(cli: Cli, file: Path) -> None:
+    for name in (f"./{file.name}", str(file), "nothing.o"):
+        error = with_policy(cli, **ALLOW).error("verify", name, expect=2)
+        assert error["message"] == f"{name!r} is a local file, which nobody signs, expected an image"
+        assert "policy explain" in error["hint"]
+
+
 def test_denied_digests_count_for_files(cli: Cli, file: Path) -> None:
     digest = f"sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}"
     cli("key", "generate", "k")

@@ -38,6 +38,11 @@ class Candidate:
     enclosed: bytes = b""
 
     @property
+    def enveloped(self) -> bool:
+        """Whether an envelope is signed (bundles and `.att`), and not the bare payload of a `.sig`."""
+        return self.message != self.payload
+
+    @property
     def tlog(self) -> bool:
         """Whether a log entry stands beside it."""
         return bool(self.material.entries)

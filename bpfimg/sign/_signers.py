@@ -90,11 +90,10 @@ class KeySigner:
         return blob, _write.attachment_annotations(kind, material)
 
     def made(self, candidate: Candidate) -> bool:
-        plain = candidate.format == "legacy" and not candidate.predicate_type  # a `.sig`, not an `.att`
-        digest = "sha256" if plain else ""
+        digest = "" if candidate.enveloped else "sha256"
         if candidate.keyless or not self.key.public.verify(candidate.message, candidate.signature, digest=digest):
             return False
-        unlogged = plain and self._unlogged
+        unlogged = self._unlogged and not candidate.enveloped
         return self.services is None or self.services.believes(candidate, self.key.public, unlogged=unlogged)
 
     def lacking(self) -> str:

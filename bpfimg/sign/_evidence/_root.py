@@ -7,10 +7,10 @@ create` writes and that stands in the sigstore wheel.
 from __future__ import annotations
 
 from bpfimg._value import value
-from bpfimg.errors import PolicyError, quoted
+from bpfimg.errors import quoted
 from bpfimg.sign._evidence._logs import Log, Unsupported, log
 from bpfimg.sign._evidence._protobuf import entries, message
-from bpfimg.sign._strict import document
+from bpfimg.sign._strict import Junk, document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ _MEDIA_TYPES = (
     "application/vnd.dev.sigstore.trustedroot.v0.2+json",
 )
 _FIELDS = ("mediaType", "tlogs", "certificateAuthorities", "ctlogs", "timestampAuthorities")
-_BUILTIN = "_store/https%3A%2F%2Ftuf-repo-cdn.sigstore.dev/trusted_root.json"
 
 
 @value(frozen=True, slots=True, eq=False)
@@ -54,7 +53,6 @@ class TrustedRoot:
         """The same for JSON that is parsed already: the root inside a client trust configuration."""
         from bpfimg.sign._evidence._authority import authority
         from bpfimg.sign._evidence._stamper import stamper
-        from bpfimg.sign._strict import Junk
 
         found = message(value, "trusted root", _FIELDS)
         if found.get("mediaType") not in _MEDIA_TYPES:
@@ -66,27 +64,6 @@ class TrustedRoot:
             authorities=_parts(found, "certificateAuthorities", authority, unused),
             stampers=_parts(found, "timestampAuthorities", stamper, unused),
             unused=tuple(unused),
-        )
-
-    @staticmethod
-    def builtin_bytes() -> bytes:
-        """Returns the root of the public Sigstore as the installed sigstore package ships it, without importing that.
-
-        Raises `PolicyError` when it is not installed.
-        """
-        import importlib.util
-        import os
-
-        found = importlib.util.find_spec("sigstore")
-        for folder in (found.submodule_search_locations or ()) if found else ():
-            try:
-                with open(os.path.join(folder, *_BUILTIN.split("/")), "rb") as file:
-                    return file.read(_LIMIT + 1)
-            except OSError:
-                continue
-        raise PolicyError(
-            "trusted root sigstore-public-good is not on this host: it comes with the package sigstore",
-            hint="pip install 'bpfimg[keyless]'",
         )
 
 

@@ -100,7 +100,7 @@ def _signed(candidate: Candidate, verifier: PublicKey | Certificate) -> Signed:
         message=candidate.message,
         payload=candidate.payload,
         signature=candidate.signature,
-        enveloped=candidate.message != candidate.payload,
+        enveloped=candidate.enveloped,
         label="PUBLIC KEY" if key is verifier else "CERTIFICATE",
         der=verifier.der,
         kind=key.kind,

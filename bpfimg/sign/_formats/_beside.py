@@ -28,10 +28,10 @@ _HOLDERS = ("publicKey", "certificate", "x509CertificateChain")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
 _HEX_ID = re.compile(r"[0-9a-f]{64}")
 _STAMPS = "rfc3161Timestamps"
-_CERTIFICATE = "dev.sigstore.cosign/certificate"
-_CHAINED = "dev.sigstore.cosign/chain"
-_LOGGED = "dev.sigstore.cosign/bundle"
-_STAMPED = "dev.sigstore.cosign/rfc3161timestamp"
+CERTIFICATE = "dev.sigstore.cosign/certificate"
+CHAINED = "dev.sigstore.cosign/chain"
+LOGGED = "dev.sigstore.cosign/bundle"
+STAMPED = "dev.sigstore.cosign/rfc3161timestamp"
 
 
 def in_bundle(value: object, *, chains: bool) -> Material:
@@ -63,9 +63,9 @@ def in_bundle(value: object, *, chains: bool) -> Material:
 
 def in_annotations(annotations: Mapping[str, str]) -> Material:
     """Returns what the annotations of a `.sig` or `.att` layer hold beside the signature, or raises `Junk`."""
-    certificate = _pem(annotations.get(_CERTIFICATE, ""), "the certificate", 1)
-    chain = _pem(annotations.get(_CHAINED, ""), "the chain", _CHAIN)
-    entry, stamp = annotations.get(_LOGGED, ""), annotations.get(_STAMPED, "")
+    certificate = _pem(annotations.get(CERTIFICATE, ""), "the certificate", 1)
+    chain = _pem(annotations.get(CHAINED, ""), "the chain", _CHAIN)
+    entry, stamp = annotations.get(LOGGED, ""), annotations.get(STAMPED, "")
     if not (certificate or chain or entry or stamp):
         return NOTHING
     return Material(

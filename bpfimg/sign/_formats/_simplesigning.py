@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MEDIA_TYPE = "application/vnd.dev.cosign.simplesigning.v1+json"
 SIGNATURE = "dev.cosignproject.cosign/signature"
 PAYLOAD_LIMIT = 64 * 1024
-_TYPE = "cosign container image signature"
+TYPE = "cosign container image signature"
 
 
 def signature_of(annotations: Mapping[str, str]) -> bytes:
@@ -34,8 +34,8 @@ def parse(data: bytes, annotations: Mapping[str, str], digest: str, holder: Desc
     """Returns the candidate in a payload and its layer's annotations; `Junk` unless it is a signature of `digest`."""
     top = fields(document(data, limit=PAYLOAD_LIMIT, what="payload"), "payload", ("critical",), ("optional",))
     critical = fields(top["critical"], "critical", ("identity", "image", "type"))
-    if critical["type"] != _TYPE:
-        raise Junk(f"critical.type is {quoted(critical['type'])}, expected {_TYPE!r}")
+    if critical["type"] != TYPE:
+        raise Junk(f"critical.type is {quoted(critical['type'])}, expected {TYPE!r}")
     image = fields(critical["image"], "critical.image", ("docker-manifest-digest",))
     if image["docker-manifest-digest"] != digest:
         raise Junk(f"it is about another image, {quoted(image['docker-manifest-digest'])}")

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from bpfimg._json import compact
 from bpfimg._value import replace
+from bpfimg.sign._formats import _simplesigning
+from bpfimg.sign._formats._beside import CERTIFICATE, CHAINED, LOGGED, STAMPED
 from bpfimg.sign._formats._bundle import MEDIA_TYPE
 from bpfimg.sign._formats._envelope import PAYLOAD, SIGNATURE, STATEMENTS
 from bpfimg.sign._strict import to_base64, to_pem
@@ -19,9 +21,7 @@ if TYPE_CHECKING:
     from bpfimg.sign._material import InclusionProof, LogEntry, Material
 
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
-ATTACHMENT_TYPE = "application/vnd.dsse.envelope.v1+json"
 _NEVER = "0001-01-01T00:00:00Z"  # Go's zero time, which cosign writes
-_COSIGN, _SIGSTORE = "dev.cosignproject.cosign", "dev.sigstore.cosign"
 _CONTENT, _PREDICATE = "dev.sigstore.bundle.content", "dev.sigstore.bundle.predicateType"
 
 
@@ -33,7 +33,7 @@ def payload(repository: str, digest: Digest, claims: Mapping[str, str]) -> bytes
     critical = {
         "identity": {"docker-reference": repository},
         "image": {"docker-manifest-digest": str(digest)},
-        "type": "cosign container image signature",
+        "type": _simplesigning.TYPE,
     }
     return compact({"critical": critical, "optional": dict(sorted(claims.items())) or None})
 
@@ -78,12 +78,12 @@ def key_bundle(statement: bytes, signature: bytes, material: Material) -> bytes:
 
 def layer_annotations(signature: bytes, material: Material) -> dict[str, str]:
     """Returns the annotations of a `.sig` layer. Of several log entries and timestamps it holds the first that fits."""
-    return {f"{_COSIGN}/signature": to_base64(signature), **_beside(material)}
+    return {_simplesigning.SIGNATURE: to_base64(signature), **_beside(material)}
 
 
 def attachment_annotations(predicate_type: str, material: Material) -> dict[str, str]:
     """Returns the annotations of an `.att` layer, whose signature is in its envelope."""
-    return {f"{_COSIGN}/signature": "", "predicateType": predicate_type, **_beside(material)}
+    return {_simplesigning.SIGNATURE: "", "predicateType": predicate_type, **_beside(material)}
 
 
 def referrer_annotations(predicate_type: str, created: str) -> dict[str, str]:
@@ -119,15 +119,15 @@ def promised(material: Material) -> tuple[LogEntry, ...]:
 def _beside(material: Material) -> dict[str, str]:
     found = {}
     if material.certificate:
-        found[f"{_SIGSTORE}/certificate"] = to_pem("CERTIFICATE", material.certificate).decode()
-        found[f"{_SIGSTORE}/chain"] = b"".join(to_pem("CERTIFICATE", each) for each in material.chain).decode()
+        found[CERTIFICATE] = to_pem("CERTIFICATE", material.certificate).decode()
+        found[CHAINED] = b"".join(to_pem("CERTIFICATE", each) for each in material.chain).decode()
     for entry in promised(material):
         body = {"body": to_base64(entry.body), "integratedTime": entry.time, "logIndex": entry.index}
         logged = {"SignedEntryTimestamp": to_base64(entry.promise), "Payload": {**body, "logID": entry.log.hex()}}
-        found[f"{_SIGSTORE}/bundle"] = compact(logged).decode()
+        found[LOGGED] = compact(logged).decode()
     if material.timestamps:
         stamp = {"SignedRFC3161Timestamp": to_base64(material.timestamps[0])}
-        found[f"{_SIGSTORE}/rfc3161timestamp"] = compact(stamp).decode()
+        found[STAMPED] = compact(stamp).decode()
     return found
 
 

@@ -86,10 +86,7 @@ class Translator:
         """Returns the parts of a policy that rules refer to."""
         found: dict[str, object] = {}
         if self._uses_root and self._root:
-            root = self._root
-            where = {"path": root.origin, "sha256": root.digest[7:]}
-            named = root.origin.removeprefix("builtin ")
-            found["trustedRoots"] = {root.name: where if root.origin.startswith("/") else {"builtin": named}}
+            found["trustedRoots"] = {self._root.name: self._root.document}
         if self._names:
             found["authorities"] = self._names
         return found

@@ -37,6 +37,13 @@ class Root:
     digest: str
     raw: bytes
 
+    @property
+    def document(self) -> dict[str, object]:
+        """How a policy names it: by path and hash, or as the built-in one."""
+        if self.origin.startswith("/"):
+            return {"path": self.origin, "sha256": self.digest.removeprefix("sha256:")}
+        return {"builtin": self.origin.removeprefix("builtin ")}
+
     def trusted(self) -> TrustedRoot:
         """Returns what is in it, parsed once for the same bytes; raises `PolicyError` when it cannot be used."""
         found = _TRUSTED.get(self.digest)

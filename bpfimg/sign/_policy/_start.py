@@ -51,9 +51,7 @@ def begun(
             raise UsageError(f"--{junk}") from junk
     found: dict[str, object] = {"version": 1, "default": "deny"}
     if root:
-        pinned = {"path": root.origin, "sha256": root.digest.removeprefix("sha256:")}
-        builtin = {"builtin": root.origin.removeprefix("builtin ")}
-        found["trustedRoots"] = {root.name: pinned if root.origin.startswith("/") else builtin}
+        found["trustedRoots"] = {root.name: root.document}
     if authorities:
         found["authorities"] = authorities
     found["rules"] = [{"scope": scope, "requireAny": list(authorities)} for scope in scopes]

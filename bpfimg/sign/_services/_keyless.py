@@ -182,8 +182,7 @@ def _certificate(der: bytes) -> Certificate:
 
 def _signed(candidate: Candidate, certificate: Certificate) -> bool:
     """Says whether the certificate's key has signed it."""
-    plain = candidate.format == "legacy" and not candidate.predicate_type
-    digest = "sha256" if plain else ""
+    digest = "" if candidate.enveloped else "sha256"
     return certificate.key.verify(candidate.message, candidate.signature, digest=digest)
 
 

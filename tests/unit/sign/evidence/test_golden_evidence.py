@@ -19,6 +19,7 @@ from bpfimg.sign._evidence._root import TrustedRoot
 from bpfimg.sign._evidence._stamper import Stamped
 from bpfimg.sign._evidence._witness import witness
 from bpfimg.sign._formats._beside import in_bundle
+from bpfimg.sign._policy._files import Files
 from bpfimg.sign._strict import Junk
 from tests.unit.sign.evidence.scene import enveloped, key_of, plain
 
@@ -32,7 +33,7 @@ BLOB += b"DO NOT MODIFY ME!\n"
 
 @functools.cache
 def public_good() -> TrustedRoot:
-    return TrustedRoot.parse(TrustedRoot.builtin_bytes())
+    return TrustedRoot.parse(Files().builtin())
 
 
 @functools.cache
@@ -68,7 +69,7 @@ def test_the_public_root_of_the_sigstore_package_is_read_in_full() -> None:
 def test_the_public_root_is_not_on_a_host_without_sigstore(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     with pytest.raises(PolicyError, match="comes with the package sigstore") as caught:
-        TrustedRoot.builtin_bytes()
+        Files().builtin()
     assert caught.value.hint == "pip install 'bpfimg[keyless]'"
 
 

@@ -8,7 +8,7 @@ from bpfimg.sign import History
 from tests.attacks import naive
 from tests.attacks.scene import NOW, ONE, OTHER, Scene, believe, keyless, sig, signed, trust, trust_identity
 from tests.attacks.table import attack
-from tests.unit.sign.craft import REPOSITORY, bundle, payload, statement
+from tests.unit.sign.craft import REPOSITORY, bundle, key, payload, statement
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -157,3 +157,20 @@ def _(scene: Scene) -> None:
     scene.top, scene.bundles = OTHER, [keyless(statement(_OTHER, REPOSITORY), at=NOW + 86400)]
     accept(scene)
     scene.top, scene.bundles = old
+
+
+def _by_two(folder: Path) -> Scene:
+    scene = _monotonic(folder)
+    scene.policy["authorities"]["alice"]["keyData"].append(key("alice-2").public.pem)
+    scene.policy["authorities"]["bob"] = {"type": "key", "keyData": [key("bob").public.pem]}
+    scene.policy["rules"][0] |= {"requireAny": ["alice", "bob"], "threshold": 2}
+    scene.sigs = [_versioned(_ONE, "9.0.0"), _versioned(_ONE, "9.0.0", "bob")]
+    return scene
+
+
+@attack("one of two signers raises the version of an old image", naive.newest_claim("10.0.0"), "back", honest=_by_two)
+def _(scene: Scene) -> None:
+    old = scene.sigs
+    scene.top, scene.sigs = OTHER, [_versioned(_OTHER, "10.0.0"), _versioned(_OTHER, "10.0.0", "bob")]
+    accept(scene)
+    scene.top, scene.sigs = ONE, [*old, _versioned(_ONE, "11.0.0"), _versioned(_ONE, "11.0.0", "alice-2")]

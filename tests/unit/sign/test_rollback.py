@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,8 +11,8 @@ import pytest
 from bpfimg.errors import VerificationError
 from bpfimg.oci import Descriptor, Manifest, Platform
 from bpfimg.sign import History, Policy, VerifiedImage, verify
-from bpfimg.sign._policy._rules import VERSION, Authority, Rollback, Rule
-from tests.support.sigstack import World
+from bpfimg.sign._policy._rules import VERSION, Authority, IdentityPattern, Rollback, Rule
+from tests.support.sigstack import ISSUER, SUBJECT, World
 from tests.support.targets import Image, image, index
 from tests.unit.sign.craft import (
     REPOSITORY,
@@ -197,19 +199,46 @@ def test_the_least_version(target: Memory, history: History, version: str, *, go
         verify(target, pinned, found, by, history=history, allow_downgrade=True)
 
 
-def test_without_a_version_the_earliest_time_counts(target: Memory, history: History) -> None:
+def test_one_of_two_who_must_sign_cannot_raise_the_version(target: Memory, history: History) -> None:
+    first = Authority("first", (key("alice").public, key("alice-2").public))
+    rule = Rule(None, "verify", (first, Authority("second", (key("bob").public,))), 2, rollback=Rollback(VERSION, None))
+    both = Policy("policy.json", "sha256:x", (), rule)
+    found = put(target, "one", "1")
+    put(target, "one", "1", "bob")
+    for name in ("alice", "alice-2"):  # two keys, and one authority
+        put(target, "one", "99", name)
+    assert proof(target, found, history, both).version == "1"
+
+
+def keyless() -> Policy:
+    who = IdentityPattern(ISSUER, SUBJECT)
+    rule = Rule(None, "verify", (Authority("ci", root=ROOT, timestamp="any", identities=(who,)),), rollback=Rollback())
+    return Policy("policy.json", "sha256:x", (), rule)
+
+
+def test_without_a_version_the_earliest_time_of_a_certificate_counts(target: Memory, history: History) -> None:
     older, newer = image("old").push(target), image("new").push(target)
-    for found, at in ((older, AT), (newer, AT + 100)):
-        put_bundle(target, found, SEEN.bundle(statement(found.digest), key=key(), at=at))
-    accept(history, proof(target, older, history))
-    proved = proof(target, newer, history)
-    assert (proved.version, proved.mark and proved.mark.time) == ("", AT + 100)
+    for found, at in ((older, AT), (newer, AT + 1000)):
+        put_bundle(target, found, SEEN.bundle(statement(found.digest), at=at))
+    accept(history, proof(target, older, history, keyless()))
+    proved = proof(target, newer, history, keyless())
+    assert (proved.version, proved.mark and proved.mark.time) == ("", AT + 1000)
     accept(history, proved)
-    assert "it was signed at" in refused(target, older, history)
-    put_bundle(target, newer, SEEN.bundle(statement(newer.digest), key=key(), at=AT + 50))
-    again = proof(target, newer, history)
+    assert "it was signed at" in refused(target, older, history, keyless())
+    put_bundle(target, newer, SEEN.bundle(statement(newer.digest), at=AT + 500))
+    again = proof(target, newer, history, keyless())
     assert again.mark is not None
-    assert again.mark.time == AT + 50  # every signature is looked at, not only the first
+    assert again.mark.time == AT + 500  # every signature is looked at, not only the first
+
+
+def test_the_time_of_a_key_is_no_version(target: Memory, history: History) -> None:
+    found = image("old").push(target)
+    old = json.loads(SEEN.bundle(statement(found.digest), key=key(), rekor=None, at=AT))
+    signature = base64.b64decode(old["dsseEnvelope"]["signatures"][0]["sig"])
+    stamp = base64.b64encode(SEEN.tsa.stamp(signature, at=AT + 86400)).decode()
+    old["verificationMaterial"]["timestampVerificationData"] = {"rfc3161Timestamps": [{"signedTimestamp": stamp}]}
+    put_bundle(target, found, old)  # the old signature, stamped again by whoever can write to the registry
+    assert "neither a version label" in refused(target, found, history)
 
 
 def test_the_child_that_was_believed_is_what_is_remembered(target: Memory, history: History) -> None:

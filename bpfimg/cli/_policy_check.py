@@ -107,5 +107,5 @@ def _root(root: policies.Root) -> dict[str, object]:
         "certificate_authorities": len(found.authorities),
         "certificate_logs": len(found.certificate_logs),
         "logs": len(found.logs),
-        "timestamp_authorities": len(found.stampers),
+        "timestamp_authorities": len(found.timestamp_authorities),
     }

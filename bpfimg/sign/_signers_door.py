@@ -2,7 +2,7 @@
 
 `KeySigner` signs with a `SigningKey` (a `PrivateKey`, or the `RemoteKey` that `remote_key` gets for a URI; `is_key_uri`
 says whether a text is one), `Keyless` in the name of an identity token (`ambient_token`, `browser_token`); both are
-`Signer`s. `Services` are the logs, clocks and authorities of a `TrustConfig`, or of the `public_good`. `KEY_KINDS` are
+`Signer`s. `Services` are the logs and authorities of a `TrustConfig`, or of the `public_good`. `KEY_KINDS` are
 the kinds of keys that `generate_key` makes; `predicate_type` knows the words for attestations.
 """
 

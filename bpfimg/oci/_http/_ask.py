@@ -1,7 +1,7 @@
 """One request to a web service that is no registry, with the same patience, proxies and TLS; no login, no second try.
 
-What signing asks (certificate authorities, logs, clocks) has effects that are not to be had twice, and carries tokens
-that go nowhere else: redirects are not followed.
+What signing asks (certificate and timestamp authorities, logs) has effects that are not to be had twice, and carries
+tokens that go nowhere else: redirects are not followed.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from bpfimg.sign._evidence._authority import CertificateAuthority
-    from bpfimg.sign._evidence._stamper import Stamper
+    from bpfimg.sign._evidence._timestamp import TimestampAuthority
 
     Part = TypeVar("Part")
 
@@ -39,7 +39,7 @@ class TrustedRoot:
     logs: tuple[Log, ...]
     certificate_logs: tuple[Log, ...]
     authorities: tuple[CertificateAuthority, ...]
-    stampers: tuple[Stamper, ...]
+    timestamp_authorities: tuple[TimestampAuthority, ...]
     unused: tuple[str, ...]
 
     @classmethod
@@ -52,7 +52,7 @@ class TrustedRoot:
     def of(cls, value: object) -> TrustedRoot:
         """The same for JSON that is parsed already: the root inside a client trust configuration."""
         from bpfimg.sign._evidence._authority import authority
-        from bpfimg.sign._evidence._stamper import stamper
+        from bpfimg.sign._evidence._timestamp import timestamp_authority
 
         found = message(value, "trusted root", _FIELDS)
         if found.get("mediaType") not in _MEDIA_TYPES:
@@ -62,7 +62,7 @@ class TrustedRoot:
             logs=_parts(found, "tlogs", log, unused),
             certificate_logs=_parts(found, "ctlogs", log, unused),
             authorities=_parts(found, "certificateAuthorities", authority, unused),
-            stampers=_parts(found, "timestampAuthorities", stamper, unused),
+            timestamp_authorities=_parts(found, "timestampAuthorities", timestamp_authority, unused),
             unused=tuple(unused),
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bpfimg._value import value
 from bpfimg.sign._evidence._body import Signed
 from bpfimg.sign._evidence._entry import Logged, logged
-from bpfimg.sign._evidence._stamper import Stamped, stamped
+from bpfimg.sign._evidence._timestamp import Stamped, stamped
 from bpfimg.sign._keys._public import PublicKey
 from bpfimg.sign._strict import Junk
 
@@ -72,11 +72,11 @@ def _stamped(one: bytes, candidate: Candidate, root: TrustedRoot) -> Stamped:
     """Returns who stamped the signature, or the whole blob that it stands in: cosign verifies an `.att` so, and
     whoever saw that saw the signature (cosign 2.5, pkg/cosign/verify.go, VerifyRFC3161Timestamp)."""
     try:
-        return stamped(one, candidate.signature, root.stampers)
+        return stamped(one, candidate.signature, root.timestamp_authorities)
     except Junk:
         if not candidate.enclosed:
             raise
-        return stamped(one, candidate.enclosed, root.stampers)
+        return stamped(one, candidate.enclosed, root.timestamp_authorities)
 
 
 def _verified(

@@ -123,8 +123,8 @@ def _authority(one: Authority) -> Iterator[Advice]:
         "certificate authority": one.keyless and not found.authorities,
         "certificate log": one.keyless and not found.certificate_logs,
         "log": not found.logs and (one.timestamp == TLOG if one.keyless else one.tlog == REQUIRE),
-        "timestamp authority": not found.stampers and one.timestamp in (TSA, REQUIRE),
-        "log or timestamp authority": not found.logs and not found.stampers and one.timestamp == ANY,
+        "timestamp authority": not found.timestamp_authorities and one.timestamp in (TSA, REQUIRE),
+        "log or timestamp authority": not found.logs and not found.timestamp_authorities and one.timestamp == ANY,
     }
     if not one.keyless and one.tlog == one.timestamp == IGNORE:
         yield Advice("no-effect", one.name, f"the trusted root {one.root.name} is not used: both kinds are ignored")
@@ -142,8 +142,8 @@ def _says_when(one: Authority) -> bool:
         return False
     found = one.root.trusted()
     if one.keyless:
-        return bool((found.logs and one.timestamp != TSA) or (found.stampers and one.timestamp != TLOG))
-    return bool((found.logs and one.tlog != IGNORE) or (found.stampers and one.timestamp != IGNORE))
+        return bool((found.logs and one.timestamp != TSA) or (found.timestamp_authorities and one.timestamp != TLOG))
+    return bool((found.logs and one.tlog != IGNORE) or (found.timestamp_authorities and one.timestamp != IGNORE))
 
 
 def _times(one: Authority, now: float) -> Iterator[Advice]:
@@ -197,7 +197,7 @@ def _roots(policy: Policy, now: float) -> Iterator[Advice]:
             ("certificate authority", found.authorities),
             ("log", found.logs),
             ("certificate log", found.certificate_logs),
-            ("timestamp authority", found.stampers),
+            ("timestamp authority", found.timestamp_authorities),
         ):
             if parts and not any(one.window.holds(now) for one in parts):
                 yield Advice("ended", root.name, f"no {what} in it is good any more, or yet, for new signatures")

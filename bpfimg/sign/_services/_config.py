@@ -40,8 +40,8 @@ class Service:
 class TrustConfig:
     """The services to sign with, already chosen, and the trusted root that what they make is checked against.
 
-    `authority` gives certificates, `provider` identities (None: there is none); `logs` and `clocks` (timestamp
-    authorities) are all asked. `origin` says to people where this comes from.
+    `authority` gives certificates, `provider` identities (None: there is none); `logs` and `timestamp_authorities` are
+    all asked. `origin` says to people where this comes from.
     """
 
     origin: str
@@ -49,7 +49,7 @@ class TrustConfig:
     authority: Service | None
     provider: Service | None
     logs: tuple[Service, ...]
-    clocks: tuple[Service, ...]
+    timestamp_authorities: tuple[Service, ...]
     signing: Mapping[str, object] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -88,7 +88,7 @@ class TrustConfig:
     @property
     def timeless(self) -> bool:
         """Whether none of these services says when something was signed, so that no certificate could be believed."""
-        return not self.clocks and not any(log.version == 1 for log in self.logs)
+        return not self.timestamp_authorities and not any(log.version == 1 for log in self.logs)
 
 
 _HINT = "sigstore's own files, and those of `cosign signing-config create` and `cosign trusted-root create`, can"
@@ -106,7 +106,7 @@ def _chosen(value: object, root: bytes, origin: str, root_origin: str, now: floa
         authority=authorities[0] if authorities else None,
         provider=providers[0] if providers else None,
         logs=_select(found, "rekorTlogUrls", _LOGS, "rekorTlogConfig", now),
-        clocks=_select(found, "tsaUrls", _ONE, "tsaConfig", now),
+        timestamp_authorities=_select(found, "tsaUrls", _ONE, "tsaConfig", now),
         signing=found,
     )
 

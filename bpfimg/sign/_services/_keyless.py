@@ -1,7 +1,8 @@
 """Signing without a key of one's own: an identity token becomes a certificate for a key that lives for one command.
 
 sigstore-python signs: `SigningContext` makes the key, asks Fulcio, checks the certificate's SCT, signs, asks the log
-and the clocks and puts the bundle together. What it made is then read and verified like anybody else's signature.
+and the timestamp authorities and puts the bundle together. What it made is then read and verified like anybody else's
+signature.
 """
 
 from __future__ import annotations
@@ -152,7 +153,7 @@ class Keyless:
         from sigstore.models import ClientTrustConfig
         from sigstore.sign import SigningContext
 
-        from bpfimg.sign._services._plugs import Authority, Clock, Log
+        from bpfimg.sign._services._plugs import Authority, Log, TimestampAuthority
 
         config, connections = self.services.config, self.services.connections
         assert config.authority is not None
@@ -164,7 +165,7 @@ class Keyless:
                 fulcio=authority,  # type: ignore[arg-type]
                 rekor=Log(connections, config.logs[0]),  # type: ignore[arg-type]
                 trusted_root=root,
-                tsa_clients=[Clock(connections, clock) for clock in config.clocks],  # type: ignore[misc]
+                tsa_clients=[TimestampAuthority(connections, authority) for authority in config.timestamp_authorities],  # type: ignore[misc]
             )
             with context.signer(self._token) as signer:
                 return signer

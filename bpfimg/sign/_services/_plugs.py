@@ -15,8 +15,8 @@ from bpfimg.sign._formats import _write
 from bpfimg.sign._formats._envelope import opened
 from bpfimg.sign._services._asking import host
 from bpfimg.sign._services._authority import certified_chain
-from bpfimg.sign._services._clock import stamped
 from bpfimg.sign._services._log import Verifier, logged_digest, logged_envelope
+from bpfimg.sign._services._timestamp import stamped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Log:
         return TransparencyLogEntry(Model.from_dict(_write.entry_document(request())))
 
 
-class Clock:
+class TimestampAuthority:
     """Stands in for `TimestampAuthorityClient`."""
 
     def __init__(self, connections: places.Connections, service: Service) -> None:

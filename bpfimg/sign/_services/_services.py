@@ -5,8 +5,8 @@ from __future__ import annotations
 from bpfimg._value import replace
 from bpfimg.errors import PolicyError, ServiceError, UsageError
 from bpfimg.sign._formats._write import promised
-from bpfimg.sign._services._clock import stamped
 from bpfimg.sign._services._log import logged_digest, logged_envelope
+from bpfimg.sign._services._timestamp import stamped
 from bpfimg.sign._strict import Junk
 
 TYPE_CHECKING = False
@@ -53,7 +53,7 @@ class Services:
     def stamps(self, signature: bytes) -> tuple[bytes, ...]:
         """Returns a timestamp of every authority; raises `ServiceError`: one that is asked for and does not come is
         never left out in silence."""
-        return tuple(stamped(self.connections, clock, signature) for clock in self.config.clocks)
+        return tuple(stamped(self.connections, authority, signature) for authority in self.config.timestamp_authorities)
 
     def attached(self, bundled: Candidate, blob: bytes, verifier: PublicKey | Certificate) -> Material:
         """Returns what stands beside an `.att` layer with the envelope of a bundle; raises `ServiceError`.
@@ -89,7 +89,7 @@ class Services:
         found = witness(candidate, self.root, verifier)
         if found.failed:
             return found.failed[0]
-        logs, stamps = (0 if unlogged else len(self.config.logs)), len(self.config.clocks)
+        logs, stamps = (0 if unlogged else len(self.config.logs)), len(self.config.timestamp_authorities)
         if candidate.format == "legacy":  # annotations have room for one of each, and for entries of version 1 alone
             logs = min(1, sum(log.version == 1 for log in self.config.logs[:logs]))
             stamps = min(1, stamps)

@@ -59,7 +59,7 @@ def test_both_halves_in_one_file() -> None:
     assert found.provider is not None
     assert (found.authority.url, found.provider.url) == (URLS["fulcio"], URLS["oidc"])
     assert [each.url for each in found.logs] == [URLS["rekor2"]]
-    assert [each.url for each in found.clocks] == [f"{URLS['tsa']}/api/v1/timestamp"]
+    assert [each.url for each in found.timestamp_authorities] == [f"{URLS['tsa']}/api/v1/timestamp"]
     assert found.root.trusted()
     assert not found.public
 
@@ -67,7 +67,8 @@ def test_both_halves_in_one_file() -> None:
 def test_two_files_say_the_same_as_one() -> None:
     one = parsed(document())
     two = signers.TrustConfig.of(WORLD.signing_config(URLS), WORLD.trusted_root(URLS), "signing.json", "root.json", NOW)
-    assert (two.authority, two.provider, two.logs, two.clocks) == (one.authority, one.provider, one.logs, one.clocks)
+    assert (two.authority, two.provider, two.logs) == (one.authority, one.provider, one.logs)
+    assert two.timestamp_authorities == one.timestamp_authorities
     assert two.root.origin == "root.json"
 
 
@@ -85,7 +86,7 @@ def test_the_public_services_come_with_the_package() -> None:
     assert found.authority is not None
     assert found.authority.url == "https://fulcio.sigstore.dev"
     assert found.logs
-    assert found.clocks
+    assert found.timestamp_authorities
     assert found.root.trusted()
 
 
@@ -123,7 +124,7 @@ def test_cosign_writes_an_empty_selector_for_services_that_there_are_none_of() -
     content = document(1)
     content["signingConfig"] |= {"tsaUrls": [], "tsaConfig": {}}
     found = parsed(content)
-    assert found.clocks == ()
+    assert found.timestamp_authorities == ()
     assert ClientTrustConfig.from_json(found.document().decode()).trusted_root
 
 

@@ -240,14 +240,14 @@ CASES = (
         "they leave the window of its key unchecked",
     ),
     Case(
-        "a stamper that has ended",
+        "a timestamp authority that has ended",
         NO,
         {},
         windows("timestampAuthorities", ENDED),
         "what is there must verify; they pass over it",
     ),
-    Case("Rekor 2, a stamper that has ended", NO, {"rekor": 2}, windows("timestampAuthorities", ENDED)),
-    Case("no stampers", NO, {}, lambda d: d.update(timestampAuthorities=[])),
+    Case("Rekor 2, a timestamp authority that has ended", NO, {"rekor": 2}, windows("timestampAuthorities", ENDED)),
+    Case("no timestamp authorities", NO, {}, lambda d: d.update(timestampAuthorities=[])),
     Case("another root", NO, {}, lambda d: d.update(certificateAuthorities=[certifier(STRANGE.chain, "https://x")])),
 )
 

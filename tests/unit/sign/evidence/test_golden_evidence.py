@@ -16,7 +16,7 @@ from bpfimg.sign._evidence._certificate import Certificate
 from bpfimg.sign._evidence._certified import certified
 from bpfimg.sign._evidence._identity import Identity
 from bpfimg.sign._evidence._root import TrustedRoot
-from bpfimg.sign._evidence._stamper import Stamped
+from bpfimg.sign._evidence._timestamp import Stamped
 from bpfimg.sign._evidence._witness import witness
 from bpfimg.sign._formats._beside import in_bundle
 from bpfimg.sign._policy._files import Files
@@ -62,7 +62,7 @@ def test_the_public_root_of_the_sigstore_package_is_read_in_full() -> None:
     assert [one.key.kind for one in root.logs] == ["ecdsa-p256", "ed25519"]
     assert len(root.certificate_logs) == 2
     assert len(root.authorities) == 2
-    assert len(root.stampers) == 1
+    assert len(root.timestamp_authorities) == 1
     assert root.unused == ()
 
 
@@ -75,7 +75,7 @@ def test_the_public_root_is_not_on_a_host_without_sigstore(monkeypatch: pytest.M
 
 def test_the_staging_root_is_read_but_for_one_key_in_an_old_form() -> None:
     assert len(staging().logs) == 4
-    assert len(staging().stampers) == 1
+    assert len(staging().timestamp_authorities) == 1
     (unused,) = staging().unused
     assert unused.startswith("ctlogs[0]'s publicKey is of the kind 'PKCS1_RSA_PKCS1V5'")
 

@@ -15,7 +15,7 @@ from bpfimg.sign._evidence._certificate import Certificate
 from bpfimg.sign._evidence._certified import certified
 from bpfimg.sign._evidence._checkpoint import checkpoint
 from bpfimg.sign._evidence._root import TrustedRoot
-from bpfimg.sign._evidence._stamper import stamped
+from bpfimg.sign._evidence._timestamp import stamped
 from bpfimg.sign._evidence._witness import witness
 from bpfimg.sign._strict import Junk
 from tests.unit.sign.evidence.scene import AT, bundle, parsed, root, world
@@ -152,7 +152,7 @@ def test_every_byte_of_a_timestamp() -> None:
     for at in range(len(STAMP)):
         other = bytes([*STAMP[:at], STAMP[at] ^ (1 << at % 8), *STAMP[at + 1 :]])
         try:
-            found = stamped(other, b"signature", root().stampers)
+            found = stamped(other, b"signature", root().timestamp_authorities)
         except Junk:
             continue
         accepted += 1
@@ -166,7 +166,7 @@ def test_a_certificate_and_a_timestamp_cut_off_anywhere() -> None:
             Certificate.parse(LEAF.leaf[:at])
     for at in range(len(STAMP)):
         with pytest.raises(Junk):
-            stamped(STAMP[:at], b"signature", root().stampers)
+            stamped(STAMP[:at], b"signature", root().timestamp_authorities)
 
 
 @given(st.randoms(use_true_random=False))
@@ -194,12 +194,12 @@ def test_der_with_anything_in_it_is_junk_or_good(chance: random.Random) -> None:
         except Junk:
             pass
         with contextlib.suppress(Junk):
-            assert stamped(bytes(data), b"signature", root().stampers).time == AT
+            assert stamped(bytes(data), b"signature", root().timestamp_authorities).time == AT
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_junk(data: bytes) -> None:
-    for read in (Certificate.parse, TrustedRoot.parse, lambda one: stamped(one, b"", root().stampers)):
+    for read in (Certificate.parse, TrustedRoot.parse, lambda one: stamped(one, b"", root().timestamp_authorities)):
         with pytest.raises(Junk):
             read(data)
 

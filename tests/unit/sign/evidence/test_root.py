@@ -48,7 +48,7 @@ def test_a_root_names_logs_authorities_and_stampers() -> None:
     assert [one.host for one in found.logs] == ["127.0.0.1", "127.0.0.1"]
     assert [one.name for one in found.certificate_logs] == ["http://127.0.0.1/ct"]
     assert [one.name for one in found.authorities] == ["http://127.0.0.1/fulcio"]
-    assert [one.name for one in found.stampers] == ["http://127.0.0.1/tsa"]
+    assert [one.name for one in found.timestamp_authorities] == ["http://127.0.0.1/tsa"]
     assert found.unused == ()
 
 
@@ -70,7 +70,8 @@ def test_what_may_be_empty_may_be_missing_or_null() -> None:
         for names in ((), ("tlogs", "ctlogs", "certificateAuthorities", "timestampAuthorities")):
             for nothing in (None, []):
                 found = parsed({**empty, **dict.fromkeys(names, nothing)})
-                assert (found.logs, found.authorities, found.stampers, found.certificate_logs) == ((), (), (), ())
+                assert not (found.logs or found.certificate_logs)
+                assert not (found.authorities or found.timestamp_authorities)
 
 
 @pytest.mark.parametrize("media", ["+json;version=0.1", ".v0.1+json", ".v0.2+json"])
@@ -123,7 +124,7 @@ def test_a_value_of_another_kind_is_junk_or_makes_less_of_the_root(other: object
             less = parsed(found)
         except Junk:
             continue
-        counts = [(len(one.logs), len(one.authorities), len(one.stampers)) for one in (less, whole)]
+        counts = [(len(one.logs), len(one.authorities), len(one.timestamp_authorities)) for one in (less, whole)]
         assert all(mine <= all_of_it for mine, all_of_it in zip(*counts, strict=True))
 
 

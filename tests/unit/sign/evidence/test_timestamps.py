@@ -14,7 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from bpfimg._value import replace
 from bpfimg.sign._evidence._certificate import Certificate
-from bpfimg.sign._evidence._stamper import Stamped, stamped
+from bpfimg.sign._evidence._timestamp import Stamped, stamped
 from bpfimg.sign._evidence._witness import witness
 from bpfimg.sign._strict import Junk
 from tests.support.sigstack import Secret, Tsa
@@ -27,7 +27,7 @@ BY = "http://127.0.0.1/tsa"
 
 
 def judged(data: bytes, trusted: Any = None, signature: bytes = SIGNATURE) -> Stamped:
-    return stamped(data, signature, (trusted or root()).stampers)
+    return stamped(data, signature, (trusted or root()).timestamp_authorities)
 
 
 def refused(data: bytes, reason: str, **words: Any) -> None:
@@ -179,7 +179,7 @@ def test_an_intermediate_may_stand_between() -> None:
 def test_a_root_that_does_not_say_whose_certificate_stamps_has_no_such_authority() -> None:
     for chain in (world().tsa.chain[1:], world().tsa.chain[:1]):
         trusted = trusting(chain)
-        assert trusted.stampers == ()
+        assert trusted.timestamp_authorities == ()
         assert "names no certificate that stamps" in trusted.unused[0]
         refused(stamp(), "of an authority that the trusted root does not name", trusted=trusted)
 

@@ -20,13 +20,13 @@ _QUERY, _REPLY = "application/timestamp-query", "application/timestamp-reply"
 _GRANTED = (0, 1)  # granted, grantedWithMods (RFC 3161, 2.4.2)
 
 
-def stamped(connections: places.Connections, clock: Service, signature: bytes) -> bytes:
+def stamped(connections: places.Connections, authority: Service, signature: bytes) -> bytes:
     """Returns the TimeStampResp (DER) for a signature; raises `ServiceError`."""
     from rfc3161_client import HashAlgorithm, TimestampRequestBuilder, decode_timestamp_response
 
-    doing, by = "have the signature stamped", host(clock.url)
+    doing, by = "have the signature stamped", host(authority.url)
     request = TimestampRequestBuilder().hash_algorithm(HashAlgorithm.SHA256).data(signature).nonce(nonce=True).build()
-    content = post(connections, clock.url, doing, request.as_bytes(), kind=_QUERY, accept=_REPLY)
+    content = post(connections, authority.url, doing, request.as_bytes(), kind=_QUERY, accept=_REPLY)
     try:
         response = decode_timestamp_response(content)
         if response.status not in _GRANTED:

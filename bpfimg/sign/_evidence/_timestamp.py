@@ -45,7 +45,7 @@ class Stamped:
 
 
 @value(frozen=True, slots=True, eq=False)
-class Stamper:
+class TimestampAuthority:
     """A timestamp authority: `leaf` signs for it, `verifier` holds its chain; good within `window`."""
 
     name: str
@@ -54,7 +54,7 @@ class Stamper:
     verifier: Verifier
 
 
-def stamper(value: object, what: str) -> Stamper:
+def timestamp_authority(value: object, what: str) -> TimestampAuthority:
     """Returns the authority in a trusted root's CertificateAuthority, its leaf first; raises `Junk`, or `Unsupported`
     where the root does not say whose certificate stamps."""
     from cryptography.x509 import BasicConstraints, ExtendedKeyUsage, KeyUsage
@@ -76,10 +76,10 @@ def stamper(value: object, what: str) -> Stamper:
     may_issue(tuple(issuers), ExtendedKeyUsageOID.TIME_STAMPING, what)
     with foreign(what):
         verifier = VerifierBuilder(tsa_certificate=leaf, intermediates=issuers[:-1], roots=issuers[-1:]).build()
-    return Stamper(name=found.name, window=found.window, leaf=leaf, verifier=verifier)
+    return TimestampAuthority(name=found.name, window=found.window, leaf=leaf, verifier=verifier)
 
 
-def stamped(data: bytes, signature: bytes, stampers: Iterable[Stamper]) -> Stamped:
+def stamped(data: bytes, signature: bytes, authorities: Iterable[TimestampAuthority]) -> Stamped:
     """Returns who stamped `signature`, and when, by the RFC 3161 response in `data`; raises `Junk`."""
     from rfc3161_client import decode_timestamp_response
 
@@ -96,7 +96,7 @@ def stamped(data: bytes, signature: bytes, stampers: Iterable[Stamper]) -> Stamp
         signer = signers.pop()
         said = (signer.issuer, signer.serial_number)
     why = ""
-    for one in stampers:
+    for one in authorities:
         if said != (one.leaf.issuer, one.leaf.serial_number):
             continue
         if not one.window.holds(time):
@@ -126,7 +126,7 @@ def _time(response: TimeStampResponse, signature: bytes) -> int:
     return int(told.gen_time.timestamp())
 
 
-def _verify(response: TimeStampResponse, signature: bytes, one: Stamper) -> None:
+def _verify(response: TimeStampResponse, signature: bytes, one: TimestampAuthority) -> None:
     from rfc3161_client import VerificationError
 
     with foreign(_WHAT):

@@ -70,8 +70,8 @@ def test_what_may_be_empty_may_be_missing_or_null() -> None:
         for names in ((), ("tlogs", "ctlogs", "certificateAuthorities", "timestampAuthorities")):
             for nothing in (None, []):
                 found = parsed({**empty, **dict.fromkeys(names, nothing)})
-                assert not (found.logs or found.certificate_logs)
-                assert not (found.authorities or found.timestamp_authorities)
+                assert (found.logs, found.certificate_logs) == ((), ())
+                assert (found.authorities, found.timestamp_authorities) == ((), ())
 
 
 @pytest.mark.parametrize("media", ["+json;version=0.1", ".v0.1+json", ".v0.2+json"])

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from bpfimg.cli._asked import Asked
     from bpfimg.cli._options import Options
     from bpfimg.cli._places import Found
-    from bpfimg.oci import Target
+    from bpfimg.oci import Target, places
     from bpfimg.sign import Policy, VerifiedImage
 
-__all__ = ["believed", "check_downgrade", "wanted_image"]
+__all__ = ["believed", "check_downgrade", "unsafe", "wanted_image"]
 
 
 def wanted_image(
@@ -28,7 +28,8 @@ def wanted_image(
 ) -> Found:
     """The image by the pull policy; raises UsageError for a policy beside a transport, which says where to look.
 
-    With the policy `trust`, signatures come from where it says that they are, too.
+    With the policy `trust`, signatures come from where it says that they are, too; and what says its own name is not
+    believed unsigned: VerificationError.
     """
     from bpfimg.cli._fetched import fetched, pull_policy
     from bpfimg.cli._parser import note
@@ -44,10 +45,27 @@ def wanted_image(
         )
     if where.transport:
         found = located(options, text)
+        if trust is not None and where.path and not where.said:
+            _check_own_name(where, found, trust)
     else:
         found = fetched(options, text, pull=pull_policy(pull, usual), lenient=lenient, trust=trust)
     note(options, f"{found.name} is {found.descriptor.digest}")
     return found
+
+
+def _check_own_name(where: places.Location, found: Found, trust: Policy) -> None:
+    """Raises `VerificationError` where nobody but a directory or archive says what the image is called, and a rule for
+    that name asks for no signature: whoever made it would choose the rule."""
+    from bpfimg.errors import VerificationError
+
+    rule = trust.rule_for(found.reference)
+    if found.reference.repository == where.nameless or rule.action != "insecure-allow-unsigned":
+        return
+    raise VerificationError(
+        f"{found.name} is not believed: it calls itself {found.reference}, nobody has to sign what is called so (rule "
+        f"{rule.name} of {trust.origin}), and a name that only the place itself says chooses no such rule",
+        hint=f"if that is what you mean, say so: {found.name}:{found.reference}",
+    )
 
 
 def check_downgrade(allowed: bool, found: Found) -> None:
@@ -74,7 +92,7 @@ def believed(text: str, wanted: Asked, options: Options) -> tuple[Target, Verifi
     found = local_object(options, text, wanted) if means_object(text) else _image(options, text, wanted)
     place, verified = found
     if verified.unsafe:
-        warn(_unsafe(verified))
+        warn(unsafe(verified))
     return place, verified
 
 
@@ -109,7 +127,7 @@ def _image(options: Options, text: str, wanted: Asked) -> tuple[Target, Verified
     return found.place, verified
 
 
-def _unsafe(verified: VerifiedImage) -> str:
+def unsafe(verified: VerifiedImage) -> str:
     """What is said of an image that the policy takes unsigned: who can run code here, and which line lets them."""
     if verified.file:
         return (

@@ -76,7 +76,7 @@ def text(found: Found, verified: VerifiedImage, attested: Sequence[Attestation])
         pairs += _lines("  signed by", one.signer, "attestation")
     if verified.unsafe:
         pairs.append(("warning", "the policy allows unsigned images here"))
-    return block(f"{found.name} is believed", pairs)
+    return block(f"{found.name} is {'believed' if verified.signers else 'let in UNSIGNED'}", pairs)
 
 
 def _lines(title: str, signer: Believed, what: str) -> Iterator[tuple[str, str]]:

@@ -50,9 +50,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, options: Options) -> int:
     """Prints what is believed and why."""
     from bpfimg import sign
-    from bpfimg.cli._believed import check_downgrade, wanted_image
+    from bpfimg.cli._believed import check_downgrade, unsafe, wanted_image
     from bpfimg.cli._elsewhere import elsewhere
     from bpfimg.cli._local import means_object
+    from bpfimg.cli._parser import warn
     from bpfimg.cli._trust import policy, trust
     from bpfimg.oci import Platform
 
@@ -76,6 +77,8 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
         history=sign.History(options.state, lock_timeout=options.lock_timeout),
         allow_downgrade=arguments.allow_downgrade,
     )
+    if verified.unsafe:  # whoever looks at the exit code alone should know, too
+        warn(unsafe(verified))
     attested = tuple(one for each in types for one in _attestations(options, found, decides, each))
     _print(options, found, verified, attested)
     return 0

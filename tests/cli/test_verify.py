@@ -10,6 +10,7 @@ import pytest
 from bpfimg.oci import Layout
 from tests.support.sigstack import ISSUER, SUBJECT, World
 from tests.support.targets import image, index
+from tests.support.trusting import with_policy
 from tests.unit.sign.craft import (
     REPOSITORY,
     SIG,
@@ -242,3 +243,18 @@ def test_an_image_of_an_index_that_is_believed_for_itself(cli: Cli, store: Layou
     (found,) = cli.json("images", *words)["images"]
     assert (found["digest"], found["verified"]) == (str(top.descriptor.digest), str(mine.descriptor.digest))
     assert f"{mine.descriptor.digest}, for this machine" in cli(*words).stdout
+
+
+@pytest.mark.parametrize("words", [(), ("-q",), ("-o", "json")], ids=str)
+def test_what_is_let_in_unsigned_is_said_loudly(
+    cli: Cli, store: Layout, one: Descriptor, words: tuple[str, ...]
+) -> None:
+    """Also to who looks at the exit code alone."""
+    del one
+    allowing = with_policy(cli, {"scope": "registry.example", "action": "insecure-allow-unsigned"}, authorities={})
+    done = allowing("verify", *words, "--pull", "never", NAME)
+    assert done.stderr.startswith(
+        f"bpfimg: warning: UNSIGNED ALLOWED: {NAME}, nobody whom the policy knows signed it: "
+    )
+    if not words:
+        assert done.stdout.startswith(f"{NAME} is let in UNSIGNED\n")

@@ -53,6 +53,11 @@ class Location:
         return ":".join(filter(None, (self.path, self.reference)))
 
     @property
+    def said(self) -> bool:
+        """Whether it says which image at the path is meant; else the only one there is, whatever that calls itself."""
+        return bool(split_path(self.rest, os.path.exists)[1])
+
+    @property
     def nameless(self) -> Repository:
         """The repository of images at `path` that have a tag and no more."""
         return nameless(self.path)

@@ -20,6 +20,8 @@ __all__ = ["NotStrict", "compact", "json_kind", "loose_value", "strict_object", 
 
 DEPTH = 64
 """Levels of nesting; the documents of OCI, Sigstore and bpfimg need a dozen."""
+VALUES = 1_000_000
+"""Values in one document, as far as commas and brackets tell: `{},` is three bytes, and eighty once it is read."""
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _OTHERS = bytes(sorted(set(range(256)) - _STEPS.keys()))
 
@@ -94,13 +96,16 @@ def _finite(word: str) -> float:
 
 
 def _shallow(data: bytes | str, depth: int) -> str:
-    """Returns the text in `data`, or raises `NotStrict` when it nests deeper than that.
+    """Returns the text in `data`, or raises `NotStrict` when it nests deeper than that, or holds too many values.
 
     This is found before it is parsed: Python 3.12 and 3.13 stop at 10,000 levels whatever the stack, and one of 1 MiB
     (`ulimit -s 1024`, a thread of musl's Python) ends before that.
     """
     text = data.decode() if isinstance(data, bytes) else data
-    if text.count("[") + text.count("{") > depth:
+    opened = text.count("[") + text.count("{")
+    if len(text) > VALUES and opened + text.count(",") > VALUES:
+        raise NotStrict(f"holds over {VALUES} values")
+    if opened > depth:
         # without \\ and \", each quote begins or ends a string, and every second piece lies outside of them
         outside = "".join(text.replace("\\\\", "").replace('\\"', "").split('"')[::2])
         brackets = outside.encode(errors="replace").translate(None, _OTHERS)

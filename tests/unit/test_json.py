@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from bpfimg._json import NotStrict, compact, loose_value, strict_object
+from bpfimg._json import VALUES, NotStrict, compact, loose_value, strict_object
 from bpfimg.errors import quoted
 
 
@@ -87,3 +87,11 @@ def test_untrusted_words_reach_no_terminal() -> None:
     assert quoted("a\x1b[31m\n\u202e") == r"'a\x1b[31m\n\u202e'"
     assert quoted(b"\xff\x00") == r"'\\xff\x00'"
     assert quoted("x" * 1000) == "'" + "x" * 96 + "...'"
+
+
+def test_a_small_text_of_many_values_is_refused_before_it_fills_the_memory() -> None:
+    many = b'{"a":[' + b"{}," * VALUES + b"{}]}"
+    with pytest.raises(NotStrict, match="holds over 1000000 values"):
+        strict_object(many, limit=len(many))
+    long = b'{"a":"' + b"many words " * VALUES + b'"}'
+    assert strict_object(long, limit=len(long))

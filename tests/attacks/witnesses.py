@@ -23,7 +23,8 @@ from tests.attacks.scene import (
     world,
 )
 from tests.attacks.table import attack
-from tests.support.sigstack import Rekor
+from tests.support.sigstack import ISSUER, SUBJECT, Rekor, Secret
+from tests.support.sigstack._signing import hand
 from tests.unit.sign.craft import REPOSITORY, b64, payload, statement
 
 if TYPE_CHECKING:
@@ -165,7 +166,28 @@ def _(scene: Scene) -> None:
     _with(scene, tsa=False, about=_SAID)
 
 
-@attack("the log entry of another certificate", naive.witnessed, "another signature", honest=_logged)
+def _certified_twice(scene: Scene, rekor: int) -> None:
+    """A stranger's entry, and beside it the pipeline's certificate for the very key that the stranger had certified."""
+    key, authority = Secret.new(), world().authority
+    issued = authority.issue(hand(key).public, SUBJECT, ISSUER, at=NOW)
+
+    def swap(document: dict[str, Any]) -> None:
+        document["verificationMaterial"]["certificate"]["rawBytes"] = b64(issued.leaf)
+
+    _with(scene, rekor=rekor, key=key, authority=authority, subject="https://evil.example/build.yml@x", edit=swap)
+
+
+@attack("the log entry of another certificate", naive.witnessed, "another signer", honest=_logged)
+def _(scene: Scene) -> None:
+    _certified_twice(scene, 1)
+
+
+@attack("the log entry of another certificate, version 2", naive.witnessed, "another signer", honest=_logged_v2)
+def _(scene: Scene) -> None:
+    _certified_twice(scene, 2)
+
+
+@attack("the log entry of the same statement, signed again", naive.witnessed, "another signature", honest=_logged)
 def _(scene: Scene) -> None:
     other = json.loads(keyless(_SAID))["verificationMaterial"]["tlogEntries"]
     _with(scene, tsa=False, edit=lambda document: document["verificationMaterial"].update(tlogEntries=other))

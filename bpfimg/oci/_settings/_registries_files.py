@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import stat
 
 from bpfimg.errors import RegistryError, StoreError, quoted
 from bpfimg.oci._settings._environment import user_settings
 from bpfimg.oci._settings._registries import AUTH_FILES, Mirror, Registries, Rule, short_name
 from bpfimg.oci._settings._registries_table import Table, wrong
-from bpfimg.oci._store._files import read_file
+from bpfimg.oci._store._files import closing, descriptor_pieces, open_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,19 +82,19 @@ def _texts(environ: Mapping[str, str], uid: int, system: str) -> Iterator[tuple[
     named = next((environ[name] for name in _VARIABLES if environ.get(name)), "")
     folders = [f"{system}/registries.conf.d"]
     if named:
-        yield from _text(named, must_exist=True)
+        yield from _text(named, uid, must_exist=True)
     elif own and os.path.exists(f"{own}/registries.conf"):
-        yield from _text(f"{own}/registries.conf")
+        yield from _text(f"{own}/registries.conf", uid)
         folders = []
     else:
-        yield from _text(f"{system}/registries.conf")
+        yield from _text(f"{system}/registries.conf", uid)
     for folder in (*folders, f"{own}/registries.conf.d" if own else ""):
         for name in _names(folder):
-            yield from _text(f"{folder}/{name}")
+            yield from _text(f"{folder}/{name}", uid)
     cache = environ.get("XDG_CACHE_HOME") or (f"{home}/.cache" if home else "")
     recorded = "/var/cache" if uid == 0 else cache
     if recorded:  # what podman wrote down when somebody chose; it has precedence
-        yield from _text(f"{recorded}/containers/short-name-aliases.conf")
+        yield from _text(f"{recorded}/containers/short-name-aliases.conf", uid)
 
 
 def _names(folder: str) -> list[str]:
@@ -106,9 +107,12 @@ def _names(folder: str) -> list[str]:
     return names
 
 
-def _text(path: str, *, must_exist: bool = False) -> Iterator[tuple[str, str]]:
+def _text(path: str, uid: int, *, must_exist: bool = False) -> Iterator[tuple[str, str]]:
     try:
-        raw = read_file(path, _FILE_LIMIT)
+        with closing(open_file(path)) as descriptor:
+            if uid == 0:
+                _check_owner(os.fstat(descriptor), path)
+            raw = b"".join(descriptor_pieces(descriptor, _FILE_LIMIT))
         if len(raw) > _FILE_LIMIT:
             raise RegistryError(f"{path} is too large, expected at most {_FILE_LIMIT} bytes")
         yield path, raw.decode()
@@ -118,6 +122,22 @@ def _text(path: str, *, must_exist: bool = False) -> Iterator[tuple[str, str]]:
     except (OSError, StoreError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise RegistryError(f"{path} cannot be read: {reason}, expected a registries.conf in UTF-8") from error
+
+
+def _check_owner(found: os.stat_result, path: str) -> None:
+    """Raises unless root alone can change what root reads: the file says which image a short name means, and with it
+    which rule of the trust policy is for it."""
+    if found.st_uid not in (0, os.geteuid()):
+        raise RegistryError(
+            f"{path} belongs to uid {found.st_uid}, expected root's own registries.conf: it says what names mean",
+            hint="HOME, XDG_CONFIG_HOME or CONTAINERS_REGISTRIES_CONF lead there: run it without them (sudo -H)",
+        )
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise RegistryError(
+            f"{path} has mode {stat.S_IMODE(found.st_mode):04o}, expected that only root can write to it: it says what "
+            "names mean",
+            hint=f"check what it says, then: chmod go-w {path}",
+        )
 
 
 def _kind(text: str) -> str:

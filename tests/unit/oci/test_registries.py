@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -308,3 +309,23 @@ def test_comments_and_aliases_cost_no_parser(files: Files) -> None:
 
 def test_the_files_of_this_host_can_be_read() -> None:
     places.Registries.load({}, 0).candidates("busybox")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="lacks root, who alone can give files away")
+def test_root_reads_only_what_is_roots(files: Files) -> None:
+    path = files.write("home/.config/containers/registries.conf", '[aliases]\n"counter" = "quay.io/evil/counter"\n')
+
+    def candidates() -> str:
+        found = places.Registries.load(files.environ, 0, system=str(files.folder / "etc"))
+        return str(found.candidates("counter")[0].repository)
+
+    assert candidates() == "quay.io/evil/counter"
+    path.chmod(0o664)
+    with pytest.raises(RegistryError, match="mode 0664, expected that only root can write to it"):
+        candidates()
+    path.chmod(0o644)
+    os.chown(path, 65534, -1)
+    with pytest.raises(RegistryError, match="belongs to uid 65534, expected root's own") as refused:
+        candidates()
+    assert "sudo -H" in refused.value.hint
+    assert str(files.load().candidates("counter")[0].repository) == "quay.io/evil/counter"

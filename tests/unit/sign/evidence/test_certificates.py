@@ -224,6 +224,20 @@ def test_an_intermediate_that_the_root_leaves_out_may_come_along() -> None:
     refused(issued(), "not issued", trusted=only_anchor, chain=())
 
 
+@pytest.mark.parametrize(
+    ("usage", "good"), [(ExtendedKeyUsageOID.CODE_SIGNING, True), (ExtendedKeyUsageOID.SERVER_AUTH, False)]
+)
+def test_an_intermediate_that_came_along_issues_for_its_own_purpose_alone(
+    usage: x509.ObjectIdentifier, *, good: bool
+) -> None:
+    own, _ = constrained(usages=[usage])
+    only_anchor = root_with(lambda d: d.update(certificateAuthorities=[certifier(own.chain[1:], "https://ca.example")]))
+    if good:
+        assert judged(issued(own), only_anchor) == AT
+    else:
+        refused(issued(own), "may not issue for code signing", trusted=only_anchor)
+
+
 def test_strangers_that_issue_each_other_are_passed_over() -> None:
     """Eight certificates of one name and key issue each other in 8^8 ways."""
     stranger = Authority("a stranger's", ct=world().authority.ct)

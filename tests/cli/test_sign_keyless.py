@@ -249,7 +249,9 @@ def test_a_person_is_told_before_the_browser_opens(built: Cli, stack: Stack) -> 
     done = built("sign", "-q", NAME, expect=1, BROWSER="/bin/true", **NOWHERE)
     said, error = done.stderr.splitlines()[:2]
     assert said == "bpfimg: the name that you log in with (an e-mail address) will stand in a public log for good"
-    assert error.startswith("bpfimg: error: cannot log in at 'https://oauth2.sigstore.dev/auth': ")
+    assert error.startswith(
+        "bpfimg: error: cannot log in at 'https://oauth2.sigstore.dev/auth': \"HTTPSConnectionPool("
+    )
 
 
 def test_what_the_certificate_names_is_said_where_it_is_another_word(built: Cli, stack: Stack) -> None:

@@ -28,7 +28,9 @@ def read_token(text: str) -> IdentityToken:
     if len(text) > _LARGEST:
         raise UsageError(f"the identity token has {len(text)} characters, expected at most {_LARGEST}")
     try:
-        return IdentityToken(text.strip())
+        found = IdentityToken(text.strip())
+        if not (isinstance(found.identity, str) and isinstance(found.issuer, str)):
+            raise TypeError
     except IdentityError as error:
         cause = error.__cause__
         if isinstance(cause, jwt.ExpiredSignatureError):
@@ -42,6 +44,9 @@ def read_token(text: str) -> IdentityToken:
         else:
             reason = quoted(error) if cause is None else "it is no JSON web token"
         raise UsageError(f"the identity token cannot be used: {reason}") from None  # the cause may quote the token
+    except (TypeError, ValueError, LookupError, AttributeError):  # claims of other kinds than sigstore-python expects
+        raise UsageError("the identity token cannot be used: it is no JSON web token that says who signs") from None
+    return found
 
 
 def named(token: IdentityToken) -> tuple[str, str]:
@@ -89,8 +94,8 @@ def browser_token(config: TrustConfig, *, browser: bool) -> str:
     except EOFError as error:
         raise UsageError(f"cannot {doing}: no code was typed, expected the one that the browser shows") from error
     except (Error, IssuerError, OSError) as error:  # requests' errors are OSErrors
-        cause = f" ({quoted(error.__cause__)})" if error.__cause__ is not None else ""
-        raise ServiceError(f"cannot {doing}: {quoted(error)}{cause}") from error
+        reasons = [quoted(each) for each in (error, error.__cause__) if str(each or "")]
+        raise ServiceError(f"cannot {doing}: {': '.join(reasons) or 'no reason is given'}") from error
     except (ValueError, LookupError, AttributeError, TypeError) as error:
         raise ServiceError(f"cannot {doing}: its answer is none ({quoted(error)})") from error
 

@@ -86,12 +86,12 @@ class PrivateKey:
 
 
 def _parsed(der: bytes, password: bytes | None) -> PrivateKeyTypes:
-    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.exceptions import InternalError, UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
 
     try:
         return serialization.load_der_private_key(der, password)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm, InternalError) as error:  # the last: Ed25519 of another size
         if password is not None:
             text = "private key cannot be decrypted: the password is wrong, or the file is damaged"
             raise KeyFileError(text) from error

@@ -61,11 +61,17 @@ def _keys(found: dict[str, object], what: str, files: Files) -> tuple[PublicKey,
     for i, one in enumerate(texts(found[field], f"{what}: {field}", least=1, most=16)):
         where = f"{what}: {field}[{i}]"
         try:
-            data = files.key(path(one, where)) if field == "keyPaths" else one.encode("ascii", "replace")
+            data = files.key(path(one, where)) if field == "keyPaths" else _inline(one, where)
             keys.append(PublicKey.load(data))
         except KeyFileError as error:
             raise Junk(f"{where}{f' ({one})' if field == 'keyPaths' else ''}: {error}") from error
     return tuple(keys)
+
+
+def _inline(text: str, where: str) -> bytes:
+    if text[:1].isspace():  # a file may begin so; in a policy the schema says how a key begins
+        raise Junk(f"{where} begins with white space, expected '-----BEGIN PUBLIC KEY-----' first")
+    return text.encode("ascii", "replace")
 
 
 def _keyless(name: str, value: object, what: str, roots: Mapping[str, Root]) -> Authority:

@@ -160,7 +160,9 @@ class _Reader:
         if char and char in _SETS:
             return re.compile(f"\\{char}").match
         if not char or not char.isascii() or char.isalnum():
-            raise _Refused(f"there is no '\\{char}' (only \\d \\s \\w \\D \\S \\W and escaped punctuation)")
+            raise _Refused(
+                f"there is no '\\{quoted(char)[1:-1]}' (only \\d \\s \\w \\D \\S \\W and escaped punctuation)"
+            )
         return char.__eq__
 
     def _group(self) -> _Node:
@@ -198,7 +200,7 @@ class _Reader:
         try:
             return _Node("one", accepts=re.compile(text).match)
         except re.error as error:
-            raise _Refused(f"the set at {start} is none: {error.msg}") from None
+            raise _Refused(f"the set at {start} is none: {quoted(error.msg)[1:-1]}") from None
 
     def _repeated(self, node: _Node) -> _Node:
         at, char = self._at, self._peek()

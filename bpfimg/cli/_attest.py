@@ -6,7 +6,7 @@ import sys
 
 from bpfimg.cli import _help
 from bpfimg.cli._key_source import SOURCES
-from bpfimg.cli._signer import KEYLESS, add_signer, formats, prepared
+from bpfimg.cli._signer import KEYLESS, add_signer, formats, prepared, tell_where
 from bpfimg.errors import UsageError
 
 TYPE_CHECKING = False
@@ -80,6 +80,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
         what = "added" if each.new else "was there already"
         note(options, f"{each.descriptor.digest}: {each.format} attestation {what}")
     options.open.publish()
+    tell_where(options, found)
     print_image(options, found.reference, found.descriptor)
     return 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bpfimg.cli import _help
 from bpfimg.cli._key_source import SOURCES
-from bpfimg.cli._signer import KEYLESS, add_signer, formats, prepared
+from bpfimg.cli._signer import KEYLESS, add_signer, formats, prepared, tell_where
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,5 +54,6 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
         what = "added" if each.new else "was there already"
         note(options, f"{each.descriptor.digest}: {each.format} signature {what}")
     options.open.publish()
+    tell_where(options, found)
     print_image(options, found.reference, found.descriptor)
     return 0

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bpfimg.cli._options import Options
+    from bpfimg.cli._places import Found
     from bpfimg.sign import signers
 
-__all__ = ["KEYLESS", "add_signer", "formats", "prepared"]
+__all__ = ["KEYLESS", "add_signer", "formats", "prepared", "tell_where"]
 
 KEYLESS = """\
 Without --key the signature is in the name of an identity, by a certificate that lives for minutes: that of the CI job
@@ -85,6 +86,15 @@ def prepared(arguments: argparse.Namespace, options: Options) -> Callable[[], si
         return found
 
     return signer
+
+
+def tell_where(options: Options, found: Found) -> None:
+    """Says when it is the local store that was signed in: whoever pushed before signing would not miss it."""
+    from bpfimg.cli._parser import tell
+    from bpfimg.oci import Layout
+
+    if isinstance(found.place, Layout) and found.place.path == options.store:
+        tell(options, f"signed in the local store; `bpfimg push {found.name}` takes it to the registry")
 
 
 def _config(arguments: argparse.Namespace) -> signers.TrustConfig | None:

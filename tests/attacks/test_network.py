@@ -185,7 +185,11 @@ def test_the_command_believes_nothing_that_it_could_not_read(
     record_property("network", "command")
 
 
-@pytest.mark.parametrize("case", CASES[::37], ids=["-".join(case).replace(" ", "-") for case in CASES[::37]])
+#: what fails for ever is tried again for seconds, and `test_an_error_is_not_unsigned` has all of it
+LOUD = [case for case in CASES if not case[2].endswith("-for-ever")][::29]
+
+
+@pytest.mark.parametrize("case", LOUD, ids=["-".join(case).replace(" ", "-") for case in LOUD])
 def test_the_command_says_loudly_what_is_allowed(
     case: tuple[str, str, str], fake: FakeRegistry, cli: Cli, record_property: Callable[[str, object], None]
 ) -> None:

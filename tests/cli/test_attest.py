@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.cli import Cli
 from tests.support.objects import EXAMPLES
 from tests.support.sigstack import SUBJECT, sigstack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-    from tests.support.cli import Cli
     from tests.support.sigstack import Stack
 
 NAME = "x/xdp_pass:v1"
@@ -27,11 +29,20 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a store and an image in it, a key pair and a predicate."""
+    folder = tmp_path_factory.mktemp("made")
+    found = Cli(folder, {"BPFIMG_STORE": str(folder / "store"), "HOME": str(folder)})
+    found("build", "-t", NAME, str(EXAMPLES / "xdp_pass.bpf.c"))
+    found("key", "generate", "k")
+    (folder / "predicate.json").write_text('{"spdxVersion": "SPDX-2.3"}')
+    return folder
+
+
 @pytest.fixture
-def built(cli: Cli) -> Cli:
-    cli("build", "-t", NAME, str(EXAMPLES / "xdp_pass.bpf.c"))
-    cli("key", "generate", "k")
-    (cli.folder / "predicate.json").write_text('{"spdxVersion": "SPDX-2.3"}')
+def built(cli: Cli, made: Path) -> Cli:
+    shutil.copytree(made, cli.folder, dirs_exist_ok=True)
     return cli
 
 

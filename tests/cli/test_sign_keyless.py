@@ -6,6 +6,7 @@ import json
 import os
 import re
 import select
+import shutil
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.cli import Cli
 from tests.support.objects import EXAMPLES
 from tests.support.sigstack import SUBJECT, sigstack
 
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.support.cli import Cli
     from tests.support.sigstack import Stack
 
 NAME = "x/xdp_pass:v1"
@@ -53,9 +54,18 @@ def nowhere(monkeypatch: pytest.MonkeyPatch, stack: Stack) -> None:
     stack.provider.claims = {"sub": SUBJECT}
 
 
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with an image."""
+    folder = tmp_path_factory.mktemp("store")
+    found = Cli(folder, {"BPFIMG_STORE": str(folder / "store"), "HOME": str(folder)})
+    found("build", "-t", NAME, str(EXAMPLES / "xdp_pass.bpf.c"))
+    return folder / "store"
+
+
 @pytest.fixture
-def built(cli: Cli) -> Cli:
-    cli("build", "-t", NAME, str(EXAMPLES / "xdp_pass.bpf.c"))
+def built(cli: Cli, store: Path) -> Cli:
+    shutil.copytree(store, cli.folder / "store")
     return cli
 
 

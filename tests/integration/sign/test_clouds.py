@@ -6,6 +6,7 @@ held that the extra is named, no more.
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -39,12 +40,20 @@ def services(running: Clouds) -> Clouds:
     return running
 
 
-@pytest.fixture
-def cli(tmp_path: Path) -> Cli:
-    """Without the libraries."""
-    found = Cli(tmp_path, {"BPFIMG_STORE": str(tmp_path / "store"), "HOME": str(tmp_path)})
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with an image."""
+    folder = tmp_path_factory.mktemp("store")
+    found = Cli(folder, {"BPFIMG_STORE": str(folder / "store"), "HOME": str(folder)})
     found("build", "-t", NAME, str(EXAMPLES / "xdp_pass.bpf.c"))
-    return found
+    return folder / "store"
+
+
+@pytest.fixture
+def cli(tmp_path: Path, store: Path) -> Cli:
+    """Without the libraries."""
+    shutil.copytree(store, tmp_path / "store")
+    return Cli(tmp_path, {"BPFIMG_STORE": str(tmp_path / "store"), "HOME": str(tmp_path)})
 
 
 @pytest.fixture

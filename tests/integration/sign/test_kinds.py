@@ -84,9 +84,13 @@ def test_what_we_believe_of_the_cosigns(kind: str, version: str, place: Registry
     if (kind, theirs.modern) == ("ed25519", True):
         with pytest.raises(VerificationError, match="none of its signatures counts"):
             believed(place, key)
+        (tmp_path / "root.json").write_text('{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}')
+        told = ["--key", "k.pub", "--insecure-ignore-tlog=true", "--trusted-root", "root.json"]
+        told += words or ["--new-bundle-format"]
         for digest in ("sha256", "sha384", "sha512"):
-            assert not theirs.verify(tmp_path / "k.pub", pinned), digest
-            assert not theirs.verify_bundle(tmp_path / "k.pub", pinned), digest
+            done = theirs.run("verify", *told, "--signature-digest-algorithm", digest, pinned)
+            assert done.returncode != 0, digest
+            assert "Error: no matching " in done.stderr, done.stderr
         return
     assert believed(place, key) == {"bundle" if version == "3.1 bundle" else "legacy"}
     found_there = [one for one in signatures(place, found.digest, ("legacy", "bundle")) if hasattr(one, "message")]

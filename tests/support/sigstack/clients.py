@@ -7,20 +7,28 @@ client says and how it ends is returned, never judged: tests do that.
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from bpfimg.errors import VerificationError
+from bpfimg.oci import Reference, Registry, places
+from bpfimg.sign import Policy, verify
 from tests.support import cosign, debian
 from tests.support.cosign import SIGN
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
+    from typing import TypeVar
 
     from tests.support.cosign import Cosign
     from tests.support.sigstack._stack import Stack
+
+    Answer = TypeVar("Answer")
 
 IDENTITY = "builder@ci.example"  # an email address: skopeo looks at nothing else
 STRANGER = "builder@ci.example.evil.example"
@@ -231,17 +239,13 @@ class Skopeo:
         if signed.form.rekor:
             wanted["rekorPublicKeyPath"] = str(self.stack.rekor_key)
         policy = {"default": [{"type": "reject"}], "transports": {"docker": {host: [wanted]}}}
-        (self.folder / "policy.json").write_text(json.dumps(policy))
-        registries = self.folder / "registries.d"
-        registries.mkdir(exist_ok=True)
-        (registries / "all.yaml").write_text("default-docker:\n  use-sigstore-attachments: true\n")
-        out = self.folder / "out"
-        words = ["--policy", str(self.folder / "policy.json"), "--registries.d", str(registries)]
-        words += ["--src-tls-verify=false", "--src-no-creds", f"docker://{signed.image}", f"dir:{out}"]
-        try:
-            return _run([*self.program, "copy", *words], self.folder)
-        finally:
-            shutil.rmtree(out, ignore_errors=True)
+        with tempfile.TemporaryDirectory(dir=self.folder) as name:
+            folder = Path(name)
+            (folder / "policy.json").write_text(json.dumps(policy))
+            (folder / "all.yaml").write_text("default-docker:\n  use-sigstore-attachments: true\n")
+            words = ["--policy", str(folder / "policy.json"), "--registries.d", name]
+            words += ["--src-tls-verify=false", "--src-no-creds", f"docker://{signed.image}", f"dir:{folder / 'out'}"]
+            return _run([*self.program, "copy", *words], folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +295,24 @@ class Bpfimg:
         """Runs `bpfimg WORDS` with a store of its own and nothing of the user's."""
         argv = [sys.executable, "-m", "bpfimg", "--store", str(self.folder / "store"), *words]
         return _run(argv, self.folder, COSIGN_PASSWORD="x", XDG_CONFIG_HOME=str(self.folder))
+
+
+def believed(image: str, policy: object) -> bool:
+    """Whether HOST/REPO@DIGEST is believed by a policy document: what the command asks, without its process."""
+    reference = Reference.parse(image)
+    decides = Policy.parse(json.dumps(policy).encode(), "policy.json")
+    with Registry(reference.repository, places.RegistryOptions()) as place:
+        try:
+            verify(place, reference, place.resolve(reference.selector), decides)
+        except VerificationError:
+            return False
+        return True
+
+
+def together(*asked: Callable[[], Answer]) -> list[Answer]:
+    """Asks all at the same time, returns the answers in order: whoever is asked is a process, and waits for nobody."""
+    with ThreadPoolExecutor(len(asked)) as pool:
+        return [each.result() for each in [pool.submit(ask) for ask in asked]]
 
 
 def _whom(stack: Stack, signed: Signed, identity: str, public: Path | None) -> list[str]:

@@ -1,8 +1,8 @@
 """`python -m tests.fuzz`: a million inputs in two processes; 1 when one of them fails.
 
-One process mutates objects by their structure, the other lets atheris look for new code to reach; without atheris both
-do the former. Counts, the slowest input and the peak of memory of each process are printed. What fails is kept, as
-small as it can be made, in tests/fuzz/regressions, which every test run replays.
+One process mutates objects, and documents of the room of trust, by their structure, the other lets atheris look for
+new code to reach; without atheris both do the former. Counts, the slowest input and the peak of memory of each process
+are printed. What fails is kept, as small as it can be made, in tests/fuzz/regressions, which every test run replays.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import sys
 import threading
 import time
 
+from tests.fuzz.inputs import TRUST
+
 _MIB = 1 << 20
 #: Of the inputs; each takes longer where branches are counted.
 _COVERAGE_SHARE = 0.3
@@ -23,10 +25,11 @@ _COVERAGE_SHARE = 0.3
 class Process:
     """One worker and what it said last."""
 
-    def __init__(self, engine: str, inputs: int, seconds: float, seed: int) -> None:
+    def __init__(self, engine: str, inputs: int, seconds: float, seed: int, trust: float) -> None:
         self.name = f"{engine} {seed}"
         module = "tests.fuzz.coverage" if engine == "atheris" else "tests.fuzz.worker"
         command = [sys.executable, "-m", module, f"--inputs={inputs}", f"--seconds={seconds}", f"--seed={seed}"]
+        command.append(f"--trust={trust}")
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.counts: dict[str, object] = {}
         self.failures: list[dict[str, object]] = []
@@ -76,6 +79,7 @@ def main() -> int:
     parser.add_argument("--inputs", type=int, default=1_000_000, help="in all (default: a million)")
     parser.add_argument("--seconds", type=float, default=3600, help="stop after that time (default: an hour)")
     parser.add_argument("--seed", type=int, default=0, help="of the random numbers; 0: another one every time")
+    parser.add_argument("--trust", type=float, default=TRUST, help="share of the room of trust (default: %(default)s)")
     parser.add_argument("--engine", choices=("both", "mutate", "atheris"), default="both")
     arguments = parser.parse_args()
     seed = arguments.seed or int(time.time())
@@ -83,8 +87,8 @@ def main() -> int:
     started = time.monotonic()
     share = int(arguments.inputs * _COVERAGE_SHARE) if engines[0] != engines[1] else arguments.inputs // 2
     processes = [
-        Process(engines[0], arguments.inputs - share, arguments.seconds, seed),
-        Process(engines[1], share, arguments.seconds, seed + 1),
+        Process(engines[0], arguments.inputs - share, arguments.seconds, seed, arguments.trust),
+        Process(engines[1], share, arguments.seconds, seed + 1, arguments.trust),
     ]
     while any(process.running() for process in processes):
         time.sleep(1)
@@ -98,7 +102,8 @@ def main() -> int:
         memory = counts.get("memory", 0)
         mebibytes = memory // _MIB if isinstance(memory, int) else 0
         print(
-            f"{process.name}: {process.inputs():,} inputs, {counts.get('read', 0):,} of them readable, "
+            f"{process.name}: {process.inputs():,} inputs, {counts.get('trust', 0):,} of them of the room of trust, "
+            f"{counts.get('read', 0):,} readable, "
             f"the slowest took {counts.get('slowest_seconds')} s of CPU, peak {mebibytes} MiB"
         )
     failures = sum(len(process.failures) for process in processes)

@@ -20,21 +20,20 @@ def main() -> int:
     parser.add_argument("--inputs", type=int, required=True)
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--trust", type=float, default=None, help="as in `tests.fuzz.worker`")
     arguments = parser.parse_args()
 
     import atheris
 
     with atheris.instrument_imports(include=["bpfimg"]):
         from tests.fuzz import targets, worker
-        from tests.fuzz.mutate import Mutator
-        from tests.fuzz.seeds import seeds
+        from tests.fuzz.inputs import TRUST, Inputs
 
-        starters = seeds(packages=True)
-        for starter in starters:  # every room is imported, and instrumented, before memory is bounded
-            targets.exercise(starter.data)
+        inputs = Inputs(arguments.seed, trust=TRUST if arguments.trust is None else arguments.trust)
+        for starter in inputs.starters:  # every room is imported, and instrumented, before memory is bounded
+            targets.exercise(starter)
 
     chosen = random.Random(arguments.seed)
-    mutator = Mutator(starters, chosen)
     guard = worker.Guard(every=False, slow=4 * worker.SLOW)  # every branch is counted, which takes its time
     worker.limit_memory()
     end = time.monotonic() + arguments.seconds
@@ -54,12 +53,13 @@ def main() -> int:
         chosen.seed(seed)
         if chosen.random() > _OURS:
             return bytes(atheris.Mutate(data, max_size))
-        made = mutator.input() if chosen.random() < 0.5 else mutator.bytes_changed(data)
+        inputs.reseed(seed)
+        made = inputs.next() if chosen.random() < 0.5 else inputs.changed(data)
         return made[:max_size]
 
     with tempfile.TemporaryDirectory() as folder:
-        for number, starter in enumerate(chosen.sample(starters, min(_STARTERS, len(starters)))):
-            (Path(folder) / str(number)).write_bytes(starter.data)
+        for number, starter in enumerate(chosen.sample(inputs.starters, min(_STARTERS, len(inputs.starters)))):
+            (Path(folder) / str(number)).write_bytes(starter)
         # libFuzzer's own clock and memory limit are off: those of the guard tell what is wrong
         options = ["-max_len=16384", "-rss_limit_mb=0", "-timeout=600", "-verbosity=0", f"-seed={arguments.seed}"]
         atheris.Setup(["fuzz", *options, folder], one, custom_mutator=mutated)

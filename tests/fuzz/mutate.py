@@ -130,6 +130,10 @@ class Mutator:
                 if content := seed.section(name):
                     self._named.setdefault(name, []).append(content)
 
+    def reseed(self, seed: int) -> None:
+        """Goes on with other random numbers."""
+        self._choose.seed(seed)
+
     def input(self) -> bytes:
         """One input: mostly objects, sometimes raw BTF or labels."""
         choose = self._choose

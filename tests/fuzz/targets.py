@@ -1,6 +1,7 @@
 """What is done with one input, and what must hold: whatever is in it, it is read, or it is one `bpfimg.Error`.
 
-An input is an object file, raw BTF (it begins with BTF's magic number), or JSON (labels as they stand in an image).
+An input is an object file, raw BTF (it begins with BTF's magic number), JSON (labels as they stand in an image), or of
+the room of trust (`trust` says what is done with that).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from bpfimg.btf import Btf, KernelTypes, Limits, Resolver, declaration, question, spelled
 from bpfimg.bytecode import check_header, dissect, requirements, variables
 from bpfimg.errors import BytecodeError, Error
+from tests.fuzz.trust.mutate import HEAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +37,10 @@ def exercise(data: bytes, *, every: bool = True) -> bool:
 
     `every`: all steps, else the reading and four of the others, the same ones for the same input.
     """
+    if data.startswith(HEAD):
+        from tests.fuzz.trust import read
+
+        return read.exercise(data)
     try:
         if data[:2] in _BTF_MAGIC:
             _types(data, _BTF_MAGIC[data[:2]])

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import random
 import resource
 import signal
 import sys
@@ -19,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.fuzz import targets
-from tests.fuzz.mutate import Mutator
-from tests.fuzz.seeds import seeds
+from tests.fuzz.inputs import TRUST, Inputs
+from tests.fuzz.trust.mutate import HEAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +44,7 @@ class Guard:
     """Feeds inputs to `exercise` and counts. Mutable: one for each process."""
 
     def __init__(self, *, every: bool, folder: Path = REGRESSIONS, slow: float = SLOW) -> None:
-        self.inputs = self.read = 0
+        self.inputs = self.read = self.trust = 0
         self.slowest = 0.0
         self.failures: dict[str, str] = {}  # signature -> file
         self._every = every
@@ -56,6 +55,7 @@ class Guard:
     def feed(self, data: bytes) -> None:
         """Exercises the input; keeps it, as small as it can be made, if it fails in a way that is new."""
         self.inputs += 1
+        self.trust += data.startswith(HEAD)
         signature, seconds, read = self.outcome(data)
         self.read += read
         self.slowest = max(self.slowest, seconds)
@@ -70,7 +70,9 @@ class Guard:
         signal.setitimer(signal.ITIMER_VIRTUAL, HANG)
         try:
             read = targets.exercise(data, every=self._every)
-        except (Exception, Hang) as error:  # noqa: BLE001 (every kind of failure is what is looked for)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 (every kind of failure is what is looked for; panics of Rust, too)
             signature = _signature(error)
         finally:
             signal.setitimer(signal.ITIMER_VIRTUAL, 0)
@@ -92,6 +94,7 @@ class Guard:
         return {
             "inputs": self.inputs,
             "read": self.read,
+            "trust": self.trust,
             "slowest_seconds": round(self.slowest, 3),
             "memory": peak(),
             "failures": self.failures,
@@ -149,13 +152,14 @@ def main() -> int:
     parser.add_argument(
         "--compiled-only", action="store_true", help="no objects of packages: the same on every machine"
     )
+    parser.add_argument("--trust", type=float, default=TRUST, help="share of inputs that are of the room of trust")
     arguments = parser.parse_args()
-    mutator = Mutator(seeds(packages=not arguments.compiled_only), random.Random(arguments.seed))
+    inputs = Inputs(arguments.seed, trust=arguments.trust, packages=not arguments.compiled_only)
     guard = Guard(every=False)
     limit_memory()
     end = time.monotonic() + arguments.seconds
     while guard.inputs < arguments.inputs and time.monotonic() < end:
-        guard.feed(mutator.input())
+        guard.feed(inputs.next())
         if not guard.inputs % _REPORT_EVERY:
             print(json.dumps(guard.counts()), flush=True)
     print(json.dumps({**guard.counts(), "done": True}), flush=True)

@@ -40,6 +40,7 @@ _NO_RULE = (
     "images that no rule is for are believed unsigned, also those of a host that has rules, under another of its names"
     " (an address, localhost, a CNAME)"
 )
+_OLD = "against old images, say rollback or denyDigests, too"
 _STRANGE = ("x", "https://stranger.example/x/y@refs/heads/z", "stranger@example.org")
 
 
@@ -94,6 +95,11 @@ def _rule(rule: Rule) -> Iterator[Advice]:
             if not _says_when(one):
                 text = f"maxSignatureAge takes a verified time, and signatures of {one.name} have none"
                 yield Advice("never-believed", rule.name, text)
+            elif one.keys:
+                text = (
+                    f"whoever can write to the registry can have an old signature of {one.name} stamped again; {_OLD}"
+                )
+                yield Advice("age-of-key", rule.name, text)
 
 
 def _unused(policy: Policy) -> Iterator[Advice]:

@@ -184,6 +184,12 @@ def test_a_signature_grows_too_old(target: Memory, image: Descriptor) -> None:
     assert signer(target, image, by, now=AT + 3601).signed_at == AT + 3000
 
 
+def test_a_later_time_beside_it_makes_no_signature_young(target: Memory, image: Descriptor) -> None:
+    put(target, image, rekor=1, logged_at=AT + 3000)
+    reason = refused(target, image, policy({"max_age": 3600}), now=AT + 3601)
+    assert "was signed at 2025-06-15T15:06:40Z" in reason
+
+
 def test_all_that_must_sign_must_be_young(target: Memory, image: Descriptor) -> None:
     both = tuple(Authority(name, (key(name).public,), ROOT) for name in ("alice", "bob"))
     by = Policy("policy.json", "sha256:x", (), Rule(None, "verify", both, threshold=2, max_age=3600))

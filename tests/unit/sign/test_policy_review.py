@@ -123,7 +123,10 @@ def test_an_age_takes_a_time(made: Any) -> None:
     found = codes(made(authorities={"a": signer()}, rules=[rule(maxSignatureAge="P1D")]))
     assert found == {("never-believed", "registry.example")}
     rooted = signer(trustedRoot="corp", tlog="require")
-    assert codes(made(WORLD.root_document(), authorities={"a": rooted}, rules=[rule(maxSignatureAge="P1D")])) == set()
+    found = codes(made(WORLD.root_document(), authorities={"a": rooted}, rules=[rule(maxSignatureAge="P1D")]))
+    assert found == {("age-of-key", "registry.example")}  # it can be stamped again; what has a certificate cannot
+    found = codes(made(WORLD.root_document(), authorities={"a": keyless()}, rules=[rule(maxSignatureAge="P1D")]))
+    assert found == set()
 
 
 @pytest.mark.parametrize(

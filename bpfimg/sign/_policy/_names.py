@@ -13,6 +13,7 @@ _LOOPBACK = ("localhost", "127.", "[::1]")
 _HOST = re.compile(r"(?:\[[0-9a-f:.]+\]|[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::[0-9]{1,5})?")
 _COMPONENT = re.compile(r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_DIGEST = re.compile(r"[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[0-9a-zA-Z=_-]{1,256}")
 _LONGEST = 512
 TAG, REPOSITORY, PREFIX, DOMAIN = 3, 2, 1, 0  # kinds of scope; the higher is the more specific
 
@@ -48,10 +49,12 @@ def claimed(text: str) -> str:
 
     skopeo writes tag and digest into `docker-reference`; they bind nothing here, where the digest is bound apart.
     """
-    name = text.partition("@")[0]
-    if ":" in name.rpartition("/")[2]:
-        name = name.rpartition(":")[0]
-    if "/" not in name or not is_name(name):
+    name, at, digest = text.partition("@")
+    head, slash, last = name.rpartition("/")
+    last, colon, tag = last.partition(":")
+    name = f"{head}{slash}{last}"
+    odd = (colon and not _TAG.fullmatch(tag)) or (at and not _DIGEST.fullmatch(digest))
+    if odd or "/" not in name or not is_name(name):
         raise Junk(f"it names {quoted(text)}, which is not HOST/REPOSITORY")
     return canonical(name)
 

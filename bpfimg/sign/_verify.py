@@ -57,26 +57,13 @@ def verify(
     """
     asked = _Case.of(source, reference, descriptor, policy, elsewhere=elsewhere, now=now)
     rule, unsafe = asked.rule, asked.rule.action == ALLOW_UNSIGNED
-    every = thorough or unsafe or rule.rollback is not None
-    believed, verdict = descriptor, weigh(asked.signatures(descriptor.digest), asked.question, thorough=every)
-    chosen = None
-    if platform is not None and not unsafe and (rule.attestations or not verdict.satisfied):
-        chosen = _chosen(source, descriptor, platform)
-    if chosen is not None and not verdict.satisfied:
-        more = weigh(asked.signatures(chosen.digest), asked.question, thorough=every, before=verdict)
-        believed, verdict = (chosen, more) if more.satisfied else (descriptor, more)
+    chosen, believed, verdict = _weighed(asked, descriptor, platform, thorough=thorough)
     if not (verdict.satisfied or unsafe):
         refuse(verdict, rule, policy, asked.name)
-    attested: tuple[Attestation, ...] = ()
-    if rule.attestations:
-        about = (descriptor,) if chosen is None else (descriptor, chosen)
-        answer = asked.attestations(about, rule.attestations, all_=False)
-        if answer.missing:
-            refuse_attestations(answer, rule, policy, asked.name)
-        attested = answer.found
-        if chosen is not None and any(one.digest == str(chosen.digest) for one in attested):
-            believed = chosen  # what is attested of one image of an index is true of that one alone
-    mark = _unless_back(asked, believed, verdict, history, allow_downgrade=allow_downgrade)
+    attested = _attested(asked, _about(descriptor, chosen), policy) if rule.attestations else ()
+    if chosen is not None and any(one.digest == str(chosen.digest) for one in attested):
+        believed = chosen  # what is attested of one image of an index is true of that one alone
+    version, mark = _unless_back(asked, believed, verdict, history, allow_downgrade=allow_downgrade)
     return proved(
         reference=reference,
         descriptor=believed,
@@ -88,8 +75,8 @@ def verify(
         unsafe=unsafe,
         notes=verdict.reasons,
         repository=asked.question.repository,
-        version=mark[0],
-        mark=mark[1],
+        version=version,
+        mark=mark,
         history=history,
     )
 
@@ -116,9 +103,8 @@ def attestations(
 
     wanted = tuple(one for one in asked.rule.attestations if one.predicate_type == predicate_type)
     chosen = None if platform is None else _chosen(source, descriptor, platform)
-    about = (descriptor,) if chosen is None else (descriptor, chosen)
     wanted = wanted or (Attested(predicate_type, asked.rule.authorities),)
-    answer = asked.attestations(about, wanted, all_=True)
+    answer = asked.attestations(_about(descriptor, chosen), wanted, all_=True)
     if answer.missing:
         refuse_attestations(answer, asked.rule, policy, asked.name)
     return tuple(dict.fromkeys(answer.found))
@@ -209,6 +195,36 @@ def _now(now: float | None) -> int:
     import time
 
     return int(time.time() if now is None else now)
+
+
+def _weighed(
+    asked: _Case, descriptor: Descriptor, platform: Platform | None, *, thorough: bool
+) -> tuple[Descriptor | None, Descriptor, Verdict]:
+    """Returns the image in an index that was chosen for `platform`, where it was looked at; which of the two the
+    verdict is about; and the verdict."""
+    rule = asked.rule
+    unsafe = rule.action == ALLOW_UNSIGNED
+    every = thorough or unsafe or rule.rollback is not None
+    verdict = weigh(asked.signatures(descriptor.digest), asked.question, thorough=every)
+    if platform is None or unsafe or (verdict.satisfied and not rule.attestations):
+        return None, descriptor, verdict
+    chosen = _chosen(asked.source, descriptor, platform)
+    if chosen is None or verdict.satisfied:
+        return chosen, descriptor, verdict
+    more = weigh(asked.signatures(chosen.digest), asked.question, thorough=every, before=verdict)
+    return chosen, chosen if more.satisfied else descriptor, more
+
+
+def _attested(asked: _Case, about: Iterable[Descriptor], policy: Policy) -> tuple[Attestation, ...]:
+    """Returns the attestations that the rule asks for; raises `VerificationError` when one is missing."""
+    answer = asked.attestations(about, asked.rule.attestations, all_=False)
+    if answer.missing:
+        refuse_attestations(answer, asked.rule, policy, asked.name)
+    return answer.found
+
+
+def _about(descriptor: Descriptor, chosen: Descriptor | None) -> tuple[Descriptor, ...]:
+    return (descriptor,) if chosen is None else (descriptor, chosen)
 
 
 def _chosen(source: Source, descriptor: Descriptor, platform: Platform) -> Descriptor | None:

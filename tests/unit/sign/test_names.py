@@ -119,8 +119,12 @@ def test_what_a_signature_claims(text: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["app", "app:v1", "Registry.example/app", f"{APP}/", f"../{APP}", f"{APP}\n", "@", "a b/c"]
-)
+    "text",
+    [
+        "app", "app:v1", "Registry.example/app", f"{APP}/", f"../{APP}", f"{APP}\n", "@", "a b/c",
+        f"{APP}@", f"{APP}:", f"{APP}:.", f"{APP}@x", f"{APP}:v1@", f"{APP}@sha256:", f"{APP}@a@b", f"{APP}:v1\n",
+    ],
+)  # fmt: skip
 def test_a_claim_that_is_no_repository_is_junk(text: str) -> None:
     with pytest.raises(Junk):
         _names.claimed(text)

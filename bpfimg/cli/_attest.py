@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-
 from bpfimg.cli import _help
+from bpfimg.cli._given_file import read_given
 from bpfimg.cli._key_source import SOURCES
 from bpfimg.cli._signer import KEYLESS, add_signer, formats, prepared, tell_where
 from bpfimg.errors import UsageError
@@ -64,7 +63,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     if arguments.predicate == arguments.identity_token == "-":
         raise UsageError("--predicate and --identity-token are both -, expected one of them on stdin")
     kind = sign.signers.predicate_type(arguments.type)
-    predicate = _read(arguments.predicate)
+    predicate = read_given(arguments.predicate, "--predicate", _LIMIT, stdin=True)
     signer = prepared(arguments, options)
     found = located(options, arguments.reference, writes=True)
     attested = sign.attest(
@@ -83,19 +82,3 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     tell_where(options, found)
     print_image(options, found.reference, found.descriptor)
     return 0
-
-
-def _read(path: str) -> bytes:
-    try:
-        if path == "-":
-            data = sys.stdin.buffer.read(_LIMIT + 1)
-        else:
-            with open(path, "rb") as file:
-                data = file.read(_LIMIT + 1)
-    except OSError as error:
-        raise UsageError(f"--predicate {path!r} cannot be read: {error.strerror}") from error
-    except ValueError:  # a NUL in the path
-        raise UsageError(f"--predicate {path!r} cannot be read: it is no path") from None
-    if len(data) > _LIMIT:
-        raise UsageError(f"--predicate {path!r} has more than {_LIMIT} bytes, expected at most that")
-    return data

@@ -102,16 +102,13 @@ def _begun(arguments: argparse.Namespace) -> policies.Imported:
 
 def _imported(arguments: argparse.Namespace) -> policies.Imported:
     from bpfimg import sign
+    from bpfimg.cli._given_file import read_given
 
     given = [name for name in ("key", "scope", *_IDENTITY) if getattr(arguments, name)]
     if given:
         raise UsageError(f"--{given[0].replace('_', '-')} cannot be used with --from-containers, expected one of them")
     path = arguments.from_containers
-    try:
-        with open(path, "rb") as file:
-            data = file.read(_LIMIT + 1)
-    except OSError as error:
-        raise UsageError(f"containers policy {path!r} cannot be read: {error.strerror}") from error
+    data = read_given(path, "containers policy", _LIMIT)
     root = sign.policies.chosen_root(arguments.trusted_root) if arguments.trusted_root else None
     return sign.policies.imported(data, path, root, signed_tags=not arguments.ignore_signed_tags)
 

@@ -6,6 +6,7 @@ import os
 import sys
 
 from bpfimg._value import replace
+from bpfimg.cli._given_file import read_given
 from bpfimg.cli._key_source import KEY_HELP, add_password_file, signing_key
 from bpfimg.errors import UsageError
 
@@ -107,9 +108,9 @@ def _config(arguments: argparse.Namespace) -> signers.TrustConfig | None:
         given = "--signing-config" if root is None else "--trusted-root"
         raise UsageError(f"{given} is given alone, expected --signing-config and --trusted-root, or --trust-config")
     if both is not None:
-        return signers.TrustConfig.parse(_read(both, "--trust-config"), both, _now())
+        return signers.TrustConfig.parse(read_given(both, "--trust-config", _FILE), both, _now())
     if signing is not None:
-        halves = _read(signing, "--signing-config"), _read(root, "--trusted-root")
+        halves = read_given(signing, "--signing-config", _FILE), read_given(root, "--trusted-root", _FILE)
         return signers.TrustConfig.of(*halves, signing, root, _now())
     return None
 
@@ -133,7 +134,7 @@ def _given(source: str | None) -> str:
             "--identity-token is a token itself, which everybody on this machine can read, expected a file",
             hint="or - for stdin, or the variable SIGSTORE_ID_TOKEN",
         )
-    data = sys.stdin.buffer.read(_TOKEN) if source == "-" else _read(source, "--identity-token", _TOKEN)
+    data = read_given(source, "--identity-token", _TOKEN, stdin=True)
     text = data.decode("ascii", "replace").strip()
     if not text:
         raise UsageError(f"--identity-token {source} is empty, expected a token")
@@ -170,19 +171,6 @@ def _tell(options: Options, signer: signers.Keyless, config: signers.TrustConfig
     subject = signer.identity.subject
     if subject != who:  # a workflow's file, where the token says a repository
         tell(options, f"the certificate names {subject}")
-
-
-def _read(path: str, option: str, limit: int = _FILE) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            data = file.read(limit + 1)
-    except OSError as error:
-        raise UsageError(f"{option} {path!r} cannot be read: {error.strerror}") from error
-    except ValueError:  # a NUL in the path
-        raise UsageError(f"{option} {path!r} cannot be read: it is no path") from None
-    if len(data) > limit:
-        raise UsageError(f"{option} {path!r} has more than {limit} bytes, expected less")
-    return data
 
 
 def _now() -> float:

@@ -17,7 +17,9 @@ from bpfimg.sign._policy import _patterns
 from bpfimg.sign._strict import Junk
 from tests.fuzz import worker
 from tests.fuzz.trust import book, read, world
+from tests.fuzz.trust.checks import BrokenError
 from tests.fuzz.trust.mutate import Mutator, Seed
+from tests.fuzz.trust.shelf import holding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,7 +55,7 @@ def test_each_authority_believes_some() -> None:
     seen = set()
     for seed in world.made().seeds:
         if seed.kind in SIGNATURES:
-            shelf = read._shelf(seed.kind, list(seed.parts))
+            shelf = holding(seed.kind, list(seed.parts))
             seen |= {one.authority for one in read._believed(shelf)}
     assert seen == {one.name for one in world.policy().default.authorities}
 
@@ -110,7 +112,7 @@ SABOTAGE: dict[str, tuple[tuple[tuple[Any, str, Callable[..., Any]], ...], tuple
 def noticed(data: bytes) -> bool:
     try:
         read.exercise(data)
-    except (read.BrokenError, book.UnsignedError):
+    except (BrokenError, book.UnsignedError):
         return True
     return False
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 AT = 1_750_000_000
 STAMPED = AT + 2
+NOW = AT + 3600.0
 REPOSITORY = "registry.example/team/app"
 SIGN = "https://sigstore.dev/cosign/sign/v1"
 SLSA = "https://slsa.dev/provenance/v1"

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 
 from bpfimg._json import compact, json_kind
 from bpfimg.errors import UsageError, quoted
+from bpfimg.sign._evidence._protobuf import window
 from bpfimg.sign._policy._rules import Root
-from bpfimg.sign._strict import Junk, document, fields, string
+from bpfimg.sign._strict import Junk, document, fields, items, string
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -125,9 +126,7 @@ def _is(found: Mapping[str, object], wanted: str) -> None:
 def _select(
     found: Mapping[str, object], name: str, versions: tuple[int, ...], rule: str | None, now: float
 ) -> tuple[Service, ...]:
-    listed = _given(found, name, [])
-    if type(listed) is not list or len(listed) > _MOST:
-        raise Junk(f"{name} is {json_kind(listed)}, expected a list of at most {_MOST}")
+    listed = items(_given(found, name, []), name, most=_MOST)
     newest: dict[str, Service] = {}
     for number, entry in enumerate(listed):
         service = _service(entry, f"{name}[{number}]", now)
@@ -165,9 +164,7 @@ def _service(value: object, what: str, now: float) -> Service | None:
     url = string(found["url"], f"{what}.url").rstrip("/")
     if not url.startswith(("https://", "http://")):
         raise Junk(f"{what}.url is {quoted(url)}, expected an https URL")
-    window = fields(_given(found, "validFor", {}), f"{what}.validFor", (), ("start", "end"))
-    start, end = (_moment(window.get(edge), f"{what}.validFor.{edge}") for edge in ("start", "end"))
-    if (start is not None and now < start) or (end is not None and end < now):
+    if not window(_given(found, "validFor", {}), f"{what}.validFor").holds(now):
         return None
     return Service(url, version, string(found.get("operator", ""), f"{what}.operator"))
 
@@ -176,17 +173,3 @@ def _given(found: Mapping[str, object], name: str, otherwise: object) -> object:
     """Returns a field; protobuf's JSON has null for what is not there."""
     value = found.get(name)
     return otherwise if value is None else value
-
-
-def _moment(value: object, what: str) -> float | None:
-    from datetime import datetime
-
-    if value is None:
-        return None
-    try:
-        found = datetime.fromisoformat(string(value, what))
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise Junk(f"{what} is {quoted(value)}, expected a time like 2026-01-31T12:00:00Z")
-    return found.timestamp()

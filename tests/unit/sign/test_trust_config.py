@@ -166,7 +166,7 @@ def _set(path: str, value: object) -> Callable[[dict[str, Any]], None]:
         (_set("trustedRoot", "x"), "trustedRoot is a string, expected an object"),
         (_set("signingConfig.caUrls", {}), "caUrls is an object"),
         (_set("signingConfig.caUrls", "x"), "caUrls is a string"),
-        (_set("signingConfig.caUrls", [service(A)] * 65), "caUrls is a list, expected a list of at most 64"),
+        (_set("signingConfig.caUrls", [service(A)] * 65), "caUrls has 65 entries, expected at most 64"),
         (_set("signingConfig.caUrls.0.url", "ftp://a"), "caUrls[0].url is 'ftp://a', expected an https URL"),
         (_set("signingConfig.caUrls.0.url", 7), "caUrls[0].url is a number"),
         (_set("signingConfig.caUrls.0.majorApiVersion", "1"), "caUrls[0].majorApiVersion is a string"),

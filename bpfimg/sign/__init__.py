@@ -1,7 +1,13 @@
 """Sign an image; decide whether to believe one.
 
-`image` signs with a `PrivateKey`, in both of cosign's formats. `verify` asks a `Policy` and returns a `VerifiedImage`,
-which can be had in no other way: whoever holds one holds the proof. Nothing here knows what is inside an image.
+`image` and `attest` sign, with a key or in somebody's name (`signers`), in both of cosign's formats. `verify` asks a
+`Policy` and returns a `VerifiedImage`, which nobody outside can make: whoever holds one holds the proof. Nothing here
+knows what is inside an image.
+
+Behind the door, from below: `_keys` verify and sign bytes; `_evidence` judges certificates, logs and timestamps by a
+trusted root; `_policy` is the language of rules, `_formats` that of signatures; `_services` are who is asked while
+signing. Believing goes from `_collect` (what is there) over `_whose` (for whom one counts) and `_judge` (are they
+enough) to `_verify`; signing from `_signers` over `_stored` to `_sign` and `_attest`.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Services that a signer asks over the network: identities, certificates, logs, timestamps. Nothing here verifies."""
+"""Services that a signer asks over the network: identities, certificates, logs, timestamps. `_evidence` judges them."""

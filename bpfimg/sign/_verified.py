@@ -28,8 +28,8 @@ class VerifiedImage:
     image is in use, under the name `repository` (None: the rule protects from nothing, or going back was allowed).
     `file` and `file_digest` are "" but for a file on this machine that no signature is about.
 
-    Cannot be made, copied, changed or unpickled by anybody but `verify` and `local_file`: no dataclass, because a dataclass can be made
-    again with some fields exchanged.
+    Cannot be made, copied, changed or unpickled by anybody but `verify` and `local_file`: no dataclass, because a
+    dataclass can be made again with some fields exchanged.
     """
 
     __slots__ = (

@@ -26,7 +26,7 @@ stands in the statement:
   openvex          https://openvex.dev/ns
   link             https://in-toto.io/Link/v1
   custom           https://cosign.sigstore.dev/attestation/v1
-  compatibility    urn:bpfimg:compatibility:1, what `bpfimg check -o json` prints
+  compatibility    urn:bpfimg:compatibility:1: what `bpfimg check -o json` says
   any URI          itself
 What is said of an image for several architectures holds for each of them. Saying the same twice adds nothing.
 

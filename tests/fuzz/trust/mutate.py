@@ -105,10 +105,10 @@ class Pairs:
 
 
 class Seed:
-    """One sound input: its kind and parts."""
+    """One input to start from: its kind and parts, and whether it is to be believed as it is."""
 
-    def __init__(self, kind: str, *parts: bytes) -> None:
-        self.kind, self.parts = kind, parts
+    def __init__(self, kind: str, *parts: bytes, honest: bool = False) -> None:
+        self.kind, self.parts, self.honest = kind, parts, honest
 
     @property
     def data(self) -> bytes:

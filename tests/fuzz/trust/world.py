@@ -119,15 +119,6 @@ HONEST: tuple[dict[str, Any], ...] = (
 )
 
 
-def _half_a_minute_later(found: dict[str, Any]) -> None:
-    """The log's entry says another time than the log promised."""
-    if "dsseEnvelope" in found:
-        entry = found["verificationMaterial"]["tlogEntries"][0]
-        entry["integratedTime"] = str(int(entry["integratedTime"]) + 30)
-    elif "dev.sigstore.cosign/bundle" in found:
-        found["dev.sigstore.cosign/bundle"]["Payload"]["integratedTime"] += 30
-
-
 #: how others do, or the same people without enough beside it; none of it is believed by any authority
 LIES: tuple[dict[str, Any], ...] = (
     {"rekor": 1, "subject": "me@example.com"},
@@ -136,7 +127,6 @@ LIES: tuple[dict[str, Any], ...] = (
     {"rekor": 1, "issued_at": AT - 7200},
     {"rekor": 1, "sct": False},
     {"rekor": 1, "about": statement(str(OTHER.descriptor.digest))},
-    {"rekor": 1, "edit": _half_a_minute_later},
     {"rekor": 2, "stamped": b"another signature"},
     {"rekor": 1, "authority": MALLORY.authority},
     {"key": Secret.of("fuzz mallory"), "rekor": 1},
@@ -167,6 +157,7 @@ def made() -> Made:
     seeds: list[Seed] = []
     for how in HONEST:
         seeds += _signatures(book, how, trusted=True)
+    seeds += [_half_a_minute_later(seed) for seed in seeds[:2]]
     for how in LIES:
         seeds += _signatures(None, how)
     seeds.append(_oldest())
@@ -213,13 +204,13 @@ def _signatures(
     seeds = []
     for kind in (SIGN, SLSA):
         more = {"annotations": {"org.opencontainers.image.version": "1.2.3"}} if kind == SIGN else {}
-        seeds.append(Seed("bundle", world.bundle(statement(kind=kind, **about, **more), **how)))
+        seeds.append(Seed("bundle", world.bundle(statement(kind=kind, **about, **more), **how), honest=trusted))
     if how.get("rekor") in (1, None):
         data = payload(**about, optional={"org.opencontainers.image.version": "1.2.3", "timestamp": 1})
-        seeds.append(Seed("sig", data, json.dumps(world.legacy(data, **old)).encode()))
+        seeds.append(Seed("sig", data, json.dumps(world.legacy(data, **old)).encode(), honest=trusted))
         stamped = {**how, "stamped": "envelope"} if how.get("tsa", True) else how
         envelope, notes = world.attested(statement(kind=SLSA, **about), **stamped)
-        seeds.append(Seed("att", envelope, json.dumps(notes).encode()))
+        seeds.append(Seed("att", envelope, json.dumps(notes).encode(), honest=trusted))
     if book is not None and trusted:
         who = "" if "key" not in how else PublicKey.of(how["key"].spki).fingerprint
         for seed in seeds:
@@ -236,7 +227,16 @@ def _oldest() -> Seed:
     spelled %= (envelope["payloadType"], envelope["payload"], envelope["signatures"][0]["sig"])
     entry = WORLD.rekors[1].add(intoto_v1(spelled.encode(), data, key.pem), at=AT, kind="intoto", version="0.0.1")
     bundle["verificationMaterial"]["tlogEntries"] = [entry.tlog()]
-    return Seed("bundle", json.dumps(bundle).encode())
+    return Seed("bundle", json.dumps(bundle).encode(), honest=True)
+
+
+def _half_a_minute_later(seed: Seed) -> Seed:
+    """The same bundle, with another time than the log promised. The signature is as honest as it was: without the
+    promise the time says nothing, and the rest is believed."""
+    found = json.loads(seed.parts[0])
+    entry = found["verificationMaterial"]["tlogEntries"][0]
+    entry["integratedTime"] = str(int(entry["integratedTime"]) + 30)
+    return Seed("bundle", json.dumps(found).encode())
 
 
 def _pieces(book: Book) -> list[Seed]:

@@ -246,14 +246,16 @@ def test_nothing_secret_is_to_be_seen(world: World, name: str, mode: tuple[str, 
 
 def test_the_detector_sees_what_it_should(world: World) -> None:
     """And in /proc, too: a secret that the test itself puts there."""
-    words = ["sh", "-c", "sleep 5; true", PASSWORD]
-    child = subprocess.Popen(words, env={"X": base64.b64encode(PIN.encode()).decode()}, stdout=subprocess.DEVNULL)
-    while _program(child.pid) == os.path.realpath(sys.executable):
-        time.sleep(0.01)
-    assert world.leaks(_content(f"/proc/{child.pid}/cmdline")) == ["password"]
-    assert world.leaks(_content(f"/proc/{child.pid}/environ")) == ["PIN"]
-    child.kill()
-    child.wait()
+    words = ["sh", "-c", "read line", PASSWORD]
+    environ = {"X": base64.b64encode(PIN.encode()).decode()}
+    with subprocess.Popen(words, env=environ, stdin=subprocess.PIPE) as child:
+        given = Path(f"/proc/{child.pid}/environ")
+        # the kernel names the new program first, and its environment last
+        while _program(child.pid) == os.path.realpath(sys.executable) or not given.read_bytes():
+            assert child.poll() is None
+            time.sleep(0.001)
+        assert world.leaks(_content(f"/proc/{child.pid}/cmdline")) == ["password"]
+        assert world.leaks(given.read_bytes()) == ["PIN"]
     assert world.leaks(b"-----BEGIN\n" + (world.cli.folder / "plain.key").read_bytes().replace(b"\n", b"")) == ["key"]
 
 

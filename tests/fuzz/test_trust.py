@@ -12,6 +12,7 @@ import pytest
 
 from bpfimg.sign import _whose
 from bpfimg.sign._evidence import _authority, _certified, _checkpoint, _entry, _timestamp
+from bpfimg.sign._evidence._certificate import Certificate
 from bpfimg.sign._formats import _bundle, _envelope, _simplesigning
 from bpfimg.sign._policy import _patterns
 from bpfimg.sign._strict import Junk
@@ -122,6 +123,14 @@ def test_a_verifier_that_believes_too_much_is_noticed(name: str, monkeypatch: py
     for place, word, instead in changes:
         monkeypatch.setattr(place, word, instead)
     assert any(map(noticed, inputs(*kinds)))
+
+
+def test_a_broken_name_in_what_came_along_hides_nothing() -> None:
+    """cryptography reads such a certificate, and stumbles when it is asked for its name."""
+    certificate = Certificate.parse(next(one.certificate for one in world.made().book.records if one.certificate))
+    chain = world.WORLD.authority.chain
+    broken = [one.replace(b"sigstack.example", b"\xff" * 16) for one in chain]
+    assert _certified.certified(certificate, [*broken, *chain], world.ROOT.trusted(), (world.AT,)) == world.AT
 
 
 def test_the_same_changes_for_the_same_seed() -> None:

@@ -97,12 +97,13 @@ def stamped(data: bytes, signature: bytes, authorities: Iterable[TimestampAuthor
         said = (signer.issuer, signer.serial_number)
     why = ""
     for one in authorities:
-        if said != (one.leaf.issuer, one.leaf.serial_number):
-            continue
-        if not one.window.holds(time):
-            why = why or f"{_WHAT}: {one.name} was not in use at its time"
-            continue
         try:
+            with foreign(_WHAT):
+                named = said == (one.leaf.issuer, one.leaf.serial_number)
+            if not named:
+                continue
+            if not one.window.holds(time):
+                raise Junk(f"{_WHAT}: {one.name} was not in use at its time")
             _verify(response, signature, one)
         except Junk as error:
             why = why or str(error)

@@ -13,12 +13,29 @@ from bpfimg.sign._strict import Junk
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import TracebackType
 
     from cryptography import x509
 
     from bpfimg.sign._keys._public import PublicKey
 
 _LIMIT = 16 * 1024
+
+
+class _Panics:
+    """Makes a panic of Rust `Junk`: it comes as a BaseException of a class that nobody can import.
+
+    Seen in rfc3161_client 1.0.9: certificates of a trusted root that cryptography reads and OpenSSL does not.
+    """
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, _trace: TracebackType | None) -> None:
+        if kind is not None and kind.__name__ == "PanicException":
+            raise Junk("what reads it gave up")
 
 
 @contextmanager
@@ -28,11 +45,11 @@ def foreign(what: str) -> Iterator[None]:
     from warnings import catch_warnings, simplefilter
 
     from cryptography import x509
-    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.exceptions import InternalError, InvalidSignature, UnsupportedAlgorithm
     from cryptography.x509.verification import VerificationError
 
     try:
-        with catch_warnings():
+        with _Panics(), catch_warnings():
             simplefilter("error")
             yield
     except (Junk, KeyFileError) as error:
@@ -48,6 +65,7 @@ def foreign(what: str) -> Iterator[None]:
         LookupError,
         Warning,
         UnsupportedAlgorithm,
+        InternalError,
         x509.InvalidVersion,
         x509.DuplicateExtension,
         x509.ExtensionNotFound,

@@ -127,7 +127,7 @@ def read(kind: str, parts: list[bytes]) -> Record:
     """What a signature in one of the formats says."""
     if kind == "bundle":
         return _bundle(json.loads(parts[0]))
-    notes = json.loads(parts[1])
+    notes = json.loads(parts[1]) or {}  # null is none at all
     if kind == "sig":
         payload, signature = parts[0], _b64(notes[_COSIGN])
     else:

@@ -9,7 +9,7 @@ help:
 	@echo 'make check   ruff, mypy --strict, import rules'
 	@echo 'make bench   cold starts against python3 -c pass; pulls and pushes against oras-py, skopeo, crane and oras;'
 	@echo '             what believing an image costs, beside cosign and sigstore-python (root)'
-	@echo 'make fuzz    a million hostile objects through every reader, about 20 minutes on two cores'
+	@echo 'make fuzz    a million hostile objects, signatures and policies through every reader, about 20 minutes on two cores'
 	@echo 'make setup   Debian packages and .venv; make clean removes what was built; make lock renews requirements'
 
 setup:

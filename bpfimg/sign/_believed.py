@@ -15,7 +15,9 @@ class Believed:
 
     `fingerprint` is the key's; a certificate's signature has `identity` and `issuer` instead. `times` (seconds since
     1970) are when logs and timestamp authorities saw it, `signed_at` the earliest of them (0: nobody says); `logs` and
-    `stamps` name them. `rule` is the scope of the rule by which it counts, `claims` are the annotations that it signs.
+    `stamps` name them. `shared` is the fingerprint of a key that the policy names and that the certificate is for, too:
+    then one signature must not count as two. `rule` is the scope of the rule by which it counts, `claims` are the
+    annotations that it signs.
     """
 
     authority: str
@@ -24,6 +26,7 @@ class Believed:
     where: str
     identity: str = ""
     issuer: str = ""
+    shared: str = ""
     times: tuple[int, ...] = ()
     logs: tuple[str, ...] = ()
     stamps: tuple[str, ...] = ()
@@ -45,4 +48,4 @@ class Believed:
     @property
     def signer(self) -> str:
         """One text for whoever it is: two signatures with the same one have one signer."""
-        return self.fingerprint or f"{self.issuer} {self.identity}"
+        return self.fingerprint or self.shared or f"{self.issuer} {self.identity}"

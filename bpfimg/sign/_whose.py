@@ -64,7 +64,7 @@ def signers(
             if key is not None and key in authority.keys:
                 one, failed = _by_key(candidate, authority, key, asked)
             elif certificate is not None and _named(certificate, authority):
-                one, failed = _by_identity(candidate, authority, certificate, asked)
+                one, failed = _by_identity(candidate, authority, certificate, asked, also=key)
             else:
                 continue
         except Junk as junk:
@@ -156,7 +156,9 @@ def _by_key(candidate: Candidate, authority: Authority, key: PublicKey, asked: Q
     return _believed(candidate, authority, asked, times, seen, fingerprint=key.fingerprint)
 
 
-def _by_identity(candidate: Candidate, authority: Authority, certificate: Certificate, asked: Question) -> Counted:
+def _by_identity(
+    candidate: Candidate, authority: Authority, certificate: Certificate, asked: Question, *, also: PublicKey | None
+) -> Counted:
     """Returns the believed signature of an identity that the authority names, or raises `Junk`.
 
     In the log, because that is what makes a stolen identity visible; at a time that somebody else verified, because
@@ -176,7 +178,9 @@ def _by_identity(candidate: Candidate, authority: Authority, certificate: Certif
     certified(certificate, candidate.material.chain, authority.root.trusted(), times)
     _check_window(authority, times)
     identity = certificate.identity
-    return _believed(candidate, authority, asked, times, seen, identity=identity.subject, issuer=identity.issuer)
+    shared = also.fingerprint if also is not None else ""
+    who = {"identity": identity.subject, "issuer": identity.issuer, "shared": shared}
+    return _believed(candidate, authority, asked, times, seen, **who)
 
 
 def _believed(
@@ -196,6 +200,7 @@ def _believed(
         where=candidate.where,
         identity=who.get("identity", ""),
         issuer=who.get("issuer", ""),
+        shared=who.get("shared", ""),
         times=tuple(sorted(times)),
         logs=tuple(f"{log.by} entry {log.index}" for log in seen.logs) if seen else (),
         stamps=tuple(stamp.by for stamp in seen.stamps) if seen else (),

@@ -10,7 +10,7 @@ import pytest
 
 from bpfimg._value import replace
 from bpfimg.errors import PolicyError, VerificationError
-from bpfimg.sign import Policy, verify
+from bpfimg.sign import Policy, PublicKey, verify
 from bpfimg.sign._policy._patterns import Pattern
 from bpfimg.sign._policy._rules import Authority, IdentityPattern, Root, Rule
 from tests.support.sigstack import ISSUER, SUBJECT, CtLog, Secret, Tsa, World
@@ -241,8 +241,6 @@ def test_a_keyless_signature_is_none_for_a_rule_with_keys(target: Memory, image:
 def test_a_key_that_has_a_certificate_counts_as_the_key(target: Memory, image: Descriptor) -> None:
     """cosign signs with a key and attaches a certificate of one's own making: the key is what was named."""
     put(target, image, key=Secret.of("own"), authority=MALLORY.authority, rekor=None, tsa=False)
-    from bpfimg.sign import PublicKey
-
     found = signer(target, image, trusting(Authority("own", (PublicKey.of(Secret.of("own").spki),))))
     assert found.fingerprint
     assert not found.identity
@@ -260,6 +258,17 @@ def test_a_key_and_an_identity_make_two(target: Memory, image: Descriptor) -> No
         verify(target, reference(), image, policy)
     put(target, image, key=key())
     assert {one.authority for one in verify(target, reference(), image, policy).signers} == {"ci", "alice"}
+
+
+def test_one_signature_by_a_named_key_that_has_a_certificate_too_counts_once(target: Memory, image: Descriptor) -> None:
+    ci = Authority("ci", root=root(), timestamp="any", identities=(ME,))
+    own = Authority("own", (PublicKey.of(Secret.of("own").spki),), tlog="ignore", timestamp="ignore")
+    policy = trusting(ci, own, threshold=2)
+    put(target, image, key=Secret.of("own"), authority=WORLD.authority)
+    with pytest.raises(VerificationError, match="too few"):
+        verify(target, reference(), image, policy)
+    put(target, image)  # the same identity with a key of the moment: a signature of its own
+    assert {one.authority for one in verify(target, reference(), image, policy).signers} == {"ci", "own"}
 
 
 def test_one_identity_in_two_authorities_counts_once(target: Memory, image: Descriptor) -> None:

@@ -40,5 +40,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     cases = sum(key == "network" for report in passed for key, _ in report.user_properties)
     if names or cases:
         terminalreporter.write_line(
-            f"attacks: {len(names)} that fool a naive verifier and not bpfimg; {cases} cases of request x network error"
+            f"attacks: {len(names)} that beat a naive verifier and not bpfimg; {cases} cases of request x network error"
         )

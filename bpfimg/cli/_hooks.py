@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from bpfimg.errors import UsageError
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
@@ -13,59 +11,12 @@ if TYPE_CHECKING:
 
 __all__ = ["add_hooks", "hook_from"]
 
-
-def _interface(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-i", "--iface", metavar="IF", required=True, help="the interface")
-    parser.add_argument(
-        "--netns", metavar="PATH", help="network namespace of the interface: a path, or a name as `ip netns` has it"
-    )
-
-
-def _order(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-p", "--priority", metavar="N", default="50", help="lower runs first (default 50)")
-
-
-def _proceed(parser: argparse.ArgumentParser, default: str) -> None:
-    text = f"go on to the next program after these results (default {default})"
-    parser.add_argument("--proceed-on", metavar="A,B", default=default, help=text)
-
-
-def _direction(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-d", "--direction", metavar="ingress|egress", required=True, help="which way the packets go")
-
-
-def _xdp(parser: argparse.ArgumentParser) -> None:
-    _interface(parser)
-    _order(parser)
-    _proceed(parser, "pass,dispatcher_return")
-    parser.add_argument(
-        "--mode", metavar="auto|native|generic", default="auto", help="XDP mode (default auto: the best that works)"
-    )
-
-
-def _tc(parser: argparse.ArgumentParser) -> None:
-    _interface(parser)
-    _direction(parser)
-    _order(parser)
-    _proceed(parser, "pipe,dispatcher_return")
-
-
-def _tcx(parser: argparse.ArgumentParser) -> None:
-    _interface(parser)
-    _direction(parser)
-    _order(parser)
-
-
-def _tracepoint(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("tracepoint", metavar="GROUP/NAME", help="for example sched/sched_switch")
-
-
-#: hook -> (its options, one line)
-_HOOKS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]] = {
-    "xdp": (_xdp, "packets as the driver receives them"),
-    "tc": (_tc, "packets at the traffic control layer: TCX where the kernel has it, else clsact"),
-    "tcx": (_tcx, "packets at the TCX hook, ordered by the kernel"),
-    "tracepoint": (_tracepoint, "a tracepoint of the kernel"),
+#: hook -> (file below bpfimg.cli with its options, one line); only the file of the hook that was asked for is imported
+_LINES: dict[str, tuple[str, str]] = {
+    "xdp": ("_hook_net", "packets as the driver receives them"),
+    "tc": ("_hook_net", "packets at the traffic control layer: TCX where the kernel has it, else clsact"),
+    "tcx": ("_hook_net", "packets at the TCX hook, ordered by the kernel"),
+    "tracepoint": ("_hook_trace", "a tracepoint of the kernel"),
 }
 
 
@@ -76,46 +27,20 @@ def add_hooks(parser: argparse.ArgumentParser, also: Callable[[argparse.Argument
     hooks = parser.add_subparsers(
         dest="hook", metavar="HOOK", required=True, parser_class=Parser, help="where to attach:"
     )
-    for name, (add, line) in _HOOKS.items():
+    for name, (_, line) in _LINES.items():
         hook = hooks.add_parser(name, help=line, description=f"{name}: {line}.")
-        add(hook)
+        _options(name)[0](hook)
         also(hook)
 
 
 def hook_from(arguments: argparse.Namespace) -> Hook:
     """The hook that the words ask for; raises `UsageError` for a value out of its range."""
-    from bpfimg import load
-
-    kind = arguments.hook
-    if kind == "tracepoint":
-        group, slash, name = arguments.tracepoint.partition("/")
-        if not slash or not group or not name or "/" in name:
-            raise UsageError(
-                f"the tracepoint is {arguments.tracepoint!r}, expected GROUP/NAME such as sched/sched_switch"
-            )
-        return load.Tracepoint(group=group, name=name)
-    if kind == "tcx":
-        return load.Tcx(arguments.iface, arguments.direction, priority=_priority(arguments), netns=arguments.netns)
-    proceed = tuple(word.strip().lower() for word in arguments.proceed_on.split(",") if word.strip())
-    if kind == "tc":
-        return load.Tc(
-            arguments.iface,
-            arguments.direction,
-            priority=_priority(arguments),
-            proceed_on=proceed,
-            netns=arguments.netns,
-        )
-    return load.Xdp(
-        arguments.iface,
-        priority=_priority(arguments),
-        proceed_on=proceed,
-        mode=arguments.mode,
-        netns=arguments.netns,
-    )
+    return _options(arguments.hook)[1](arguments)
 
 
-def _priority(arguments: argparse.Namespace) -> int:
-    try:
-        return int(arguments.priority)
-    except ValueError:
-        raise UsageError(f"--priority is {arguments.priority!r}, expected a whole number") from None
+def _options(
+    name: str,
+) -> tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], Hook]]:
+    file = __import__(f"bpfimg.cli.{_LINES[name][0]}", fromlist=["*"])
+    found: tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], Hook]] = file.HOOKS[name]
+    return found

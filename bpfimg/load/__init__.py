@@ -10,8 +10,9 @@ from bpfimg._door import opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from bpfimg.load import _hooks as hooks
     from bpfimg.load._attach import check
-    from bpfimg.load._hooks import Hook, Tc, Tcx, Tracepoint, Xdp
+    from bpfimg.load._hooks import Hook
     from bpfimg.load._host import Host, Load
     from bpfimg.load._image_record import ImageRecord, SignerRecord
     from bpfimg.load._object import prepare
@@ -28,12 +29,9 @@ __all__ = [
     "LoadRecord",
     "Origin",
     "SignerRecord",
-    "Tc",
-    "Tcx",
-    "Tracepoint",
     "Unfinished",
-    "Xdp",
     "check",
+    "hooks",
     "prepare",
 ]
 
@@ -48,12 +46,9 @@ __getattr__ = opened(
         "LoadRecord": "_records",
         "Origin": "_origin",
         "SignerRecord": "_image_record",
-        "Tc": "_hooks",
-        "Tcx": "_hooks",
-        "Tracepoint": "_hooks",
         "Unfinished": "_unfinished",
-        "Xdp": "_hooks",
         "check": "_attach",
+        "hooks": "_hooks*",
         "prepare": "_object",
     },
 )

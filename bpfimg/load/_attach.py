@@ -1,16 +1,15 @@
-"""Attaching a loaded program: one small file for each family of hooks, and what they hand to the transaction."""
+"""Attaching a loaded program: what a family of hooks is given, and what it hands to the transaction."""
 
 from __future__ import annotations
 
-import time
-
 from bpfimg._value import replace, value
-from bpfimg.load._hooks import Tc, Tcx, Tracepoint, Xdp, never
+from bpfimg.load._hooks import _words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
+    from typing import Any
 
     from bpfimg.kernel import Fd
     from bpfimg.load._hooks import Hook
@@ -53,10 +52,12 @@ class Attachment:
         link: Fd | None,
         pin: int,
         enter: Callable[[LinkRecord], None] | None = None,
+        parts: Sequence[Fd] = (),
     ) -> None:
         self.record = record
         self.pin = pin
         self._link = link
+        self.parts = tuple(parts)
         self._enter = enter
 
     def enter(self, record: LinkRecord) -> None:
@@ -74,55 +75,24 @@ class Attachment:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._link is not None:
-            self._link.close()
+        for each in (*self.parts, *([self._link] if self._link is not None else [])):
+            each.close()
 
 
 def attach(program: Loaded, hook: Hook, scene: Scene) -> Attachment:
     """Attaches `program` to `hook`; AttachError, Busy or NotSupported when that cannot be."""
-    match hook:
-        case Xdp():
-            from bpfimg.load import _xdp
-
-            return _xdp.attach(program, hook, scene)
-        case Tc():
-            from bpfimg.load import _tc
-
-            return _tc.attach(program, hook, scene)
-        case Tcx():
-            from bpfimg.load import _tcx
-
-            return _tcx.attach(program, hook, scene)
-        case Tracepoint():
-            from bpfimg.load import _tracepoint
-
-            return _tracepoint.attach(program, hook)
-        case _:
-            raise never(hook)
+    attachment: Attachment = _family(hook).attach(program, hook, scene)
+    return attachment
 
 
 def check(hook: Hook) -> None:
-    """Looks whether the place exists, without attaching: the interface in its namespace, the tracepoint.
+    """Looks whether the place exists, without attaching: the interface in its namespace, the tracepoint, the function.
 
-    AttachError when it does not; NotSupported for what bpfimg cannot do yet.
+    AttachError when it does not; NotSupported for what this kernel, or bpfimg, cannot do.
     """
-    match hook:
-        case Xdp():
-            from bpfimg.load import _xdp
-
-            _xdp.check(hook)
-        case Tc() | Tcx():
-            from bpfimg.load import _place
-
-            _place.check(hook.interface, hook.netns)
-        case Tracepoint():
-            from bpfimg.load import _tracepoint
-
-            _tracepoint.check(hook)
-        case _:
-            never(hook)
+    _family(hook).check(hook)
 
 
-def now() -> str:
-    """The time of day as records have it: RFC 3339, UTC, whole seconds."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+def _family(hook: Hook) -> Any:
+    """The file of the hook's family: only that one is imported."""
+    return __import__(f"bpfimg.load._families.{_words.family(hook)}", fromlist=["*"])

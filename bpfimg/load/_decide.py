@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from bpfimg._value import value
 from bpfimg.errors import BytecodeError, UsageError, quoted
-from bpfimg.load._hooks import Hook, kind, program_type
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from bpfimg.load._hooks import Hook
 
 
 @value(frozen=True, slots=True)
@@ -80,12 +81,12 @@ def _for_hook(candidates: Sequence[Candidate], named: Sequence[Candidate], hook:
     fitting = [c for c in (named or candidates) if fits(c, hook)]
     if len(fitting) == 1:
         return fitting[0]
-    word, wanted = kind(hook), program_type(hook)
+    word = hook.word
     if named:
-        raise UsageError(f"program {named[0].shown} does not fit hook {word}, expected a program of type {wanted}")
+        raise UsageError(f"program {named[0].shown} does not fit hook {word}, expected one that does")
     if not fitting:
         raise UsageError(
-            f"the object has no program for hook {word}, expected one of type {wanted}",
+            f"the object has no program for hook {word}, expected one that fits",
             hint=f"it has {_listed(candidates)}",
         )
     raise UsageError(
@@ -95,8 +96,8 @@ def _for_hook(candidates: Sequence[Candidate], named: Sequence[Candidate], hook:
 
 
 def fits(program: Candidate, hook: Hook) -> bool:
-    """True when the kernel would attach the program there; XDP programs for devmaps and cpumaps are not for devices."""
-    return program.type == program_type(hook) and (program.type != "xdp" or program.attach_type in (None, "xdp"))
+    """True when the kernel would attach the program there."""
+    return hook.takes(program.type, program.attach_type)
 
 
 def _listed(candidates: Sequence[Candidate]) -> str:

@@ -95,7 +95,7 @@ class Host:
 
     def has_filter(self, link: LinkRecord) -> bool:
         """True while the clsact filter of a link is on its device: it has no kernel link that could say so."""
-        from bpfimg.load._tc import has_filter
+        from bpfimg.load._families._tc import has_filter
 
         return has_filter(link)
 

@@ -10,8 +10,9 @@ from contextlib import ExitStack
 from bpfimg import __version__
 from bpfimg.errors import BytecodeError, KernelError, quoted
 from bpfimg.kernel import bpf, libbpf
-from bpfimg.load._attach import Loaded, now
+from bpfimg.load._attach import Loaded
 from bpfimg.load._decide import Candidate, choose
+from bpfimg.load._moment import now
 from bpfimg.load._records import LoadRecord, ProgramRecord
 
 TYPE_CHECKING = False

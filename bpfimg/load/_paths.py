@@ -9,6 +9,7 @@
         unfinished                    only while a `run` publishes: see _publish
         links/<link id>/record        LinkRecord; link id = the kernel id of the map that holds it
         links/<link id>/link          the commit of an attach: pin of the link (clsact: of the program)
+      <load id>/links/<link id>/part-<n>  further kernel links of the same attachment, pinned before the commit
       tmp-<pid>-<random>/             work in progress, or what a killed writer left
 """
 
@@ -27,6 +28,7 @@ RECORD = "record"
 UNFINISHED = "unfinished"
 LINKS = "links"
 LINK = "link"
+PART = "part-"  # and a number from 1 on
 WORK = "tmp-"
 
 

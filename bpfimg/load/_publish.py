@@ -108,6 +108,8 @@ def _write_link(folder: str, attachment: Attachment, metadata: Mapping[str, str]
 
 def _commit_link(path: str, attachment: Attachment, link: LinkRecord) -> None:
     attachment.enter(link)
+    for number, part in enumerate(attachment.parts, 1):
+        bpf.pin(part, f"{path}/{_paths.PART}{number}")
     bpf.pin(attachment.pin, f"{path}/{_paths.LINK}")  # COMMIT
 
 

@@ -97,9 +97,11 @@ class LinkRecord:
     """One attachment: which program of the load, to which hook, how.
 
     `id` is the kernel id of the map that holds this record: unique on the host, stable for as long as the link is
-    there, and for clsact also the handle of the filter. `hook` is the hook's word; of the fields after it those are
-    None that the hook does not have. `mode` is the XDP mode that was asked for, `used_mode` the one that it became
-    and `note` the reason when they differ. `how` is "link" or "clsact"; `clsact_priority` is the filter's.
+    there, and for clsact also the handle of the filter. `hook` is the hook's word and `spec` its fields, as they were
+    asked for; paths in it are absolute. `where` is the place in words. What was found when it was attached: `ifindex`,
+    `netns_inode`, `used_mode` (the XDP mode that it became), `details` (by the hook's family: a resolved offset, an
+    attach type), `note` (a reason worth telling), `parts` (the number of kernel links beside the first).
+    `how` is "link", "clsact" (`clsact_priority` is the filter's) or "attach", which lives with its target.
     """
 
     id: int
@@ -108,38 +110,68 @@ class LinkRecord:
     hook: str
     how: str
     created: str
-    interface: str | None = None
+    spec: Mapping[str, object]
+    where: str = ""
     ifindex: int | None = None
-    direction: str | None = None
-    netns: str | None = None
     netns_inode: int | None = None
-    priority: int | None = None
-    proceed_on: tuple[str, ...] = ()
-    mode: str | None = None
     used_mode: str | None = None
-    tracepoint: str | None = None
     clsact_priority: int | None = None
+    details: Mapping[str, object] | None = None
+    parts: int = 0
     note: str = ""
     metadata: Mapping[str, str] | None = None
 
     @property
     def target(self) -> str:
         """Where, in words: `eth0`, `eth0 ingress`, `sched/sched_switch`."""
-        if self.interface is None:
-            return self.tracepoint or ""
-        return f"{self.interface} {self.direction}" if self.direction else self.interface
+        return self.where
+
+    @property
+    def interface(self) -> str | None:
+        """The interface's name when it was attached; None for hooks without one."""
+        return _text(self.spec.get("interface"))
+
+    @property
+    def direction(self) -> str | None:
+        """ingress or egress; None for hooks without one."""
+        return _text(self.spec.get("direction"))
+
+    @property
+    def netns(self) -> str | None:
+        """The path of its network namespace; None for the one that bpfimg was in."""
+        return _text(self.spec.get("netns"))
+
+    @property
+    def priority(self) -> int | None:
+        """The priority that was asked for; None for hooks without one."""
+        found = self.spec.get("priority")
+        return found if isinstance(found, int) else None
+
+    @property
+    def proceed_on(self) -> tuple[str, ...]:
+        """Names of the results after which the chain goes on."""
+        found = self.spec.get("proceed_on")
+        return tuple(map(str, found)) if isinstance(found, list | tuple) else ()
+
+    @property
+    def mode(self) -> str | None:
+        """The XDP mode that was asked for."""
+        return _text(self.spec.get("mode"))
+
+    @property
+    def tracepoint(self) -> str | None:
+        """`GROUP/NAME` of a tracepoint."""
+        return self.where if self.hook == "tracepoint" else None
 
     def to_dict(self) -> dict[str, object]:
         """The JSON document, as it is written; without `id`, which is not known before the map exists."""
-        fields = {"interface", "ifindex", "direction", "netns", "netns_inode", "priority", "mode", "tracepoint"}
-        hook: dict[str, object] = {"kind": self.hook}
-        hook |= {name: getattr(self, name) for name in sorted(fields) if getattr(self, name) is not None}
-        if self.proceed_on:
-            hook["proceed_on"] = list(self.proceed_on)
+        hook: dict[str, object] = {"kind": self.hook, **self.spec}
+        hook |= {n: getattr(self, n) for n in ("ifindex", "netns_inode") if getattr(self, n) is not None}
         document: dict[str, object] = {
             "version": VERSION,
             "program": {"id": self.program_id, "name": self.program_name},
             "hook": hook,
+            "where": self.where,
             "how": self.how,
             "created": self.created,
             "metadata": dict(self.metadata or {}),
@@ -148,8 +180,7 @@ class LinkRecord:
             document["mode"] = self.used_mode
         if self.clsact_priority is not None:
             document["clsact"] = {"priority": self.clsact_priority}
-        if self.note:
-            document["note"] = self.note
+        document |= {name: getattr(self, name) for name in ("details", "parts", "note") if getattr(self, name)}
         return document
 
     @classmethod
@@ -159,8 +190,7 @@ class LinkRecord:
             _check_version(document)
             hook, program = document["hook"], document["program"]
             priority = document.get("clsact", {}).get("priority")
-            if hook.get("direction") not in (None, "ingress", "egress"):
-                raise DamagedRecord(f"the record of a link has the direction {quoted(hook['direction'])}")
+            spec = _spec(hook)
             return cls(
                 id=id,
                 program_id=_id(program["id"]),
@@ -168,22 +198,39 @@ class LinkRecord:
                 hook=str(hook["kind"]),
                 how=str(document["how"]),
                 created=str(document.get("created", "")),
-                interface=_text(hook.get("interface")),
+                spec=spec,
+                where=str(document.get("where", "")),
                 ifindex=None if hook.get("ifindex") is None else _id(hook["ifindex"], below=1 << 31),
-                direction=_text(hook.get("direction")),
-                netns=_text(hook.get("netns")),
                 netns_inode=_number(hook.get("netns_inode")),
-                priority=_number(hook.get("priority")),
-                proceed_on=tuple(map(str, hook.get("proceed_on", ()))),
-                mode=_text(hook.get("mode")),
                 used_mode=_text(document.get("mode")),
-                tracepoint=_text(hook.get("tracepoint")),
                 clsact_priority=None if priority is None else _id(priority, below=1 << 16),
+                details=dict(document.get("details", {})),
+                parts=_id(document.get("parts", 0), below=1 << 16),
                 note=str(document.get("note", "")),
                 metadata=_texts(document.get("metadata")),
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise DamagedRecord(f"the record of a link lacks or misuses {error}") from error
+
+
+def _spec(hook: Any) -> dict[str, object]:
+    """The fields of the hook; ValueError for what would not do as an argument of a call."""
+    spec = {str(k): found for k, found in hook.items() if k not in ("kind", "ifindex", "netns_inode")}
+    if spec.get("direction") not in (None, "ingress", "egress"):
+        raise DamagedRecord(f"the record of a link has the direction {quoted(spec['direction'])}")
+    for name, found in spec.items():
+        if isinstance(found, str):
+            _text(found)
+        elif isinstance(found, int) and not -(1 << 63) <= found < 1 << 64:
+            raise ValueError(f"the number {found} of {name}"[:80])
+        elif not isinstance(found, int | list | type(None)):
+            raise TypeError(f"a {type(found).__name__} as {name}")
+    if spec.get("priority") is not None:
+        spec["priority"] = _id(spec["priority"])
+    for name in ("interface", "netns", "mode"):
+        if spec.get(name) is not None and not isinstance(spec[name], str):
+            raise TypeError(f"a {type(spec[name]).__name__} as {name}")
+    return spec
 
 
 def encode(record: LoadRecord | LinkRecord) -> str:

@@ -48,12 +48,15 @@ def release(path: str) -> None:
         return
     record = _record(path)
     if record is not None and record.how == "clsact":
-        from bpfimg.load._tc import detach_filter
+        from bpfimg.load._families._tc import detach_filter
 
         detach_filter(record)
     elif record is None:
         _release_lost(path)
     bpffs.unlink_link(f"{path}/{_paths.LINK}")  # COMMIT
+    for name in _paths.listed(path):
+        if name.startswith(_paths.PART):
+            bpffs.unlink_link(f"{path}/{name}")
 
 
 def _release_lost(path: str) -> None:
@@ -65,7 +68,7 @@ def _release_lost(path: str) -> None:
     except KernelError:
         return
     if program and _paths.is_id(name):
-        from bpfimg.load._tc import detach_lost
+        from bpfimg.load._families._tc import detach_lost
 
         with suppress(KernelError, AttachError):
             detach_lost(int(name), program)

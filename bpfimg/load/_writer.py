@@ -8,7 +8,6 @@ from bpfimg.errors import Error, UsageError, quoted
 from bpfimg.kernel import bpf, bpffs
 from bpfimg.load import _publish, _remove
 from bpfimg.load._attach import Loaded, Scene, attach
-from bpfimg.load._hooks import program_type
 from bpfimg.load._host import Host, Load
 from bpfimg.load._origin import Origin, check_words
 from bpfimg.load._paths import LINKS, is_id, pin_names
@@ -120,11 +119,18 @@ def _program_for(load: Load, hook: Hook, name: str | None, number: int | None) -
         paired = [(p, pin) for p, pin in paired if p.name == name]
     elif number is not None and number != load.id:
         paired = [(p, pin) for p, pin in paired if p.id == number]
-    fitting = [(p, pin) for p, pin in paired if p.type == program_type(hook)]
+    fitting = [(p, pin) for p, pin in paired if hook.takes(p.type, _attach_type(p))]
     if len(fitting) == 1 or (fitting and fitting[0][0].id == number):  # the load's own id is its first program's
         return fitting[0]
     listed = ", ".join(f"{p.name} ({p.type}, id {p.id})" for p in programs)
     raise UsageError(
-        f"{len(fitting)} programs of {quoted(load.name)} fit, expected one of type {program_type(hook)}",
+        f"{len(fitting)} programs of {quoted(load.name)} fit hook {hook.word}, expected one",
         hint=f"choose with --program: {listed}",
     )
+
+
+def _attach_type(program: ProgramRecord) -> str | None:
+    from bpfimg import bytecode
+
+    rule = bytecode.section_rule(program.section)
+    return rule.attach_type if rule else None

@@ -28,7 +28,11 @@ ENTRANCES = {
     "urllib3": ("oci/_http/",),
 }
 #: what imports a module by a name that is no word in the source
-BY_NAME = {"__import__": {"_door.py", "cli/_main.py"}, "import_module": {"_zstd.py"}}
+#: each from a table of its own file
+BY_NAME = {
+    "__import__": {"_door.py", "cli/_hooks.py", "cli/_main.py", "load/_attach.py", "load/_hooks/_words.py"},
+    "import_module": {"_zstd.py"},
+}
 
 
 def running(tree: ast.AST) -> Iterator[ast.AST]:

@@ -11,7 +11,9 @@ from __future__ import annotations
 import sys
 
 from bpfimg import run
-from bpfimg.load import Hook, Host, Origin, Tc, Tcx, Xdp, _attach, _object, _publish, _tc, _tcx, _writer, _xdp, prepare
+from bpfimg.load import Hook, Host, Origin, _attach, _object, _publish, _writer, prepare
+from bpfimg.load._families import _tc, _tcx, _xdp
+from bpfimg.load._hooks import Tc, Tcx, Xdp
 
 _EAGER = (_attach, _object, _publish, _tc, _tcx, _writer, _xdp)  # imported before, so that kills do not fall there
 

@@ -12,12 +12,14 @@ from bpfimg import inspect
 from bpfimg._value import replace
 from bpfimg.errors import AttachError, Busy, KernelError, NotSupported, UsageError
 from bpfimg.kernel import abi, bpf, features, libbpf, netlink, netns
-from bpfimg.load import Hook, Host, Tc, Tcx, Tracepoint, Xdp
+from bpfimg.load._hooks import Tc, Tcx, Tracepoint, Xdp
 from tests.support import loads
 from tests.support.netns import Namespace, skip_unless, tracefs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from bpfimg.load import Hook, Host
 
 pytestmark = pytest.mark.kernel
 

@@ -10,12 +10,13 @@ import pytest
 from bpfimg import inspect
 from bpfimg.cli._entries import link_entry, program_entry, where
 from bpfimg.kernel import abi, bpf, bpffs, libbpf, netlink, netns
-from bpfimg.load import Host, Tc, Xdp
+from bpfimg.load._hooks import Tc, Xdp
 from tests.support import loads
 from tests.support.cli import check
 from tests.support.netns import skip_unless
 
 if TYPE_CHECKING:
+    from bpfimg.load import Host
     from tests.support.netns import Namespace
 
 pytestmark = pytest.mark.kernel

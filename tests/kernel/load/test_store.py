@@ -10,7 +10,8 @@ import pytest
 from bpfimg import inspect, load
 from bpfimg.errors import BytecodeError, Error, KernelError, LockTimeout, UsageError, VerifierError
 from bpfimg.kernel import bpf, bpffs, features, libbpf, netlink, netns
-from bpfimg.load import Host, Tc, Xdp
+from bpfimg.load import Host
+from bpfimg.load._hooks import Tc, Xdp
 from tests.support import loads
 
 if TYPE_CHECKING:

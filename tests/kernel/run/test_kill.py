@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bpfimg import inspect
-from bpfimg.load import Host, Tc, Tcx, Xdp
+from bpfimg.load._hooks import Tc, Tcx, Xdp
 from tests.support import loads
 from tests.support.netns import skip_unless
 
 if TYPE_CHECKING:
-    from bpfimg.load import Hook, Load
+    from bpfimg.load import Hook, Host, Load
     from tests.support.netns import Namespace
 
 pytestmark = pytest.mark.kernel

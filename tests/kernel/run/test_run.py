@@ -14,7 +14,8 @@ import pytest
 from bpfimg import inspect, run
 from bpfimg._value import replace
 from bpfimg.errors import AttachError, DigestMismatch, UsageError
-from bpfimg.load import Host, Tc, Tracepoint, Xdp
+from bpfimg.load import Host
+from bpfimg.load._hooks import Tc, Tracepoint, Xdp
 from bpfimg.oci import Digest, Memory
 from tests.support import believed, loads
 from tests.support.netns import namespace, tracefs

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
-from bpfimg.errors import UsageError
-from bpfimg.load import Tc, Tcx, Tracepoint, Xdp
-from bpfimg.load._hooks import kind, program_type, quoted, with_netns
+from bpfimg.errors import UsageError, quoted
+from bpfimg.load import hooks
+from bpfimg.load._hooks import Tc, Tcx, Tracepoint, Xdp, _union, _words
 
 
 def test_defaults_are_those_of_libxdp_and_bpfman() -> None:
@@ -64,15 +66,57 @@ def test_what_is_not_a_tracepoint(text: str) -> None:
         Tracepoint.parse(text)
 
 
-def test_each_hook_has_its_word_and_its_program_type() -> None:
-    hooks = (Xdp("a"), Tc("a", "egress"), Tcx("a", "egress"), Tracepoint("a", "b"))
-    assert [kind(hook) for hook in hooks] == ["xdp", "tc", "tcx", "tracepoint"]
-    assert [program_type(hook) for hook in hooks] == ["xdp", "sched_cls", "sched_cls", "tracepoint"]
+EACH = (
+    Xdp("a", 7, netns="/run/netns/x"),
+    Tc("a", "egress", proceed_on=("ok",)),
+    Tcx("a", "egress"),
+    hooks.Netkit("nk0", "peer"),
+    hooks.Netfilter("ipv6", "input", -5, defrag=True),
+    hooks.Netns("sk_lookup"),
+    hooks.Netns("flow_dissector", netns="blue"),
+    hooks.Sockmap("sk_msg", "socks"),
+    hooks.Sockmap("sk_skb", "12"),
+    hooks.Cgroup("/sys/fs/cgroup/x", "cgroup_inet_egress"),
+    Tracepoint("a", "b"),
+    hooks.RawTracepoint("sched_switch"),
+    hooks.Kprobe("do_unlinkat", 4),
+    hooks.Kprobe(pattern="vfs_*", ret=True, module="ext4"),
+    hooks.Ksyscall("openat"),
+    hooks.Ksyscall("openat", ret=True),
+    *(hooks.Tracing(kind, "x") for kind in ("fentry", "fexit", "fmod_ret", "lsm", "tp_btf")),
+    hooks.PerfEvent("cpu-clock", frequency=99),
+    hooks.StructOps("ca"),
+    hooks.Uprobe("/bin/x", "main", pid=4),
+    hooks.Uprobe("c", pattern="mall*", ret=True),
+    hooks.Usdt("/usr/bin/python3", "python", "gc__start"),
+)
 
 
-def test_the_namespace_can_be_exchanged() -> None:
-    assert with_netns(Xdp("a", 7), "/run/netns/x") == Xdp("a", 7, netns="/run/netns/x")
-    assert with_netns(Tracepoint("a", "b"), "/x") == Tracepoint("a", "b")
+@pytest.mark.parametrize("hook", EACH, ids=lambda hook: f"{hook.word}-{type(hook).__name__}")
+def test_a_hook_survives_as_a_document(hook: hooks.Hook) -> None:
+    assert hooks.from_dict(hooks.to_dict(hook)) == hook
+    assert hooks.from_dict(_words.to_dict(hook, defaults=True)) == hook
+
+
+def test_each_word_has_a_hook_and_each_hook_a_word() -> None:
+    assert {hook.word for hook in EACH} == set(hooks.WORDS)
+    assert {type(hook) for hook in EACH} == set(get_args(_union.Hook))
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ({}, "not a hook"),
+        ({"kind": "nope"}, "not a hook"),
+        ({"kind": ["xdp"]}, "not a hook"),
+        ({"kind": "xdp"}, "lacks interface"),
+        ({"kind": "xdp", "interface": "a", "colour": 1}, "has no 'colour'"),
+        ({"kind": "kretprobe", "function": "f", "ret": False}, "has no 'ret'"),
+    ],
+)
+def test_a_document_that_is_no_hook(document: dict[str, object], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        hooks.from_dict(document)
 
 
 def test_untrusted_text_cannot_drive_a_terminal() -> None:

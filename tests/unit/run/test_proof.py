@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from bpfimg import run
-from bpfimg.load import Host, Xdp
+from bpfimg.load import Host
+from bpfimg.load._hooks import Xdp
 from bpfimg.oci import Digest
 from bpfimg.run._record import image_record
 from tests.support import believed

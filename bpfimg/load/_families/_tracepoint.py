@@ -6,12 +6,12 @@ import errno
 
 from bpfimg.errors import KernelError, NotSupported
 from bpfimg.kernel import abi, bpf
-from bpfimg.load._attach import Attachment, now
-from bpfimg.load._records import LinkRecord
+from bpfimg.load._attach import Attachment
+from bpfimg.load._families._recorded import recorded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from bpfimg.load._attach import Loaded
+    from bpfimg.load._attach import Loaded, Scene
     from bpfimg.load._hooks import Tracepoint
 
 
@@ -20,22 +20,14 @@ def check(hook: Tracepoint) -> None:
     bpf.tracepoint_event(hook.group, hook.name).close()
 
 
-def attach(program: Loaded, hook: Tracepoint) -> Attachment:
+def attach(program: Loaded, hook: Tracepoint, scene: Scene) -> Attachment:
     """Attaches; the target goes into the record, because before 6.6 the kernel does not tell it."""
     with bpf.tracepoint_event(hook.group, hook.name) as event:  # the link keeps what it needs of it
         try:
             link = bpf.link_create(program.fd, event.fileno(), abi.ATTACH_PERF_EVENT)
         except KernelError as error:
             raise _explained(error, hook) from error
-    record = LinkRecord(
-        id=0,
-        program_id=program.id,
-        program_name=program.name,
-        hook="tracepoint",
-        how="link",
-        created=now(),
-        tracepoint=f"{hook.group}/{hook.name}",
-    )
+    record = recorded(program, hook, f"{hook.group}/{hook.name}")
     return Attachment(record, link, link.fileno())
 
 

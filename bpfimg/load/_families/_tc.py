@@ -6,9 +6,10 @@ from bpfimg._value import replace
 from bpfimg.errors import AttachError, Busy, KernelError, NotSupported
 from bpfimg.kernel import bpf, libbpf, netlink, netns
 from bpfimg.load._attach import Attachment
-from bpfimg.load._owner import describe
-from bpfimg.load._place import Place, again, at, is_there, named, refused
-from bpfimg.load._tcx import link_at, recorded
+from bpfimg.load._families._owner import describe
+from bpfimg.load._families._place import Place, again, at, is_there, named, refused
+from bpfimg.load._families._recorded import recorded
+from bpfimg.load._families._tcx import link_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def attach(program: Loaded, hook: Tc, scene: Scene) -> Attachment:
 
     def inside(where: Place) -> Attachment:
         _check_free(where, hook.direction, scene)
-        record = recorded(program, where, "tc", hook.direction, hook.priority, proceed_on=hook.proceed_on)
+        record = recorded(program, hook, f"{where.interface} {hook.direction}", place=where)
         if scene.tc != "clsact":
             try:
                 link = link_at(program, where, hook.direction, hook.priority, scene)

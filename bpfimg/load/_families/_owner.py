@@ -9,8 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bpfimg.load._families._place import Place
     from bpfimg.load._host import Load
-    from bpfimg.load._place import Place
 
 
 def describe(program_id: int, loads: Sequence[Load], where: Place, direction: str | None = None) -> tuple[str, str]:

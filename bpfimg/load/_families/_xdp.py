@@ -7,11 +7,11 @@ from contextlib import ExitStack
 
 from bpfimg.errors import AttachError, Busy, KernelError, NotSupported
 from bpfimg.kernel import abi, bpf, libbpf
-from bpfimg.load._attach import Attachment, now
-from bpfimg.load._owner import describe
-from bpfimg.load._place import Place, at, refused
-from bpfimg.load._place import check as check_place
-from bpfimg.load._records import LinkRecord
+from bpfimg.load._attach import Attachment
+from bpfimg.load._families._owner import describe
+from bpfimg.load._families._place import Place, at, refused
+from bpfimg.load._families._place import check as check_place
+from bpfimg.load._families._recorded import recorded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,23 +46,7 @@ def attach(program: Loaded, hook: Xdp, scene: Scene) -> Attachment:
             link, note = _created(program, hook, place, scene)
             stack.enter_context(link)
             used = libbpf.xdp_query(place.ifindex).mode
-            record = LinkRecord(
-                id=0,
-                program_id=program.id,
-                program_name=program.name,
-                hook="xdp",
-                how="link",
-                created=now(),
-                interface=place.interface,
-                ifindex=place.ifindex,
-                netns=place.netns,
-                netns_inode=place.inode,
-                priority=hook.priority,
-                proceed_on=hook.proceed_on,
-                mode=hook.mode,
-                used_mode=used,
-                note=note,
-            )
+            record = recorded(program, hook, place.interface, place=place, used_mode=used, note=note)
             stack.pop_all()
         return Attachment(record, link, link.fileno())
 

@@ -7,10 +7,10 @@ import struct
 
 from bpfimg.errors import AttachError, KernelError, NotSupported, SlotsFull
 from bpfimg.kernel import abi, bpf
-from bpfimg.load._attach import Attachment, now
+from bpfimg.load._attach import Attachment
 from bpfimg.load._decide import Anchor, place
-from bpfimg.load._place import Place, at, refused
-from bpfimg.load._records import LinkRecord
+from bpfimg.load._families._place import Place, at, refused
+from bpfimg.load._families._recorded import recorded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,31 +31,10 @@ def attach(program: Loaded, hook: Tcx, scene: Scene) -> Attachment:
 
     def inside(where: Place) -> Attachment:
         link = link_at(program, where, hook.direction, hook.priority, scene)
-        record = recorded(program, where, "tcx", hook.direction, hook.priority)
+        record = recorded(program, hook, f"{where.interface} {hook.direction}", place=where)
         return Attachment(record, link, link.fileno())
 
     return at(hook.interface, hook.netns, inside)
-
-
-def recorded(
-    program: Loaded, where: Place, hook: str, direction: str, priority: int, *, proceed_on: tuple[str, ...] = ()
-) -> LinkRecord:
-    """The record of a program on a direction of an interface; also for Tc hooks."""
-    return LinkRecord(
-        id=0,
-        program_id=program.id,
-        program_name=program.name,
-        hook=hook,
-        how="link",
-        created=now(),
-        interface=where.interface,
-        ifindex=where.ifindex,
-        direction=direction,
-        netns=where.netns,
-        netns_inode=where.inode,
-        priority=priority,
-        proceed_on=proceed_on,
-    )
 
 
 def link_at(program: Loaded, where: Place, direction: str, priority: int, scene: Scene) -> Fd:

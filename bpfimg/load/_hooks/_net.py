@@ -1,0 +1,216 @@
+"""Hooks of the network: interfaces, network namespaces, maps of sockets.
+
+Priorities go from 0 to 2^31-1 and the lower runs first; that is the range that libxdp's and bpfman's dispatchers
+store. Ties keep the order in which they were attached. Names of actions and defaults are those of libxdp (xdp) and
+bpfman (tc); `dispatcher_return` is always among them, because a chain that does not go on after an emptied slot
+would end there.
+"""
+
+from __future__ import annotations
+
+from bpfimg._value import value
+from bpfimg.load._hooks import _checks as check
+
+#: action name -> the number that a program returns for it
+XDP_ACTIONS = {"aborted": 0, "drop": 1, "pass": 2, "tx": 3, "redirect": 4, "dispatcher_return": 31}
+TC_ACTIONS = {
+    "unspec": -1,
+    "ok": 0,
+    "reclassify": 1,
+    "shot": 2,
+    "pipe": 3,
+    "stolen": 4,
+    "queued": 5,
+    "repeat": 6,
+    "redirect": 7,
+    "trap": 8,
+    "dispatcher_return": 30,
+}
+MODES = ("auto", "native", "generic", "offload")
+DIRECTIONS = ("ingress", "egress")
+
+
+@value(frozen=True, slots=True)
+class Xdp:
+    """The receive path of an interface, before the kernel's network stack.
+
+    `mode`: auto (native where the driver has it, else generic), native, generic, offload. `netns`: a path, or a
+    name below /var/run/netns; None is the caller's own.
+    """
+
+    interface: str
+    priority: int = 50
+    proceed_on: tuple[str, ...] = ("pass", "dispatcher_return")
+    mode: str = "auto"
+    netns: str | None = None
+
+    def __post_init__(self) -> None:
+        check.interface(self.interface)
+        check.priority(self.priority)
+        check.one_of("XDP mode", self.mode, MODES)
+        check.netns(self.netns)
+        object.__setattr__(self, "proceed_on", check.actions(self.proceed_on, XDP_ACTIONS))
+
+    @property
+    def word(self) -> str:
+        """`xdp`, on the command line and in records."""
+        return "xdp"
+
+    @staticmethod
+    def takes(type: str, attach_type: str | None) -> bool:
+        """True for programs of that type and attach type (the kernel's words; None: the section names none)."""
+        return type == "xdp" and attach_type in (None, "xdp")  # else one for a devmap or cpumap
+
+
+@value(frozen=True, slots=True)
+class Tc:
+    """Traffic control of an interface, in one direction: a TCX link where the kernel has it, a clsact filter otherwise.
+
+    One of ours for each interface and direction. `netns` as for Xdp.
+    """
+
+    interface: str
+    direction: str
+    priority: int = 50
+    proceed_on: tuple[str, ...] = ("pipe", "dispatcher_return")
+    netns: str | None = None
+
+    def __post_init__(self) -> None:
+        check.interface(self.interface)
+        check.one_of("direction", self.direction, DIRECTIONS)
+        check.priority(self.priority)
+        check.netns(self.netns)
+        object.__setattr__(self, "proceed_on", check.actions(self.proceed_on, TC_ACTIONS))
+
+    @property
+    def word(self) -> str:
+        """`tc`, on the command line and in records."""
+        return "tc"
+
+    @staticmethod
+    def takes(type: str, attach_type: str | None) -> bool:
+        """True for programs of that type and attach type (the kernel's words; None: the section names none)."""
+        return type == "sched_cls"
+
+
+@value(frozen=True, slots=True)
+class Tcx:
+    """A TCX link on an interface, in one direction: any number, ordered by priority among ours. `netns` as for Xdp."""
+
+    interface: str
+    direction: str
+    priority: int = 50
+    netns: str | None = None
+
+    def __post_init__(self) -> None:
+        check.interface(self.interface)
+        check.one_of("direction", self.direction, DIRECTIONS)
+        check.priority(self.priority)
+        check.netns(self.netns)
+
+    @property
+    def word(self) -> str:
+        """`tcx`, on the command line and in records."""
+        return "tcx"
+
+    @staticmethod
+    def takes(type: str, attach_type: str | None) -> bool:
+        """True for programs of that type and attach type (the kernel's words; None: the section names none)."""
+        return type == "sched_cls"
+
+
+@value(frozen=True, slots=True)
+class Netkit:
+    """A netkit device (kernel 6.7), on its primary or its peer side: any number, ordered by priority among ours."""
+
+    interface: str
+    side: str = "primary"
+    priority: int = 50
+    netns: str | None = None
+
+    def __post_init__(self) -> None:
+        check.interface(self.interface)
+        check.one_of("side", self.side, ("primary", "peer"))
+        check.priority(self.priority)
+        check.netns(self.netns)
+
+    @property
+    def word(self) -> str:
+        """`netkit`, on the command line and in records."""
+        return "netkit"
+
+    @staticmethod
+    def takes(type: str, attach_type: str | None) -> bool:
+        """True for programs of that type and attach type (the kernel's words; None: the section names none)."""
+        return type == "sched_cls"
+
+
+@value(frozen=True, slots=True)
+class Netfilter:
+    """A hook of netfilter (kernel 6.4): `family` ipv4 or ipv6, `hook` as nft(8) calls it, `priority` as there too.
+
+    The lower priority runs first; several programs may not have the same one. `defrag` asks for whole datagrams.
+    """
+
+    family: str = "ipv4"
+    hook: str = "prerouting"
+    priority: int = 0
+    defrag: bool = False
+    netns: str | None = None
+
+    def __post_init__(self) -> None:
+        check.one_of("family", self.family, ("ipv4", "ipv6"))
+        check.one_of("netfilter hook", self.hook, ("prerouting", "input", "forward", "output", "postrouting"))
+        check.netns(self.netns)
+
+    @property
+    def word(self) -> str:
+        """`netfilter`, on the command line and in records."""
+        return "netfilter"
+
+    @staticmethod
+    def takes(type: str, attach_type: str | None) -> bool:
+        """True for programs of that type and attach type (the kernel's words; None: the section names none)."""
+        return type == "netfilter"
+
+
+@value(frozen=True, slots=True)
+class Netns:
+    """A network namespace as a whole: `kind` is sk_lookup or flow_dissector. `netns` None is the caller's own."""
+
+    kind: str
+    netns: str | None = None
+
+    def __post_init__(self) -> None:
+        check.one_of("kind", self.kind, ("sk_lookup", "flow_dissector"))
+        check.netns(self.netns)
+
+    @property
+    def word(self) -> str:
+        """`sk_lookup` or `flow_dissector`."""
+        return self.kind
+
+    def takes(self, type: str, attach_type: str | None) -> bool:
+        """True for programs of that type."""
+        return type == self.kind
+
+
+@value(frozen=True, slots=True)
+class Sockmap:
+    """The sockets in a map of sockets: `kind` is sk_msg or sk_skb, `map` a name in the same load, an id or a pin."""
+
+    kind: str
+    map: str
+
+    def __post_init__(self) -> None:
+        check.one_of("kind", self.kind, ("sk_msg", "sk_skb"))
+        check.path("map", self.map)
+
+    @property
+    def word(self) -> str:
+        """`sk_msg` or `sk_skb`."""
+        return self.kind
+
+    def takes(self, type: str, attach_type: str | None) -> bool:
+        """True for programs of that type."""
+        return type == self.kind

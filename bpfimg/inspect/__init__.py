@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from bpfimg.inspect import _lint as lint
     from bpfimg.inspect._diff_model import Change
     from bpfimg.inspect._graph import graph
-    from bpfimg.inspect._host import host
     from bpfimg.inspect._image import image
-    from bpfimg.inspect._kernel_program import program
+    from bpfimg.inspect._kernel._host import host
+    from bpfimg.inspect._kernel._program import program
+    from bpfimg.inspect._kernel._views import Inventory, LinkView, MapView, ProgramView
     from bpfimg.inspect._lint_model import Problem
     from bpfimg.inspect._object import report
-    from bpfimg.inspect._views import Inventory, LinkView, MapView, ProgramView
 
 __all__ = [
     "Change",
@@ -46,18 +46,18 @@ __getattr__ = opened(
     __name__,
     {
         "Change": "_diff_model",
-        "Inventory": "_views",
-        "LinkView": "_views",
-        "MapView": "_views",
+        "Inventory": "_kernel._views",
+        "LinkView": "_kernel._views",
+        "MapView": "_kernel._views",
         "Problem": "_lint_model",
-        "ProgramView": "_views",
+        "ProgramView": "_kernel._views",
         "check": "_check*",
         "diff": "_diff*",
         "graph": "_graph",
-        "host": "_host",
+        "host": "_kernel._host",
         "image": "_image",
         "lint": "_lint*",
-        "program": "_kernel_program",
+        "program": "_kernel._program",
         "report": "_object",
     },
 )

@@ -122,7 +122,7 @@ def test_help_needs_no_parser() -> None:
 def test_list_imports_no_guest_and_nothing_slow(tmp_path: Path) -> None:
     """Wherever it runs: with no bpffs there, it still has imported what it would use."""
     _, modules = loaded("list", "--bpffs", str(tmp_path))
-    assert "bpfimg.inspect._host" in modules
+    assert "bpfimg.inspect._kernel._host" in modules
     assert among(modules, HEAVY) == []
     assert among(modules, SLOW) == []
 

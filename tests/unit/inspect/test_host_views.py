@@ -9,7 +9,7 @@ import pytest
 
 from bpfimg import inspect
 from bpfimg.errors import KernelError
-from bpfimg.inspect._host import moment, state_of, word
+from bpfimg.inspect._kernel._host import moment, state_of, word
 from bpfimg.kernel import abi, bpf
 from bpfimg.load import Host
 

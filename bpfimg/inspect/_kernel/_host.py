@@ -10,15 +10,15 @@ import os
 import time
 
 from bpfimg.errors import KernelError
-from bpfimg.inspect._views import Inventory, LinkView, ProgramView
+from bpfimg.inspect._kernel._views import Inventory, LinkView, ProgramView
 from bpfimg.kernel import abi, bpf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bpfimg.inspect._names import Names
-    from bpfimg.inspect._views import MapView
+    from bpfimg.inspect._kernel._names import Names
+    from bpfimg.inspect._kernel._views import MapView
     from bpfimg.kernel import Fd
     from bpfimg.load import Host, LinkRecord, Load, Unfinished
 
@@ -36,12 +36,12 @@ def host(host: Host, *, all: bool = False, maps: bool = False) -> Inventory:
     links = [view for load in loads for view in _links(host, load, names)]
     unfinished = tuple(_unfinished(change) for change in host.unfinished())
     if all:
-        from bpfimg.inspect import _everything
+        from bpfimg.inspect._kernel import _everything
 
         programs, links = _everything.added(host, programs, links)
     views: tuple[MapView, ...] = ()
     if maps:
-        from bpfimg.inspect import _maps
+        from bpfimg.inspect._kernel import _maps
 
         views = _maps.of(loads, programs, all=all)
     return Inventory(tuple(programs), tuple(links), views, unfinished)
@@ -169,7 +169,7 @@ def _target(record: LinkRecord, ifindex: int | None, names: list[Names]) -> tupl
     if not ifindex or not record.interface:
         return record.target, False
     if not names:
-        from bpfimg.inspect._names import Names
+        from bpfimg.inspect._kernel._names import Names
 
         names.append(Names())
     name = names[0].now(record, ifindex)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from bpfimg.errors import KernelError
-from bpfimg.inspect._host import word
-from bpfimg.inspect._views import MapView
+from bpfimg.inspect._kernel._host import word
+from bpfimg.inspect._kernel._views import MapView
 from bpfimg.kernel import abi, bpf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from bpfimg.inspect._views import ProgramView
+    from bpfimg.inspect._kernel._views import ProgramView
     from bpfimg.load import Load
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from bpfimg._value import replace
 from bpfimg.errors import KernelError
-from bpfimg.inspect._holders import holders
-from bpfimg.inspect._host import seen, state_of, word
-from bpfimg.inspect._views import LinkView, ProgramView
+from bpfimg.inspect._kernel._holders import holders
+from bpfimg.inspect._kernel._host import seen, state_of, word
+from bpfimg.inspect._kernel._views import LinkView, ProgramView
 from bpfimg.kernel import abi, bpf, libbpf, netlink
 
 TYPE_CHECKING = False

@@ -1,0 +1,1 @@
+"""The host: what runs in this kernel, where it is attached, who holds it."""

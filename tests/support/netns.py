@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bpfimg.kernel import features
+from tests.support.features import needs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,15 +25,13 @@ _numbers = itertools.count(1)
 
 
 def skip_unless(*wanted: str) -> None:
-    """Skips the test by name of the feature that is lacking: not root, no tool, or `bpfimg.kernel.features` says no."""
+    """Skips the test by name of what is lacking: root, a tool, or a feature of the kernel (see `needs`)."""
     if os.geteuid() != 0:
         pytest.skip("needs root")
     for tool in ("ip", "ping", "nsenter", "mount"):
         if shutil.which(tool) is None:
             pytest.skip(f"needs the command {tool}")
-    for feature in wanted:
-        if not features.has(feature):
-            pytest.skip(f"this kernel has no {feature}")
+    needs(*wanted)
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,10 +94,10 @@ def failed(command: int, what: str | Fd | int, result: int) -> KernelError:
     return failure(command, what if isinstance(what, str) else described(what), -result)
 
 
-def perf_event_open(attr: bytearray, cpu: int) -> int:
-    """Opens a perf event of every task on one CPU; the descriptor, or minus the error number."""
+def perf_event_open(attr: bytearray, cpu: int, pid: int = -1) -> int:
+    """Opens a perf event of every task (or of one) on one CPU (-1: any); the descriptor, or minus the error number."""
     call = _bind(5)
-    result: int = call(_PERF_EVENT_OPEN, address(attr), -1, cpu, -1, abi.PERF_FLAG_FD_CLOEXEC)
+    result: int = call(_PERF_EVENT_OPEN, address(attr), pid, cpu, -1, abi.PERF_FLAG_FD_CLOEXEC)
     return result if result >= 0 else -ctypes.get_errno()
 
 

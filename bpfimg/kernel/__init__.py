@@ -9,6 +9,7 @@ Each name of this door but `Fd` and `OpenObject` is a module, a verb of its own:
 * `bpffs`     directories, names and records of the store in bpffs, and the writer's lock
 * `netns`     run a function in another network namespace
 * `netlink`   interfaces
+* `cgroups`   control groups (v2)
 * `features`  what this kernel has: yes, no, could not tell
 * `abi`       numbers and words of the kernel's ABI
 """
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from bpfimg.kernel import _bpf as bpf
     from bpfimg.kernel import _bpf_dump as dump
     from bpfimg.kernel import _bpffs as bpffs
+    from bpfimg.kernel import _cgroups as cgroups
     from bpfimg.kernel import _features as features
     from bpfimg.kernel import _libbpf as libbpf
     from bpfimg.kernel import _linker as linker
@@ -31,7 +33,20 @@ if TYPE_CHECKING:
     from bpfimg.kernel._fd import Fd
     from bpfimg.kernel._libbpf import OpenObject
 
-__all__ = ["Fd", "OpenObject", "abi", "bpf", "bpffs", "dump", "features", "libbpf", "linker", "netlink", "netns"]
+__all__ = [
+    "Fd",
+    "OpenObject",
+    "abi",
+    "bpf",
+    "bpffs",
+    "cgroups",
+    "dump",
+    "features",
+    "libbpf",
+    "linker",
+    "netlink",
+    "netns",
+]
 
 __getattr__ = opened(
     __name__,
@@ -41,6 +56,7 @@ __getattr__ = opened(
         "abi": "_abi*",
         "bpf": "_bpf*",
         "bpffs": "_bpffs*",
+        "cgroups": "_cgroups*",
         "dump": "_bpf_dump*",
         "features": "_features*",
         "libbpf": "_libbpf*",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 (MAP_CREATE, MAP_LOOKUP_ELEM, MAP_UPDATE_ELEM, MAP_DELETE_ELEM, MAP_GET_NEXT_KEY, PROG_LOAD, OBJ_PIN, OBJ_GET) = range(
     8
 )
+PROG_ATTACH, PROG_DETACH = 8, 9
 (PROG_TEST_RUN, PROG_GET_NEXT_ID, MAP_GET_NEXT_ID, PROG_GET_FD_BY_ID, MAP_GET_FD_BY_ID) = range(10, 15)
 (OBJ_GET_INFO_BY_FD, PROG_QUERY, RAW_TRACEPOINT_OPEN, BTF_LOAD, BTF_GET_FD_BY_ID) = range(15, 20)
 (MAP_FREEZE, BTF_GET_NEXT_ID) = range(22, 24)
@@ -86,6 +87,10 @@ ATTR_PROG_LOAD: Layout = {
     "insn_cnt": (4, 4),
     "insns": (8, 8),
     "license": (16, 8),
+    "log_level": (24, 4),
+    "log_size": (28, 4),
+    "log_buf": (32, 8),
+    "prog_flags": (44, 4),
     "prog_name": (48, 16),
     "expected_attach_type": (68, 4),
     "attach_btf_id": (108, 4),
@@ -113,6 +118,12 @@ ATTR_QUERY: Layout = {
     "revision": (56, 8),
 }
 ATTR_RAW_TRACEPOINT: Layout = {"name": (0, 8), "prog_fd": (8, 4)}
+ATTR_PROG_ATTACH: Layout = {
+    "target_fd": (0, 4),
+    "attach_bpf_fd": (4, 4),
+    "attach_type": (8, 4),
+    "attach_flags": (12, 4),
+}
 ATTR_BTF_LOAD: Layout = {"btf": (0, 8), "btf_size": (16, 4)}
 ATTR_LINK_CREATE: Layout = {"prog_fd": (0, 4), "target_fd": (4, 4), "attach_type": (8, 4), "flags": (12, 4)}
 LINK_CREATE_UNION = 16  # where the part of LINK_CREATE begins that depends on the attach type

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bpfimg.kernel._bpf_attach import prog_attach, prog_detach
 from bpfimg.kernel._bpf_info import (
     LinkInfo,
     MapInfo,
@@ -71,6 +72,8 @@ __all__ = [
     "map_update",
     "pin",
     "possible_cpus",
+    "prog_attach",
+    "prog_detach",
     "prog_load_trivial",
     "prog_query",
     "program_by_id",

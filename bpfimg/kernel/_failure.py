@@ -22,6 +22,8 @@ _COMMANDS: dict[int, tuple[str, tuple[str, ...]]] = {  # command -> what it does
     abi.PROG_LOAD: ("load (PROG_LOAD)", _NET),
     abi.OBJ_PIN: ("pin (OBJ_PIN)", ("CAP_BPF",)),
     abi.OBJ_GET: ("open (OBJ_GET)", ("CAP_BPF",)),
+    abi.PROG_ATTACH: ("attach (PROG_ATTACH)", _NET),
+    abi.PROG_DETACH: ("detach (PROG_DETACH)", _NET),
     abi.PROG_TEST_RUN: ("run (PROG_TEST_RUN)", _NET),
     abi.PROG_GET_NEXT_ID: ("list (PROG_GET_NEXT_ID)", ("CAP_SYS_ADMIN",)),
     abi.MAP_GET_NEXT_ID: ("list (MAP_GET_NEXT_ID)", ("CAP_SYS_ADMIN",)),
@@ -89,8 +91,8 @@ def missing_capabilities(wanted: tuple[str, ...], effective: int) -> tuple[str, 
     return tuple(name for name in wanted if not has(name) and name not in covered)
 
 
-def _effective_capabilities() -> int:
-    """What /proc says this process may do."""
+def permitted() -> int:
+    """Returns the effective capabilities of this process, as bits."""
     try:
         with open("/proc/self/status", encoding="ascii", errors="replace") as file:
             for line in file:
@@ -103,7 +105,7 @@ def _effective_capabilities() -> int:
 
 def permission_hint(wanted: tuple[str, ...], action: str) -> str:
     """Returns what a person can do about EPERM or EACCES; empty when every capability is there."""
-    missing = missing_capabilities(wanted, _effective_capabilities())
+    missing = missing_capabilities(wanted, permitted())
     if missing:
         return f"{action} needs {' and '.join(wanted)}; missing: {', '.join(missing)}. Run it as root"
     if _in_user_namespace():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 # The C half of `socket`: the other half costs 2 ms (enum, selectors) that `bpfimg run` should not pay.
 import _socket
+import sys
 
 from bpfimg.errors import AttachError
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from bpfimg.kernel._netlink_tc import Filter
 
 _NAME_LIMIT = 15  # IFNAMSIZ without the final NUL
+_SIOCGIFMTU, _SIOCETHTOOL, _ETHTOOL_GDRVINFO = 0x8921, 0x8946, 3
 
 
 def interfaces() -> dict[str, int]:
@@ -48,3 +50,34 @@ def _near(name: str) -> str:
     names = sorted(interfaces())
     near = get_close_matches(name[:_NAME_LIMIT], names, n=5, cutoff=0.5) or names[:8]
     return f"there is: {', '.join(near)}" if near else ""
+
+
+def interface_mtu(name: str) -> int | None:
+    """Returns the MTU of an interface here; None when the kernel does not say."""
+    answer = _asked(_SIOCGIFMTU, name, bytes(16))
+    return None if answer is None else int.from_bytes(answer[16:20], sys.byteorder)
+
+
+def interface_driver(name: str) -> str:
+    """Returns the name of an interface's driver, as `ethtool -i` shows it; empty when it has none."""
+    from array import array
+
+    # struct ethtool_drvinfo: cmd, driver[32], and more, 196 bytes in all; ifr_data points to it.
+    drvinfo = array("B", _ETHTOOL_GDRVINFO.to_bytes(4, sys.byteorder) + bytes(192))
+    pointer = drvinfo.buffer_info()[0].to_bytes(8, sys.byteorder)
+    if _asked(_SIOCETHTOOL, name, pointer + bytes(8)) is None:
+        return ""
+    return bytes(drvinfo[4:36]).split(b"\0")[0].decode("ascii", "replace")
+
+
+def _asked(request: int, name: str, data: bytes) -> bytes | None:
+    """One ioctl(2) about an interface: what comes back, None when it is refused."""
+    import fcntl
+
+    socket = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM | _socket.SOCK_CLOEXEC)
+    try:
+        return fcntl.ioctl(socket.fileno(), request, name.encode()[:_NAME_LIMIT].ljust(16, b"\0") + data + bytes(8))
+    except OSError:
+        return None
+    finally:
+        socket.close()

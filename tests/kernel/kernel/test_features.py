@@ -77,7 +77,7 @@ def test_perf_links_agree_with_an_attach() -> None:
         (abi.PROG_TYPE_XDP, abi.ATTACH_XDP, True),
         (abi.PROG_TYPE_SCHED_CLS, 0, True),
         (999, 0, False),
-        (abi.PROG_TYPE_EXT, 0, None),
+        (abi.PROGRAM_TYPES.index("cgroup_sock_addr"), 999, False),
     ],
 )
 def test_program_types(type_id: int, attach_type: int, answer: bool | None) -> None:

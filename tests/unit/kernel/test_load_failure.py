@@ -77,7 +77,7 @@ def test_an_extern_that_is_nowhere() -> None:
 
 
 def test_a_missing_capability_is_not_blamed_on_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_failure, "_effective_capabilities", lambda: 0)
+    monkeypatch.setattr(_failure, "permitted", lambda: 0)
     error = load_failure(attempt(errno.EPERM, ("Failed to bump RLIMIT_MEMLOCK (err = -1), you might need to …",)))
     assert str(error) == "cannot load object 'object': Operation not permitted (EPERM)"
     assert "missing: CAP_BPF" in error.hint

@@ -9,7 +9,15 @@ from tests.kernel.kernel.vmlinux import vmlinux
 
 pytestmark = pytest.mark.kernel
 
-ANONYMOUS = ["ATTR_MAP_CREATE", "ATTR_ELEM", "ATTR_PROG_LOAD", "ATTR_OBJ", "ATTR_ID", "ATTR_BTF_LOAD", "ATTR_PROG_ATTACH"]
+ANONYMOUS = [
+    "ATTR_MAP_CREATE",
+    "ATTR_ELEM",
+    "ATTR_PROG_LOAD",
+    "ATTR_OBJ",
+    "ATTR_ID",
+    "ATTR_BTF_LOAD",
+    "ATTR_PROG_ATTACH",
+]
 NAMED = {
     "ATTR_INFO": "info",
     "ATTR_TEST": "test",

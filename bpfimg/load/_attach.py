@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from bpfimg._value import replace, value
+from bpfimg.errors import KernelError, UsageError, quoted
+from bpfimg.kernel import bpf
 from bpfimg.load._hooks import _words
 
 TYPE_CHECKING = False
@@ -19,24 +21,75 @@ if TYPE_CHECKING:
 
 @value(frozen=True, slots=True)
 class Loaded:
-    """A program in the kernel: a descriptor that somebody else closes, its kernel id and its full name."""
+    """A program in the kernel: a descriptor that somebody else closes, its kernel id and its full name.
+
+    `type` and `section` are as in its record, `attach_type` is the number that it was loaded with, `target` what it
+    was bound to where the section does not say it.
+    """
 
     fd: int
     id: int
     name: str
+    type: str = ""
+    section: str = ""
+    attach_type: int = 0
+    target: str = ""
+
+    def btf(self) -> bytes:
+        """The types of its object, as the kernel holds them; b"" where it was loaded without."""
+        from bpfimg.kernel import dump
+
+        number = bpf.program_info(self.fd, memlock=False).btf_id
+        return dump.btf_data(number) if number else b""
+
+
+class Unit:
+    """What came from the same object as a program: its maps, by the names that they have there.
+
+    `maps` are descriptors that somebody else closes, or the paths of pins, opened when they are asked for.
+    """
+
+    def __init__(self, maps: Mapping[str, int | str]) -> None:
+        self._maps = dict(maps)
+        self._opened: list[Fd] = []
+        self.names = tuple(self._maps)
+
+    def map(self, name: str) -> int:
+        """The descriptor of a map, valid while the attachment is made; UsageError lists the names for a wrong one."""
+        found = self._maps.get(name)
+        if found is None:
+            raise UsageError(f"there is no map {quoted(name)} in what is loaded, expected {', '.join(self.names)}")
+        if isinstance(found, str):
+            self._opened.append(bpf.get(found))
+            self._maps[name] = found = self._opened[-1].fileno()
+        return found
+
+    def __enter__(self) -> Unit:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for each in self._opened:
+            each.close()
 
 
 @value(frozen=True, slots=True)
 class Scene:
-    """What an attach may look at: how this host attaches Tc hooks, and what is loaded already."""
+    """What an attach may look at: how this host attaches Tc hooks, what is loaded already, the program's own object.
+
+    `opened` are the attachments of the same transaction that were made before this one: nothing lists them yet.
+    """
 
     tc: str
     loads: Sequence[Load]
+    unit: Unit = Unit({})
+    opened: tuple[Attachment, ...] = ()
 
     @classmethod
-    def of(cls, host: Host) -> Scene:
+    def of(cls, host: Host, unit: Unit | None = None) -> Scene:
         """The scene now; taken under the lock it stays true for our own programs."""
-        return cls(host.tc, host.loads())
+        return cls(host.tc, host.loads(), unit or Unit({}))
 
 
 class Attachment:
@@ -81,7 +134,7 @@ class Attachment:
 
 def attach(program: Loaded, hook: Hook, scene: Scene) -> Attachment:
     """Attaches `program` to `hook`; AttachError, Busy or NotSupported when that cannot be."""
-    attachment: Attachment = _family(hook).attach(program, hook, scene)
+    attachment: Attachment = _family(hook.word).attach(program, hook, scene)
     return attachment
 
 
@@ -90,9 +143,24 @@ def check(hook: Hook) -> None:
 
     AttachError when it does not; NotSupported for what this kernel, or bpfimg, cannot do.
     """
-    _family(hook).check(hook)
+    _family(hook.word).check(hook)
 
 
-def _family(hook: Hook) -> Any:
+def undo(record: LinkRecord) -> bool:
+    """Takes off what has no kernel link, by its record alone, with `release(record)` of the hook's family.
+
+    False when it is not there (any more), or is not ours. It is called for what was never attached, too.
+    """
+    return bool(_family(record.hook).release(record))
+
+
+def is_attached(record: LinkRecord) -> bool:
+    """True while what has no kernel link is on its hook: `is_attached(record)` of the hook's family."""
+    return bool(_family(record.hook).is_attached(record))
+
+
+def _family(word: str) -> Any:
     """The file of the hook's family: only that one is imported."""
-    return __import__(f"bpfimg.load._families.{_words.family(hook)}", fromlist=["*"])
+    if word not in _words.WORDS:
+        raise KernelError(f"hook {quoted(word)} is not one that this version of bpfimg knows", errno=95)
+    return __import__(f"bpfimg.load._families.{_words.WORDS[word][3]}", fromlist=["*"])

@@ -1,37 +1,16 @@
-"""Decisions that touch nothing: which programs of an object to load, and where in a chain a new link goes."""
+"""Decisions that touch nothing: which programs of an object to load, which go to which hook, and where in a chain."""
 
 from __future__ import annotations
 
-from bpfimg._value import value
+from bpfimg._value import replace, value
 from bpfimg.errors import BytecodeError, UsageError, quoted
+from bpfimg.load._candidate import Candidate, listed, named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bpfimg.load._hooks import Hook
-
-
-@value(frozen=True, slots=True)
-class Candidate:
-    """A program of an object: `type` is the kernel's word for it, empty when its section is not in our table.
-
-    `attach_type` is None where the type needs none. `autoload` is false for sections with a leading `?`: such a
-    program is loaded when it is named or when a hook wants it, not with all.
-    """
-
-    name: str
-    section: str
-    type: str
-    type_id: int
-    attach_type: str | None = None
-    attach_type_id: int = 0
-    autoload: bool = True
-
-    @property
-    def shown(self) -> str:
-        """For messages: `xdp_count (xdp)`."""
-        return f"{quoted(self.name)[1:-1]} ({self.type or 'section ' + quoted(self.section)})"
 
 
 @value(frozen=True, slots=True)
@@ -42,17 +21,105 @@ class Anchor:
     after: int = 0
 
 
-def choose(candidates: Sequence[Candidate], names: Sequence[str], hook: Hook | None) -> tuple[Candidate, ...]:
-    """Returns the programs to load: those in `names` (NAME or TYPE:NAME), else all; for a hook exactly one that fits.
+@value(frozen=True, slots=True)
+class Plan:
+    """The programs to load, and (name of one of them, hook) for each attachment to make."""
 
-    UsageError lists what there is when a name is unknown, does not fit the hook, or several would fit.
+    programs: tuple[Candidate, ...]
+    attach: tuple[tuple[str, Hook], ...] = ()
+
+
+def plan(
+    candidates: Sequence[Candidate],
+    names: Sequence[str] = (),
+    hook: Hook | None = None,
+    hooks: Sequence[tuple[str, Hook]] = (),
+) -> Plan:
+    """Decides what is loaded and what is attached, with targets and attach types that have to be known at load.
+
+    `names` are as for `choose`; those of them that fit `hook` go there. `hooks` are (such a name, its hook): each
+    goes to its own, and is loaded with those of `names`.
+    """
+    if hook is not None and hooks:
+        raise UsageError("a hook for all and hooks for each were given, expected one of the two")
+    if not hooks:
+        chosen = choose(candidates, names, hook)
+        fitting = () if hook is None else tuple(c.name for c in chosen if fits(c, hook))
+        attach = tuple((name, hook) for name in fitting[: 1 if _takes_all(hook) else None] if hook is not None)
+        return _ready(chosen, attach, {name: [hook] for name in fitting if hook is not None})
+    chosen = choose(candidates, [*(name for name, _ in hooks), *names], None)
+    pairs = []
+    wanted: dict[str, list[Hook]] = {}
+    for word, each in hooks:
+        program = named(candidates, word)
+        if not fits(program, each):
+            raise UsageError(f"program {program.shown} does not fit hook {each.word}, expected one that does")
+        pairs.append((program.name, each))
+        wanted.setdefault(program.name, []).append(each)
+    return _ready(chosen, tuple(pairs), wanted)
+
+
+def _ready(
+    chosen: tuple[Candidate, ...], attach: tuple[tuple[str, Hook], ...], wanted: Mapping[str, Sequence[Hook]]
+) -> Plan:
+    programs = tuple(_bound(program, wanted.get(program.name, ())) for program in chosen)
+    for program in programs:
+        if program.lacks_target:
+            raise UsageError(
+                f"program {program.shown} in section {quoted(program.section)} names nothing to be bound to, which the"
+                " kernel has to know when it is loaded",
+                hint=f"say it: --program {program.section.partition('/')[0]}:{program.name}:TARGET",
+            )
+    return Plan(programs, attach)
+
+
+def _bound(program: Candidate, hooks: Sequence[Hook]) -> Candidate:
+    """The program as its hooks want it loaded."""
+    targets = {target for hook in hooks if (target := getattr(hook, "load_target", None)) is not None}
+    if program.target:
+        targets.add(program.target)
+    ways = {way for hook in hooks if (way := _load_attach_type(hook, program)) is not None}
+    if len(targets) > 1 or len(ways) > 1:
+        raise UsageError(
+            f"program {program.shown} would be loaded in two ways: its hooks differ in what the kernel has to know when"
+            " it is loaded",
+            hint="run it once for each of these hooks",
+        )
+    return replace(
+        program,
+        target=next(iter(targets), ""),
+        attach_type_id=next(iter(ways), program.attach_type_id),
+    )
+
+
+def _load_attach_type(hook: Hook, program: Candidate) -> int | None:
+    decide = getattr(hook, "load_attach_type", None)
+    return None if decide is None else decide(program)
+
+
+def _takes_all(hook: Hook | None) -> bool:
+    """True for a hook that one attachment of several programs belongs to, as a struct_ops map."""
+    return bool(getattr(hook, "takes_all", False))
+
+
+def choose(candidates: Sequence[Candidate], names: Sequence[str], hook: Hook | None) -> tuple[Candidate, ...]:
+    """Returns the programs to load: those in `names` (NAME, TYPE:NAME or TYPE:NAME:TARGET), at least one of which fits
+    `hook`; without names exactly the one that fits it, or without a hook all.
+
+    UsageError lists what there is when a name is unknown, none fits the hook, or several would.
     """
     if not candidates or not (names or hook or any(c.autoload for c in candidates)):
         raise BytecodeError('the object has no program, expected at least one function in a section such as SEC("xdp")')
-    named = tuple(_named(candidates, name) for name in names)
+    by_name: dict[str, Candidate] = {}
+    for name in names:
+        found = named(candidates, name)
+        if found.name not in by_name or found.target:
+            by_name[found.name] = found
+    asked = tuple(by_name.values())
     if hook is not None:
-        return (_for_hook(candidates, named, hook),)
-    chosen = tuple(dict.fromkeys(named or [c for c in candidates if c.autoload]))
+        chosen = _for_hook(candidates, asked, hook)
+    else:
+        chosen = asked or tuple(dict.fromkeys(c for c in candidates if c.autoload))
     for program in chosen:
         if not program.type:
             raise BytecodeError(
@@ -63,46 +130,34 @@ def choose(candidates: Sequence[Candidate], names: Sequence[str], hook: Hook | N
     return chosen
 
 
-def _named(candidates: Sequence[Candidate], name: str) -> Candidate:
-    wanted, _, bare = name.rpartition(":")
-    found = [c for c in candidates if c.name == bare and wanted in ("", c.type, c.section.split("/")[0])]
-    if len(found) == 1:
-        return found[0]
-    raise UsageError(
-        f"the object has no program {quoted(name)}, expected {_listed(candidates)}"
-        if not found
-        else f"the object has {len(found)} programs called {quoted(name)}, expected one"
-    )
-
-
-def _for_hook(candidates: Sequence[Candidate], named: Sequence[Candidate], hook: Hook) -> Candidate:
-    if len(named) > 1:
-        raise UsageError(f"a hook takes one program, not {len(named)}: {', '.join(c.name for c in named)}")
-    fitting = [c for c in (named or candidates) if fits(c, hook)]
-    if len(fitting) == 1:
-        return fitting[0]
+def _for_hook(candidates: Sequence[Candidate], asked: tuple[Candidate, ...], hook: Hook) -> tuple[Candidate, ...]:
+    fitting = tuple(c for c in (asked or candidates) if fits(c, hook))
     word = hook.word
-    if named:
-        raise UsageError(f"program {named[0].shown} does not fit hook {word}, expected one that does")
+    if asked:
+        if fitting:
+            return asked
+        several = len(asked) > 1
+        shown = listed(asked) if several else f"program {asked[0].shown}"
+        does = "do not fit" if several else "does not fit"
+        raise UsageError(f"{shown} {does} hook {word}, expected one that does")
+    if _takes_all(hook):
+        fitting = tuple(c for c in fitting if c.autoload) or fitting
+    if len(fitting) == 1 or (fitting and _takes_all(hook)):
+        return fitting
     if not fitting:
         raise UsageError(
             f"the object has no program for hook {word}, expected one that fits",
-            hint=f"it has {_listed(candidates)}",
+            hint=f"it has {listed(candidates)}",
         )
     raise UsageError(
-        f"the object has {len(fitting)} programs for hook {word}, expected the name of one",
-        hint=f"choose with --program: {_listed(fitting)}",
+        f"the object has {len(fitting)} programs for hook {word}, expected the name of one, or of several",
+        hint=f"choose with --program: {listed(fitting)}",
     )
 
 
 def fits(program: Candidate, hook: Hook) -> bool:
     """True when the kernel would attach the program there."""
     return hook.takes(program.type, program.attach_type)
-
-
-def _listed(candidates: Sequence[Candidate]) -> str:
-    shown = [c.shown for c in candidates[:20]]
-    return ", ".join(shown) + (f" and {len(candidates) - 20} more" if len(candidates) > 20 else "")
 
 
 def place(chain: Sequence[int], ours: Mapping[int, int], priority: int) -> Anchor:

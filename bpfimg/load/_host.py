@@ -94,10 +94,10 @@ class Host:
         return _unfinished.found(self)
 
     def has_filter(self, link: LinkRecord) -> bool:
-        """True while the clsact filter of a link is on its device: it has no kernel link that could say so."""
-        from bpfimg.load._families._tc import has_filter
+        """True while what a link without a kernel link stands for is on its hook: a clsact filter is on its device."""
+        from bpfimg.load._attach import is_attached
 
-        return has_filter(link)
+        return is_attached(link)
 
     def find(self, word: int | str) -> Load:
         """The load with a program of that kernel id, or of that name; Error when there is none or several."""
@@ -140,9 +140,10 @@ def read_load(path: str) -> Load | None:
     entries = listed(path)
     if not entries:
         return None
-    links, damaged = _read_links(f"{path}/{LINKS}")
-    if UNFINISHED in entries and not links and not damaged:
-        return None
+    links, damaged, open_ends = _read_links(f"{path}/{LINKS}")
+    if UNFINISHED in entries and (open_ends or not (links or damaged)):
+        # Done meanwhile, and a link of it has been taken off since we looked: then it is to be read again.
+        return read_load(path) if UNFINISHED not in listed(path) else None
     number = int(os.path.basename(path))
     try:
         record = LoadRecord.from_dict(decode(bpffs.read_record(f"{path}/{RECORD}")))
@@ -153,18 +154,20 @@ def read_load(path: str) -> Load | None:
     return Load(number, path, record, links, damaged)
 
 
-def _read_links(folder: str) -> tuple[tuple[LinkRecord, ...], tuple[int, ...]]:
-    links, damaged = [], []
+def _read_links(folder: str) -> tuple[tuple[LinkRecord, ...], tuple[int, ...], bool]:
+    """Links, the ids of damaged ones, and whether there is one that is not attached yet, or not any more."""
+    links, damaged, open_ends = [], [], False
     for name in listed(folder):
         path = f"{folder}/{name}"
         if not is_id(name) or not os.path.lexists(f"{path}/{LINK}"):
-            continue  # no pin: not attached yet, or not any more
+            open_ends = open_ends or is_id(name)
+            continue
         try:
             links.append(read_link(path))
         except (KernelError, DamagedRecord):
             if os.path.lexists(f"{path}/{LINK}"):
                 damaged.append(int(name))
-    return tuple(sorted(links, key=lambda link: link.id)), tuple(sorted(damaged))
+    return tuple(sorted(links, key=lambda link: link.id)), tuple(sorted(damaged)), open_ends
 
 
 def read_link(path: str) -> LinkRecord:

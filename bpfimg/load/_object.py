@@ -8,10 +8,11 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 from bpfimg import __version__
-from bpfimg.errors import BytecodeError, KernelError, quoted
+from bpfimg.errors import KernelError
 from bpfimg.kernel import bpf, libbpf
-from bpfimg.load._attach import Loaded
-from bpfimg.load._decide import Candidate, choose
+from bpfimg.load import _configure
+from bpfimg.load._attach import Loaded, Unit
+from bpfimg.load._decide import Plan, plan
 from bpfimg.load._moment import now
 from bpfimg.load._records import LoadRecord, ProgramRecord
 
@@ -28,13 +29,15 @@ if TYPE_CHECKING:
 class Prepared:
     """An object whose chosen programs, types and globals are set; `load()` gives it to the kernel. Use it in `with`.
 
-    `programs` are the chosen ones, in the order of the names or else of the object. After the load `loaded` are the
-    same with descriptor and kernel id, and `maps` are (name, descriptor); descriptors are valid until it is closed.
+    `programs` are the chosen ones, in the order of the names or else of the object; `attach` are (name of one, hook)
+    for each attachment that was planned. After the load `loaded` are the same programs with descriptor and kernel id,
+    and `maps` are (name, descriptor); descriptors are valid until it is closed.
     """
 
-    def __init__(self, opened: OpenObject, programs: tuple[Candidate, ...], globals: Mapping[str, str]) -> None:
+    def __init__(self, opened: OpenObject, decided: Plan, globals: Mapping[str, str]) -> None:
         self._object = opened
-        self.programs = programs
+        self.programs = decided.programs
+        self.attach = decided.attach
         self.globals = dict(globals)
         self.loaded: tuple[Loaded, ...] = ()
         self.maps: tuple[tuple[str, int], ...] = ()
@@ -46,7 +49,10 @@ class Prepared:
         loaded = []
         for program in self.programs:
             fd = handles[program.name].fd
-            loaded.append(Loaded(fd, bpf.program_info(fd, memlock=False).id, program.name))
+            number = bpf.program_info(fd, memlock=False).id
+            loaded.append(
+                Loaded(fd, number, program.name, program.type, program.section, program.attach_type_id, program.target)
+            )
         self.loaded = tuple(loaded)
         self.maps = tuple(_created_maps(self._object))
 
@@ -56,7 +62,9 @@ class Prepared:
         return LoadRecord(
             name=origin.name,
             programs=tuple(
-                ProgramRecord(program.name, number, program.type, program.section)
+                ProgramRecord(
+                    program.name, number, program.type, program.section, program.attach_type_id, program.target
+                )
                 for program, number in zip(self.programs, ids, strict=True)
             ),
             maps=tuple((name, bpf.map_info(fd).id) for name, fd in self.maps),
@@ -66,6 +74,10 @@ class Prepared:
             created=now(),
             bpfimg=__version__,
         )
+
+    def unit(self) -> Unit:
+        """What a hook may need of it beside the program."""
+        return Unit(dict(self.maps))
 
     def infos(self) -> tuple[bpf.ProgramInfo, ...]:
         """What the kernel says about the loaded programs, in the order of `programs`."""
@@ -100,65 +112,24 @@ def prepare(
     name: str,
     programs: Sequence[str] = (),
     hook: Hook | None = None,
+    hooks: Sequence[tuple[str, Hook]] = (),
     globals: Mapping[str, str] | None = None,
 ) -> Prepared:
-    """Opens the bytes of an object and sets it up: which programs, as what types, with which globals.
+    """Opens the bytes of an object and sets it up: which programs, as what types, bound to what, with which globals.
 
-    Programs are those named (NAME or TYPE:NAME), else all; for a hook the one that fits. The kernel is not asked for
-    anything yet. BytecodeError, UsageError: the object, or a name or value that does not go with it.
+    Programs are those named (NAME, TYPE:NAME or TYPE:NAME:TARGET), else all; for a `hook` those named that fit it are
+    to be attached there, or the only one that does. `hooks` are (program, its hook), for several. The kernel is not
+    asked for anything yet. BytecodeError, UsageError: the object, or a name or value that does not go with it.
     """
     from bpfimg import bytecode
 
     byte_order = bytecode.check_header(data)
     with ExitStack() as stack:
         opened = stack.enter_context(libbpf.open_object(data, name=name))
-        chosen = choose(_candidates(opened), programs, hook)
-        _select(opened, chosen)
+        decided = plan(_configure.candidates(opened), programs, hook, hooks)
+        _configure.select(opened, decided.programs)
         if globals:
-            _set_globals(opened, globals, byte_order)
-        prepared = Prepared(opened, chosen, globals or {})
+            _configure.set_globals(opened, globals, byte_order)
+        prepared = Prepared(opened, decided, globals or {})
         stack.pop_all()
     return prepared
-
-
-def _candidates(opened: OpenObject) -> tuple[Candidate, ...]:
-    return tuple(_candidate(handle.name, handle.section, handle.autoload) for handle in opened.programs)
-
-
-def _candidate(name: str, section: str, autoload: bool) -> Candidate:
-    """The program by our own table of section names: older versions of libbpf know fewer of them."""
-    from bpfimg import bytecode
-
-    rule = bytecode.section_rule(section)
-    if rule is None:
-        return Candidate(name, section, "", 0, autoload=autoload)
-    # Type 0 serves TCX and clsact alike, and kernels before TCX refuse its attach types at load.
-    attach_type_id = 0 if rule.program_type == "sched_cls" else rule.attach_type_id
-    return Candidate(
-        name, section, rule.program_type, rule.program_type_id, rule.attach_type, attach_type_id, autoload=autoload
-    )
-
-
-def _select(opened: OpenObject, chosen: tuple[Candidate, ...]) -> None:
-    wanted = {candidate.name: candidate for candidate in chosen}
-    if len({handle.name for handle in opened.programs}) != len(opened.programs):
-        raise BytecodeError("the object has two programs of the same name, expected each name once")
-    for handle in opened.programs:
-        candidate = wanted.get(handle.name)
-        handle.set_autoload(candidate is not None)
-        if candidate is not None:
-            handle.set_type(candidate.type_id, candidate.attach_type_id)
-
-
-def _set_globals(opened: OpenObject, texts: Mapping[str, str], byte_order: str) -> None:
-    from bpfimg import bytecode
-    from bpfimg.load._globals import encode_globals
-
-    btf = opened.btf()
-    specs = bytecode.variables(btf, byte_order=byte_order) if btf else ()
-    sections = {handle.section: handle for handle in opened.maps if handle.section}
-    for spec, value in encode_globals(specs, texts, byte_order):
-        handle = sections.get(spec.section)
-        if handle is None:
-            raise BytecodeError(f"global {quoted(spec.name)} is in section {quoted(spec.section)}, which has no map")
-        handle.set_initial(spec.offset, value)

@@ -8,12 +8,14 @@ load: pins and record in tmp-…        garbage, which runs nothing; swept
 attach: link opened (a descriptor)    nothing: the kernel detaches it
       record in tmp-…                 garbage; swept
       rename to <id>/links/<L>        a link without `link`: readers ignore it, swept
-      clsact only: netlink attach     the same; the sweeper finds the filter by the record and takes it off
+      without a kernel link: attach   the same; the sweeper finds it by the record and takes it off
+      pin links/<L>/part-1 and on     the same: the parts run, and are shown as unfinished; swept
       pin links/<L>/link              COMMIT
 run:  both, in one tmp-…              garbage; swept
-      rename to <id>                  a load with `unfinished` and no committed link: as above
-      pin links/<L>/link              COMMIT of load and link in one step
-      unlink `unfinished`             the marker means nothing beside a committed link; swept
+      rename to <id>                  a load with `unfinished` and links without `link`: as above
+      pin link of the first link on   the same: those run, and are shown as unfinished; swept
+      pin link of the last link       COMMIT of the load and of all links in one step
+      unlink `unfinished`             the marker means nothing where every link is committed; swept
 ====================================  ===================================================================
 """
 
@@ -30,7 +32,7 @@ from bpfimg.load._remove import discard, release
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from bpfimg.load._attach import Attachment
     from bpfimg.load._object import Prepared
@@ -48,25 +50,35 @@ def publish_load(directory: str, prepared: Prepared, record: LoadRecord) -> str:
 
 
 def publish_run(
-    directory: str, prepared: Prepared, record: LoadRecord, attachment: Attachment, metadata: Mapping[str, str]
-) -> tuple[str, LinkRecord]:
-    """Publishes a loaded object and its attachment in one step; returns its directory and the link's record."""
+    directory: str,
+    prepared: Prepared,
+    record: LoadRecord,
+    attachments: Sequence[Attachment],
+    metadata: Mapping[str, str],
+) -> tuple[str, tuple[LinkRecord, ...]]:
+    """Publishes a loaded object and its attachments in one step; returns its directory and the records of the links."""
     path = f"{directory}/{record.id}"
     with ExitStack() as undo:
         work = _work_directory(undo, directory)
         _pin_all(work, prepared, record)
         bpf.pin(prepared.loaded[0].fd, f"{work}/{_paths.UNFINISHED}")
-        draft = f"{work}/{_paths.LINKS}/new"
-        bpffs.make_directory(draft)
-        link = _write_link(draft, attachment, metadata)
-        bpffs.rename(draft, f"{work}/{_paths.LINKS}/{link.id}")
+        links = tuple(_draft_link(f"{work}/{_paths.LINKS}", each, metadata) for each in attachments)
         bpffs.rename(work, path)
         undo.callback(_discarded, path)
-        _commit_link(f"{path}/{_paths.LINKS}/{link.id}", attachment, link)
+        for link, attachment in zip(links, attachments, strict=True):
+            _commit_link(f"{path}/{_paths.LINKS}/{link.id}", attachment, link)
         undo.pop_all()
     with suppress(KernelError):  # committed: the next writer takes the marker away as well
         bpffs.unlink(f"{path}/{_paths.UNFINISHED}")
-    return path, link
+    return path, links
+
+
+def _draft_link(folder: str, attachment: Attachment, metadata: Mapping[str, str]) -> LinkRecord:
+    draft = f"{folder}/new"
+    bpffs.make_directory(draft)
+    link = _write_link(draft, attachment, metadata)
+    bpffs.rename(draft, f"{folder}/{link.id}")
+    return link
 
 
 def publish_link(directory: str, load: str, attachment: Attachment, metadata: Mapping[str, str]) -> LinkRecord:

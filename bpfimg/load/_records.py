@@ -25,12 +25,35 @@ _JSON = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), check_circula
 
 @value(frozen=True, slots=True)
 class ProgramRecord:
-    """One program of a load: `id` is the kernel's, `type` the kernel's word, `name` in full length."""
+    """One program of a load: `id` is the kernel's, `type` the kernel's word, `name` in full length.
+
+    `attach_type` is the number it was loaded with (0: none, or the first of them), `target` what it was bound to where
+    its section does not say it.
+    """
 
     name: str
     id: int
     type: str
     section: str
+    attach_type: int = 0
+    target: str = ""
+
+    def to_dict(self) -> dict[str, object]:
+        """Its part of the record."""
+        document: dict[str, object] = {"name": self.name, "id": self.id, "type": self.type, "section": self.section}
+        return document | {n: getattr(self, n) for n in ("attach_type", "target") if getattr(self, n)}
+
+    @classmethod
+    def from_dict(cls, document: Any) -> ProgramRecord:
+        """Reads its part of a record; KeyError, TypeError or ValueError when it is none."""
+        return cls(
+            str(document["name"]),
+            _id(document["id"]),
+            str(document["type"]),
+            str(document["section"]),
+            _id(document.get("attach_type", 0)),
+            str(document.get("target", "")),
+        )
 
 
 @value(frozen=True, slots=True)
@@ -57,7 +80,7 @@ class LoadRecord:
         return {
             "version": VERSION,
             "name": self.name,
-            "programs": [{"name": p.name, "id": p.id, "type": p.type, "section": p.section} for p in self.programs],
+            "programs": [program.to_dict() for program in self.programs],
             "maps": [{"name": name, "id": number} for name, number in self.maps],
             "image": None if image is None else image.to_dict(),
             "globals": dict(self.globals),
@@ -71,10 +94,7 @@ class LoadRecord:
         """Reads a document; DamagedRecord when it is not one, or of another version."""
         try:
             _check_version(document)
-            programs = tuple(
-                ProgramRecord(str(p["name"]), _id(p["id"]), str(p["type"]), str(p["section"]))
-                for p in document["programs"]
-            )
+            programs = tuple(map(ProgramRecord.from_dict, document["programs"]))
             image = document.get("image")
             if not programs:
                 raise DamagedRecord("the record of a load names no program, expected at least one")
@@ -225,8 +245,8 @@ def _spec(hook: Any) -> dict[str, object]:
             raise ValueError(f"the number {found} of {name}"[:80])
         elif not isinstance(found, int | list | type(None)):
             raise TypeError(f"a {type(found).__name__} as {name}")
-    if spec.get("priority") is not None:
-        spec["priority"] = _id(spec["priority"])
+    if spec.get("priority") is not None:  # netfilter has negative ones, too
+        spec["priority"] = _id(int(spec["priority"]) + (1 << 31)) - (1 << 31)
     for name in ("interface", "netns", "mode"):
         if spec.get(name) is not None and not isinstance(spec[name], str):
             raise TypeError(f"a {type(spec[name]).__name__} as {name}")

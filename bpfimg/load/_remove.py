@@ -8,6 +8,7 @@ from contextlib import suppress
 from bpfimg.errors import AttachError, DamagedRecord, KernelError
 from bpfimg.kernel import bpf, bpffs
 from bpfimg.load import _paths
+from bpfimg.load._attach import undo
 from bpfimg.load._host import read_link
 
 TYPE_CHECKING = False
@@ -25,7 +26,8 @@ def remove_load(directory: str, path: str) -> None:
 def remove_link(path: str) -> None:
     """Takes the program off its hook and the link's directory away; no error when its target has gone.
 
-    Unlinking the pin is the commit. A clsact filter goes before it: should that fail, the link is still listed.
+    Unlinking the pin is the commit. What has no kernel link (a clsact filter) goes before it: should that fail, the
+    link is still listed. Its parts go after it: a sweeper finishes that.
     """
     release(path)
     bpffs.remove_tree(path)
@@ -47,10 +49,8 @@ def release(path: str) -> None:
     if os.path.islink(path):
         return
     record = _record(path)
-    if record is not None and record.how == "clsact":
-        from bpfimg.load._families._tc import detach_filter
-
-        detach_filter(record)
+    if record is not None and record.how != "link":
+        undo(record)
     elif record is None:
         _release_lost(path)
     bpffs.unlink_link(f"{path}/{_paths.LINK}")  # COMMIT
@@ -101,7 +101,7 @@ def _sweep_load(directory: str, path: str) -> None:
     committed = [link for link in links if os.path.lexists(f"{link}/{_paths.LINK}")]
     marker = f"{path}/{_paths.UNFINISHED}"
     if os.path.lexists(marker):
-        if not committed:
+        if len(committed) < len(links) or not links:
             remove_load(directory, path)
             return
         bpffs.unlink(marker)

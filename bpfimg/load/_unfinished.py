@@ -8,7 +8,7 @@ from bpfimg._value import value
 from bpfimg.errors import DamagedRecord, KernelError
 from bpfimg.kernel import bpf, bpffs
 from bpfimg.load._host import read_link
-from bpfimg.load._paths import LINK, LINKS, RECORD, UNFINISHED, WORK, is_id, listed
+from bpfimg.load._paths import LINK, LINKS, PART, RECORD, UNFINISHED, WORK, is_id, listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _is_alive(name: str) -> bool:
 def _below(path: str) -> list[str]:
     links = [f"{path}/{LINKS}/{name}" for name in listed(f"{path}/{LINKS}") if is_id(name)]
     open_ends = [link for link in links if not os.path.lexists(f"{link}/{LINK}")]
-    if os.path.lexists(f"{path}/{UNFINISHED}") and len(open_ends) == len(links):
+    if os.path.lexists(f"{path}/{UNFINISHED}") and (open_ends or not links):
         return [path]
     return open_ends
 
@@ -69,13 +69,26 @@ def _running(host: Host, path: str) -> tuple[int, ...]:
 
 def _running_from(host: Host, folder: str) -> list[int]:
     record = _record(folder)
-    if record is not None and record.how == "clsact":
-        return [record.program_id] if host.has_filter(record) else []
+    if record is not None and record.how != "link":
+        return [record.program_id] if _is_attached(host, record) else []
+    pins = [name for name in listed(folder) if name == LINK or name.startswith(PART)]
+    return [number for pin in pins if (number := _program_of(f"{folder}/{pin}"))]
+
+
+def _program_of(pin: str) -> int:
+    """The program that a pinned link runs; 0 when it is no link, or has vanished."""
     try:
-        with bpf.get(f"{folder}/{LINK}") as fd:
-            return [bpf.link_info(fd).prog_id] if bpf.kind(fd) == "link" else []
+        with bpf.get(pin) as fd:
+            return bpf.link_info(fd).prog_id if bpf.kind(fd) == "link" else 0
     except KernelError:
-        return []
+        return 0
+
+
+def _is_attached(host: Host, record: LinkRecord) -> bool:
+    try:
+        return host.has_filter(record)
+    except KernelError:
+        return False  # a hook that this version does not know
 
 
 def _record(folder: str) -> LinkRecord | None:

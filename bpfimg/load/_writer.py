@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
+from bpfimg._value import replace
 from bpfimg.errors import Error, UsageError, quoted
 from bpfimg.kernel import bpf, bpffs
 from bpfimg.load import _publish, _remove
-from bpfimg.load._attach import Loaded, Scene, attach
+from bpfimg.load._attach import Loaded, Scene, Unit, attach
 from bpfimg.load._host import Host, Load
 from bpfimg.load._origin import Origin, check_words
 from bpfimg.load._paths import LINKS, is_id, pin_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from bpfimg.load._hooks import Hook
     from bpfimg.load._object import Prepared
@@ -50,16 +51,23 @@ class Writer:
         path = _publish.publish_load(self._locked.directory, prepared, record)
         return Load(record.id, path, record)
 
-    def run(self, prepared: Prepared, origin: Origin, hook: Hook) -> Load:
-        """Pins a loaded object and attaches its one program to `hook`: both or nothing."""
+    def run(self, prepared: Prepared, origin: Origin, hooks: Hook | Sequence[tuple[str, Hook]] | None = None) -> Load:
+        """Pins a loaded object and attaches its programs: all of it or nothing.
+
+        `hooks` are (name of a program, its hook), each as it was given to `prepare`; None: all that was given there.
+        For a single hook: the programs that were chosen for it.
+        """
         host = self._locked
-        if len(prepared.loaded) != 1:
-            raise UsageError(f"a hook takes one program, not {len(prepared.loaded)}")
         record = prepared.record(origin)
         words = check_words("metadata", origin.metadata or {})
-        with attach(prepared.loaded[0], hook, Scene.of(host)) as attachment:
-            path, link = _publish.publish_run(host.directory, prepared, record, attachment, words)
-        return Load(record.id, path, record, (link,))
+        loaded = {program.name: program for program in prepared.loaded}
+        scene = Scene.of(host, prepared.unit())
+        with ExitStack() as stack:
+            for name, hook in _pairs(prepared, hooks):
+                made = stack.enter_context(attach(loaded[name], hook, scene))
+                scene = replace(scene, opened=(*scene.opened, made))
+            path, links = _publish.publish_run(host.directory, prepared, record, scene.opened, words)
+        return Load(record.id, path, record, links)
 
     def attach(
         self, load: int | str, hook: Hook, *, program: str | None = None, metadata: Mapping[str, str] | None = None
@@ -73,11 +81,12 @@ class Writer:
         found = host.find(load)
         number = int(load) if is_id(str(load)) else None
         chosen, pin = _program_for(found, hook, program, number)
-        with (
-            bpf.get(pin) as fd,
-            attach(Loaded(fd.fileno(), chosen.id, chosen.name), hook, Scene.of(host)) as attachment,
-        ):
-            link = _publish.publish_link(host.directory, found.path, attachment, words)
+        with bpf.get(pin) as fd, Unit(_maps(found)) as unit:
+            loaded = Loaded(
+                fd.fileno(), chosen.id, chosen.name, chosen.type, chosen.section, chosen.attach_type, chosen.target
+            )
+            with attach(loaded, hook, Scene.of(host, unit)) as attachment:
+                link = _publish.publish_link(host.directory, found.path, attachment, words)
         return found, link
 
     def detach(self, link: int) -> tuple[Load, LinkRecord | None]:
@@ -105,6 +114,24 @@ class Writer:
         if self._host is None:
             raise Error("this writer's lock has been given back, expected its use inside `with host.writer()`")
         return self._host
+
+
+def _pairs(prepared: Prepared, hooks: Hook | Sequence[tuple[str, Hook]] | None) -> Sequence[tuple[str, Hook]]:
+    if hooks is None:
+        pairs: Sequence[tuple[str, Hook]] = prepared.attach
+    elif isinstance(hooks, list | tuple):
+        pairs = hooks
+    else:
+        pairs = [(name, hook) for name, hook in prepared.attach if hook == hooks]
+    if not pairs:
+        raise UsageError("no program of what was prepared is for a hook, expected at least one")
+    return pairs
+
+
+def _maps(load: Load) -> dict[str, int | str]:
+    """Name of each map of a load -> its pin."""
+    record = load.record
+    return {} if record is None else dict(zip((name for name, _ in record.maps), load.map_pins(), strict=True))
 
 
 def _program_for(load: Load, hook: Hook, name: str | None, number: int | None) -> tuple[ProgramRecord, str]:

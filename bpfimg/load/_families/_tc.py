@@ -8,6 +8,7 @@ from bpfimg.kernel import bpf, libbpf, netlink, netns
 from bpfimg.load._attach import Attachment
 from bpfimg.load._families._owner import describe
 from bpfimg.load._families._place import Place, again, at, is_there, named, refused
+from bpfimg.load._families._place import check as check_place
 from bpfimg.load._families._recorded import recorded
 from bpfimg.load._families._tcx import link_at
 
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     from bpfimg.load._records import LinkRecord
 
 _MAX_FILTER_PRIORITY = 0xFFFF  # the kernel keeps a filter's priority in 16 bits; 0 would let it choose
+
+
+def check(hook: Tc) -> None:
+    """AttachError when there is no such interface."""
+    check_place(hook.interface, hook.netns)
 
 
 def attach(program: Loaded, hook: Tc, scene: Scene) -> Attachment:
@@ -37,9 +43,10 @@ def attach(program: Loaded, hook: Tc, scene: Scene) -> Attachment:
             try:
                 link = link_at(program, where, hook.direction, hook.priority, scene)
                 return Attachment(record, link, link.fileno())
-            except NotSupported:
+            except NotSupported as error:
                 if scene.tc == "tcx":
                     raise
+                record = replace(record, note=f"a clsact filter: {error}")
         return _filter(program, replace(record, how="clsact", clsact_priority=_filter_priority(hook.priority)))
 
     return at(hook.interface, hook.netns, inside)
@@ -63,7 +70,7 @@ def _ways_out(remedy: str) -> str:
 def _is_live(load: Load, link: LinkRecord) -> bool:
     """False for a link whose device has gone: the kernel gives numbers of interfaces and namespaces out again."""
     if link.how == "clsact":
-        return has_filter(link)
+        return is_attached(link)
     try:
         with bpf.get(load.link_pin(link.id)) as fd:
             return bpf.link_info(fd).ifindex != 0
@@ -96,7 +103,7 @@ def _add(program: Loaded, record: LinkRecord) -> None:
         raise refused(where, error) from error
 
 
-def detach_filter(record: LinkRecord) -> bool:
+def release(record: LinkRecord) -> bool:
     """Takes our filter off its device; False when namespace, device or filter are gone, or it is not ours any more.
 
     It is ours when it runs the recorded program at the recorded handle and priority.
@@ -119,7 +126,7 @@ def _remove_lost(link: int, program: int) -> bool:
     return bool(found)
 
 
-def has_filter(record: LinkRecord) -> bool:
+def is_attached(record: LinkRecord) -> bool:
     """True while our filter is on its device."""
     return _there(record, _is_ours)
 

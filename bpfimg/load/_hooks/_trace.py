@@ -141,6 +141,11 @@ class Tracing:
         """`fentry`, `fexit`, `fmod_ret`, `lsm` or `tp_btf`."""
         return self.kind
 
+    @property
+    def load_target(self) -> str | None:
+        """What the program is bound to when it is loaded; None leaves that to its section."""
+        return self.target
+
     def takes(self, type: str, attach_type: str | None) -> bool:
         """True for programs of that type and attach type."""
         wanted = {
@@ -201,6 +206,11 @@ class StructOps:
     def word(self) -> str:
         """`struct_ops`, on the command line and in records."""
         return "struct_ops"
+
+    @property
+    def takes_all(self) -> bool:
+        """One attachment is for all of the object's programs that fit: the functions in the map."""
+        return True
 
     @staticmethod
     def takes(type: str, attach_type: str | None) -> bool:

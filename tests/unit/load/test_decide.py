@@ -5,14 +5,17 @@ from __future__ import annotations
 import pytest
 
 from bpfimg.errors import BytecodeError, UsageError
-from bpfimg.load._decide import Anchor, Candidate, choose, place
-from bpfimg.load._hooks import Tc, Tcx, Tracepoint, Xdp
+from bpfimg.load._candidate import Candidate
+from bpfimg.load._decide import Anchor, choose, place, plan
+from bpfimg.load._hooks import Tc, Tcx, Tracepoint, Tracing, Xdp
 
 XDP_A = Candidate("a", "xdp", "xdp", 6, "xdp", 37)
 XDP_B = Candidate("b", "xdp/b", "xdp", 6, "xdp", 37)
 DEVMAP = Candidate("d", "xdp/devmap", "xdp", 6, "xdp_devmap", 38)
 TC_A = Candidate("t", "tc", "sched_cls", 3)
 TP = Candidate("p", "tracepoint/sched/sched_switch", "tracepoint", 5)
+FENTRY = Candidate("f", "fentry", "tracing", 26, "trace_fentry", 24)
+FENTRY_OPEN = Candidate("f", "fentry/do_open", "tracing", 26, "trace_fentry", 24)
 ODD = Candidate("o", "my/own", "", 0)
 
 
@@ -65,9 +68,40 @@ def test_programs_for_devmaps_are_not_for_devices() -> None:
         choose([DEVMAP, XDP_A], ("d",), Xdp("v1"))
 
 
-def test_a_hook_takes_one_program() -> None:
-    with pytest.raises(UsageError, match="takes one program, not 2"):
-        choose([XDP_A, XDP_B], ("a", "b"), Xdp("v1"))
+def test_of_several_that_are_named_those_that_fit_are_attached_and_all_are_loaded() -> None:
+    hook = Xdp("v1")
+    found = plan([XDP_A, XDP_B, TC_A], ("a", "t"), hook)
+    assert found.programs == (XDP_A, TC_A)
+    assert found.attach == (("a", hook),)
+    assert plan([XDP_A, XDP_B], ("a", "b"), hook).attach == (("a", hook), ("b", hook))
+    with pytest.raises(UsageError, match=r"t \(sched_cls\), p \(tracepoint\) do not fit hook xdp"):
+        plan([XDP_A, TC_A, TP], ("t", "p"), hook)
+
+
+def test_each_program_may_have_its_own_hooks() -> None:
+    xdp, tc, other = Xdp("v1"), Tcx("v1", "ingress"), Tcx("v2", "egress")
+    found = plan([XDP_A, TC_A, TP], ("p",), hooks=(("a", xdp), ("tc:t", tc), ("t", other)))
+    assert found.programs == (XDP_A, TC_A, TP)
+    assert found.attach == (("a", xdp), ("t", tc), ("t", other))
+    with pytest.raises(UsageError, match=r"program t \(sched_cls\) does not fit hook xdp"):
+        plan([XDP_A, TC_A], hooks=(("t", xdp),))
+
+
+def test_a_target_is_known_before_the_load() -> None:
+    assert plan([FENTRY], ("fentry:f:do_unlinkat",)).programs[0].target == "do_unlinkat"
+    assert plan([FENTRY], (), Tracing("fentry", "vfs_read")).programs[0].target == "vfs_read"
+    assert plan([FENTRY_OPEN], (), Tracing("fentry")).programs[0].target == ""
+    with pytest.raises(UsageError, match="names nothing to be bound to") as caught:
+        plan([FENTRY], (), Tracing("fentry"))
+    assert caught.value.hint == "say it: --program fentry:f:TARGET"
+    with pytest.raises(UsageError, match="in two ways"):
+        plan([FENTRY], hooks=(("f", Tracing("fentry", "vfs_read")), ("f", Tracing("fentry", "vfs_write"))))
+    with pytest.raises(UsageError, match="gets its target when it is attached"):
+        plan([TP], ("tracepoint:p:sched/sched_switch",))
+
+
+def test_a_word_gives_the_type_that_a_section_does_not() -> None:
+    assert choose([XDP_A, ODD], ("xdp:o",), Xdp("v1"))[0].attach_type_id == 37
 
 
 def test_a_section_that_says_nothing_is_an_error_unless_left_out() -> None:

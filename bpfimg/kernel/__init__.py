@@ -11,6 +11,8 @@ Each name of this door but `Fd` and `OpenObject` is a module, a verb of its own:
 * `netlink`   interfaces
 * `cgroups`   control groups (v2)
 * `features`  what this kernel has: yes, no, could not tell
+* `perf`      perf events, and tracepoints among them
+* `functions` what the kernel's functions are called
 * `abi`       numbers and words of the kernel's ABI
 """
 
@@ -26,10 +28,12 @@ if TYPE_CHECKING:
     from bpfimg.kernel import _bpffs as bpffs
     from bpfimg.kernel import _cgroups as cgroups
     from bpfimg.kernel import _features as features
+    from bpfimg.kernel import _functions as functions
     from bpfimg.kernel import _libbpf as libbpf
     from bpfimg.kernel import _linker as linker
     from bpfimg.kernel import _netlink as netlink
     from bpfimg.kernel import _netns as netns
+    from bpfimg.kernel import _perf as perf
     from bpfimg.kernel._fd import Fd
     from bpfimg.kernel._libbpf import OpenObject
 
@@ -42,10 +46,12 @@ __all__ = [
     "cgroups",
     "dump",
     "features",
+    "functions",
     "libbpf",
     "linker",
     "netlink",
     "netns",
+    "perf",
 ]
 
 __getattr__ = opened(
@@ -59,9 +65,11 @@ __getattr__ = opened(
         "cgroups": "_cgroups*",
         "dump": "_bpf_dump*",
         "features": "_features*",
+        "functions": "_functions*",
         "libbpf": "_libbpf*",
         "linker": "_linker*",
         "netlink": "_netlink*",
         "netns": "_netns*",
+        "perf": "_perf*",
     },
 )

@@ -21,7 +21,7 @@ PROG_ATTACH, PROG_DETACH = 8, 9
 (OBJ_GET_INFO_BY_FD, PROG_QUERY, RAW_TRACEPOINT_OPEN, BTF_LOAD, BTF_GET_FD_BY_ID) = range(15, 20)
 (MAP_FREEZE, BTF_GET_NEXT_ID) = range(22, 24)
 (LINK_CREATE, LINK_UPDATE, LINK_GET_FD_BY_ID, LINK_GET_NEXT_ID) = range(28, 32)
-(LINK_DETACH, PROG_BIND_MAP) = range(34, 36)
+(ITER_CREATE, LINK_DETACH, PROG_BIND_MAP) = range(33, 36)
 
 # The words of each enumeration, indexed by number: BPF_PROG_TYPE_XDP is 6 and its word "xdp".
 PROGRAM_TYPES = (  # noqa: SIM905  # words, not 140 lines
@@ -108,6 +108,8 @@ ATTR_TEST: Layout = {
     "data_out": (24, 8),
     "repeat": (32, 4),
     "duration": (36, 4),
+    "ctx_size_in": (40, 4),
+    "ctx_in": (48, 8),
 }
 ATTR_QUERY: Layout = {
     "target_fd": (0, 4),
@@ -129,6 +131,7 @@ ATTR_LINK_CREATE: Layout = {"prog_fd": (0, 4), "target_fd": (4, 4), "attach_type
 LINK_CREATE_UNION = 16  # where the part of LINK_CREATE begins that depends on the attach type
 ATTR_LINK_UPDATE: Layout = {"link_fd": (0, 4), "new_prog_fd": (4, 4), "flags": (8, 4), "old_prog_fd": (12, 4)}
 ATTR_LINK_DETACH: Layout = {"link_fd": (0, 4)}
+ATTR_ITER_CREATE: Layout = {"link_fd": (0, 4), "flags": (4, 4)}
 ATTR_BIND_MAP: Layout = {"prog_fd": (0, 4), "map_fd": (4, 4)}
 
 # Answers of OBJ_GET_INFO_BY_FD.
@@ -195,11 +198,12 @@ PERF_ATTR: Layout = {
     "size": (4, 4),
     "config": (8, 8),
     "sample_period": (16, 8),
+    "disabled": (40, 8),  # the first of the bits
     "wakeup_events": (48, 4),
     "config1": (56, 8),
     "config2": (64, 8),
 }
-PERF_TYPE_TRACEPOINT = 2
+PERF_TYPE_HARDWARE, PERF_TYPE_SOFTWARE, PERF_TYPE_TRACEPOINT, PERF_TYPE_RAW = 0, 1, 2, 4
 PERF_FLAG_FD_CLOEXEC = 8
 PERF_EVENT_TRACEPOINT = 5  # BPF_PERF_EVENT_TRACEPOINT in `perf_event.type`; on 6.1 the field is not there
 

@@ -1,4 +1,4 @@
-"""Tracepoints: their ids from tracefs, their events from perf_event_open(2)."""
+"""Tracepoints: their ids and names from tracefs."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import os
 from bpfimg.errors import AttachError, NotSupported
 from bpfimg.kernel import _abi as abi
 from bpfimg.kernel import _mounts
-from bpfimg.kernel._fd import Fd
-from bpfimg.kernel._syscall import fill, perf_event_open
+from bpfimg.kernel._perf import perf_event
 
-_PERF_ATTR_SIZE = 128
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bpfimg.kernel._fd import Fd
+
 _MOUNT_HINT = "mount -t tracefs tracefs /sys/kernel/tracing; in a container bind-mount the host's"
+_NEAR = 5
 
 
 def tracepoint_event(group: str, name: str) -> Fd:
@@ -19,31 +22,15 @@ def tracepoint_event(group: str, name: str) -> Fd:
 
     AttachError: there is no such tracepoint, the hint lists near names. NotSupported: tracefs is not mounted.
     """
-    number = tracepoint_id(group, name)
-    values = {
-        "type": abi.PERF_TYPE_TRACEPOINT,
-        "size": _PERF_ATTR_SIZE,
-        "config": number,
-        "sample_period": 1,
-        "wakeup_events": 1,
-    }
     # Which CPU does not matter: the link's program runs on every one.
-    result = perf_event_open(fill(abi.PERF_ATTR, values, _PERF_ATTR_SIZE), cpu=0)
-    if result < 0:
-        from bpfimg.errors import KernelError
-        from bpfimg.kernel._failure import permission_hint, reason
-
-        hint = permission_hint(("CAP_PERFMON",), "opening a perf event") if result in (-1, -13) else ""
-        message = f"cannot open tracepoint {group}/{name} (perf_event_open): {reason(-result)}"
-        raise KernelError(message, errno=-result, hint=hint)
-    return Fd(result)
+    return perf_event(abi.PERF_TYPE_TRACEPOINT, tracepoint_id(group, name), f"tracepoint {group}/{name}")
 
 
 def tracepoint_id(group: str, name: str) -> int:
     """Returns the number by which perf_event_open(2) knows a tracepoint."""
     if not _is_name(group) or not _is_name(name):
         raise AttachError(f"no tracepoint {group[:64]!r}/{name[:64]!r}, expected GROUP/NAME of letters, digits and '_'")
-    events = _events()
+    events = f"{mount()}/events"
     try:
         with open(f"{events}/{group}/{name}/id", encoding="ascii") as file:
             return int(file.read())
@@ -57,18 +44,31 @@ def tracepoint_id(group: str, name: str) -> int:
         raise KernelError(f"cannot read {events}/{group}/{name}/id: {reason(number)}", errno=number) from error
 
 
-def _is_name(text: str) -> bool:
-    return bool(text) and all(c.isascii() and (c.isalnum() or c in "_-") for c in text)
+def near_names(name: str) -> list[str]:
+    """Returns names of tracepoints, without their groups, that resemble `name`; none where tracefs is not mounted."""
+    from difflib import get_close_matches
+
+    try:
+        with open(f"{mount()}/available_events", encoding="ascii", errors="replace") as file:
+            known = {line.strip().partition(":")[2] for line in file}
+    except (OSError, NotSupported):
+        return []
+    return get_close_matches(name, sorted(known), _NEAR)
 
 
-def _events() -> str:
+def mount() -> str:
+    """Returns where tracefs is: by itself, or below debugfs. NotSupported: nowhere."""
     mounts = _mounts.of_type("tracefs")
     # Asking for a path below debugfs mounts tracefs there, so a host with only debugfs has it too.
-    mounts += tuple(f"{mount}/tracing" for mount in _mounts.of_type("debugfs"))
-    for mount in mounts:
-        if os.path.isdir(f"{mount}/events"):
-            return f"{mount}/events"
+    mounts += tuple(f"{place}/tracing" for place in _mounts.of_type("debugfs"))
+    for place in mounts:
+        if os.path.isdir(f"{place}/events"):
+            return place
     raise NotSupported("tracefs is not mounted, so tracepoints cannot be found", feature="tracefs", hint=_MOUNT_HINT)
+
+
+def _is_name(text: str) -> bool:
+    return bool(text) and all(c.isascii() and (c.isalnum() or c in "_-") for c in text)
 
 
 def _near(events: str, group: str, name: str) -> str:
@@ -83,4 +83,4 @@ def _near(events: str, group: str, name: str) -> str:
             names = names or [f"{found}/…" for found in get_close_matches(group, sorted(groups))]
     except OSError:
         return ""
-    return f"near it: {', '.join(names[:5])}" if names else ""
+    return f"near it: {', '.join(names[:_NEAR])}" if names else ""

@@ -26,6 +26,7 @@ NAMED = {
     "ATTR_LINK_CREATE": "link_create",
     "ATTR_LINK_UPDATE": "link_update",
     "ATTR_LINK_DETACH": "link_detach",
+    "ATTR_ITER_CREATE": "iter_create",
     "ATTR_BIND_MAP": "prog_bind_map",
 }
 #: what kernels before 6.6 do not have (they say prog_cnt for count); any other field that is not there is our mistake
@@ -125,7 +126,8 @@ def test_types_that_have_a_name_of_their_own() -> None:
 
 
 def test_numbers_of_other_enumerations() -> None:
-    assert vmlinux().enumeration("perf_type_id")["PERF_TYPE_TRACEPOINT"] == abi.PERF_TYPE_TRACEPOINT
+    kinds = {name: number for name, number in vars(abi).items() if name.startswith("PERF_TYPE_")}
+    assert kinds == {name: vmlinux().enumeration("perf_type_id")[name] for name in kinds}
     if b"\0bpf_perf_event_type\0" not in vmlinux().data:
         pytest.skip("this kernel's perf links do not tell their target")
     assert vmlinux().enumeration("bpf_perf_event_type")["BPF_PERF_EVENT_TRACEPOINT"] == abi.PERF_EVENT_TRACEPOINT

@@ -1,0 +1,112 @@
+"""Functions of the kernel and its modules, as it lists them: for patterns, and for names that somebody mistyped.
+
+tracefs has those that ftrace can stop at, which is what kprobe_multi takes; /proc/kallsyms has all, with data.
+"""
+
+from __future__ import annotations
+
+from bpfimg.errors import NotSupported
+from bpfimg.kernel import _tracefs
+from bpfimg.kernel._tracefs import near_names as near_tracepoints
+
+__all__ = ["blacklisted", "copies", "exists", "functions", "matching", "near", "near_tracepoints"]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_NEAR = 5
+_LOOKED_AT = 3000  # of tens of thousands of names: comparing each with a mistyped one would take seconds
+#: in place of functions that ftrace has lost
+_NO_FUNCTION = "__ftrace_invalid_address__"
+_SYMBOLS = "/proc/kallsyms"
+
+
+def functions() -> Iterator[tuple[str, str | None]]:
+    """Yields (name, module or None) of each function that can be traced; names may come twice.
+
+    Where the kernel lists none of them, each function that it has; nothing where it hides that as well.
+    """
+    return _traceable() or _symbols()
+
+
+def _traceable() -> Iterator[tuple[str, str | None]] | None:
+    try:
+        file = open(f"{_tracefs.mount()}/available_filter_functions", encoding="ascii", errors="replace")  # noqa: SIM115
+    except (OSError, NotSupported):
+        return None
+
+    def lines() -> Iterator[tuple[str, str | None]]:
+        with file:
+            for line in file:
+                name, _, module = line.rstrip("\n").partition(" ")
+                if not name.startswith(_NO_FUNCTION):
+                    yield name, module.strip("[]") or None
+
+    return lines()
+
+
+def _symbols() -> Iterator[tuple[str, str | None]]:
+    try:
+        with open(_SYMBOLS, encoding="ascii", errors="replace") as file:
+            for line in file:
+                words = line.split()
+                if len(words) > 2 and words[1] in "tT":
+                    yield words[2], words[3].strip("[]") if len(words) > 3 else None
+    except OSError:
+        return
+
+
+def matching(pattern: str, module: str | None = None) -> list[tuple[str, str | None]]:
+    """Returns (name, module) of the traceable functions that fit, each name once; `*` and `?` as in the shell."""
+    from fnmatch import translate
+    from re import compile
+
+    fits = compile(translate(pattern)).match
+    found: dict[str, str | None] = {}
+    for name, of in functions():
+        if (module is None or of == module) and fits(name):
+            found.setdefault(name, of)
+    return sorted(found.items())
+
+
+def copies(name: str) -> list[str]:
+    """Returns what the compiler made of a function that is not there by its own name: `name.isra.0`, `name.cold`."""
+    return sorted({found for found, _ in _symbols() if found.startswith(f"{name}.")})
+
+
+def exists(name: str) -> bool:
+    """Whether the kernel or a module has a function of that name, traceable or not."""
+    return any(found == name for found, _ in _symbols())
+
+
+def near(name: str, module: str | None = None) -> list[str]:
+    """Returns names of functions that resemble `name`, the nearest first; those of a module as `module:name`."""
+    from difflib import get_close_matches
+
+    wanted = name.lower()
+    alike: dict[str, str] = {}
+    for found, of in functions():
+        if (module is None or of == module) and _is_alike(found.lower(), wanted):
+            alike.setdefault(found, found if of is None else f"{of}:{found}")
+        if len(alike) >= _LOOKED_AT:
+            break
+    return [alike[found] for found in get_close_matches(name, alike, _NEAR, 0.7)]
+
+
+def _is_alike(found: str, wanted: str) -> bool:
+    """A cheap question before the dear one: nearly as long, and the same beginning or end."""
+    return abs(len(found) - len(wanted)) <= 4 and (found[:3] == wanted[:3] or found[-3:] == wanted[-3:])
+
+
+def blacklisted(name: str) -> bool:
+    """Whether the kernel lets nobody probe that function; False where debugfs, which has the list, is not mounted."""
+    from bpfimg.kernel._mounts import of_type
+
+    for place in of_type("debugfs"):
+        try:
+            with open(f"{place}/kprobes/blacklist", encoding="ascii", errors="replace") as file:
+                return any(line.split()[-1:] == [name] for line in file)
+        except OSError:
+            continue
+    return False

@@ -5,8 +5,8 @@ set -eu
 cd "$(dirname "$0")/.."
 
 # what the product needs (libbpf1), what building images needs (clang, headers), what the tests look with: a second,
-# newer clang, peers, tracers
-PACKAGES="git binutils clang clang-19 llvm llvm-19 libbpf1 libbpf-dev linux-libc-dev bpftool iproute2 iputils-ping skopeo strace python3-venv ca-certificates mount util-linux"
+# newer clang, peers, tracers, and QEMU for guests with other kernels
+PACKAGES="git binutils clang clang-19 llvm llvm-19 libbpf1 libbpf-dev linux-libc-dev bpftool iproute2 iputils-ping skopeo strace python3-venv ca-certificates mount util-linux qemu-system-x86 busybox-static kmod"
 OTHER_PYTHON=python3.13
 if grep -qs '^VERSION_CODENAME=trixie$' /etc/os-release; then
     # Debian 13's own clang and Python are those that are the newer ones beside Debian 12's
@@ -58,3 +58,4 @@ fi
 .venv/bin/python -m tests.support.softhsm || true
 .venv/bin/python -m tests.support.clouds || true
 .venv/bin/python -m tests.support.packages >/dev/null || true
+.venv/bin/python -m tests.support.guest.kernels || true

@@ -6,7 +6,6 @@ import ctypes
 import functools
 import re
 import shutil
-import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ import pytest
 
 from bpfimg.btf import Btf, KernelTypes, Limits, Resolver
 from bpfimg.bytecode import dissect
+from tests.support import tools
 from tests.support.libbpf import libbpf
 from tests.support.objects import PRELUDE
 
@@ -69,9 +69,9 @@ def compiled(source: str, *, clang: str = "clang", target: str = "bpf", headers:
         pytest.skip(f"needs {clang} to compile eBPF objects")
     command = [clang, "-target", target, "-g", "-O2", "-w", "-c", "-x", "c", "-", "-o", "-"]
     text = (PRELUDE if headers else SECTIONS) + CORE + source
-    done = subprocess.run(command, input=text.encode(), capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr.decode()[:4000]
-    return done.stdout
+    status, out, err = tools.run(command, text.encode())
+    assert status == 0, err.decode()[:4000]
+    return out
 
 
 def kernel_of(source: str, *, clang: str = "clang", target: str = "bpf") -> bytes:

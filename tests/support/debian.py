@@ -159,6 +159,18 @@ def brought(*packages: str) -> list[str]:
     return re.findall(r"^Inst (\S+) ", said, re.M)
 
 
+def depended(package: str, suite: str, pattern: str) -> str:
+    """The name of the first package, matching `pattern`, that a package of that suite depends on.
+
+    Raises `LookupError` with the reason when there is none.
+    """
+    said = _call(["apt-cache", *_ready(suite)[1:], "show", f"{package}/{suite}"], CACHE)
+    found = re.search(rf"^Depends: (?:.*, )?({pattern})", said, re.M)
+    if not found:
+        raise LookupError(f"{package} of {suite} depends on nothing like {pattern}")
+    return found[1]
+
+
 def _ready(suite: str) -> tuple[str, ...]:
     apt = _apt(suite)
     if isinstance(apt, str):

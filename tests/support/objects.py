@@ -6,11 +6,12 @@ import functools
 import platform
 import shutil
 import struct
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.support import tools
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "bytecode"
 
@@ -59,10 +60,10 @@ def example(name: str, *, target: str = "bpf") -> bytes:
 
 
 def _run(command: list[str], given: bytes = b"") -> bytes:
-    done = subprocess.run(command, input=given, capture_output=True, check=False)
-    if done.returncode:
-        raise AssertionError(f"{' '.join(command)}: {done.stderr.decode(errors='replace')}")
-    return done.stdout
+    status, out, err = tools.run(command, given)
+    if status:
+        raise AssertionError(f"{' '.join(command)}: {err.decode(errors='replace')}")
+    return out
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,102 @@
+"""Tests in a guest: one boot, one pytest, results as they come, and an end whatever the guest does."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.support.features import VARIABLE
+from tests.support.guest import asked, kernels, machine
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[3]
+#: Seconds without a word from the guest after which it hangs. Whole machines are slow when they share two cores.
+SILENCE = 240.0
+_PAUSE = 0.1
+# No cache of pytest's: the guest cannot write there. Tracebacks of all threads when a test stands still.
+_PYTEST = "-p no:cacheprovider -p tests.support.guest.inside -q --color=no --tb=short -o faulthandler_timeout=150"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one test in a guest: "passed", "failed" or "skipped", and why."""
+
+    test: str
+    outcome: str
+    text: str
+    seconds: float
+
+
+class HungError(Exception):
+    """A guest that ended, or was ended, before its tests did; says what it last did."""
+
+
+def tests(word: str, arguments: list[str]) -> Iterator[Result]:
+    """Boots the guest of that kernel, runs pytest there with these arguments; yields results as they come.
+
+    Raises `LookupError` where there can be no guest, and `HungError` where it ends early, or says nothing for long.
+    """
+    reason = kernels.lacking(word)
+    kernel = kernels.find(word)
+    if reason or kernel is None:
+        raise LookupError(reason)
+    environ = [f"{VARIABLE}={word}", "PYTHONDONTWRITEBYTECODE=1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD=1"]
+    command = ["env", *environ, str(ROOT / ".venv/bin/python"), "-m", "pytest", *_PYTEST.split(), *arguments]
+    with tempfile.TemporaryDirectory(prefix=f"bpfimg-guest-{word}-") as folder:
+        out = Path(folder)
+        with asked.answering(out / "asked"), machine.running(kernel, out, ROOT, command) as qemu:
+            yield from _results(out, qemu)
+
+
+def _results(out: Path, qemu: subprocess.Popen[bytes]) -> Iterator[Result]:
+    begun, last = "", time.monotonic()
+    for line in _lines(out / "results", qemu):
+        if line is not None:
+            last = time.monotonic()
+            begun = line.get("begun", begun)
+            if "test" in line:
+                yield Result(**line)
+            if "ended" in line:
+                if line["ended"] > 1:  # 0 and 1: all tests were run
+                    raise HungError(f"pytest ended with {line['ended']}: {_tail(out / 'log')}")
+                return
+        elif time.monotonic() - last > SILENCE:
+            raise HungError(f"nothing for {SILENCE:.0f} s, last {begun or 'before the first test'}\n{_tails(out)}")
+    raise HungError(f"the guest ended, last {begun or 'before the first test'}\n{_tails(out)}")
+
+
+def _lines(path: Path, qemu: subprocess.Popen[bytes]) -> Iterator[dict[str, Any] | None]:
+    """Each line of results as soon as it is whole; None for each moment without one; ends with QEMU."""
+    at, rest = 0, b""
+    while True:
+        ended = qemu.poll() is not None  # asked before reading: what came before the end is still read
+        data = b""
+        if path.exists():
+            with path.open("rb") as file:
+                file.seek(at)
+                data = file.read()
+        at += len(data)
+        *whole, rest = (rest + data).split(b"\n")
+        yield from map(json.loads, whole)
+        if ended:
+            return
+        if not whole:
+            yield None
+            time.sleep(_PAUSE)
+
+
+def _tails(out: Path) -> str:
+    return "\n".join(f"{name}: {_tail(out / name)}" for name in ("log", "console"))
+
+
+def _tail(path: Path, size: int = 4000) -> str:
+    if not path.exists():
+        return "(nothing)"
+    return path.read_bytes()[-size:].decode(errors="replace").replace("\r", "").strip() or "(nothing)"

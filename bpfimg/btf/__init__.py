@@ -1,9 +1,10 @@
 """What types are: BTF, of an object or of a kernel. Pure: bytes in, answers out.
 
 `Btf` gives the types by their ids, `read_ext` what stands beside them in .BTF.ext (functions, source lines, CO-RE
-relocations), `spelled` a type as C writes it, `declaration` its whole definition. `question` says a CO-RE relocation in
-words, a `Resolver` what it comes to on a kernel, whose `KernelTypes` are in a `KernelFile`. The bytes may come from
-anywhere: whatever is wrong with them is one `BytecodeError`, in bounded time and memory (`Limits`).
+relocations), `spelled` a type as C writes it, `declaration` its whole definition; `values` reads and writes what is
+of a type. `question` says a CO-RE relocation in words, a `Resolver` what it comes to on a kernel, whose `KernelTypes`
+are in a `KernelFile`. The bytes may come from anywhere: whatever is wrong with them is one `BytecodeError`, in bounded
+time and memory (`Limits`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from bpfimg._door import opened
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.btf import _kinds as kinds
-    from bpfimg.btf._core import Question, question
+    from bpfimg.btf import _values as values
+    from bpfimg.btf._core import question
     from bpfimg.btf._declare import declaration
     from bpfimg.btf._ext import CoreRelocation, Ext, LineInfo, read_ext
     from bpfimg.btf._kernel import KernelTypes
@@ -31,7 +33,6 @@ __all__ = [
     "KernelTypes",
     "Limits",
     "LineInfo",
-    "Question",
     "Resolution",
     "Resolver",
     "declaration",
@@ -39,6 +40,7 @@ __all__ = [
     "question",
     "read_ext",
     "spelled",
+    "values",
 ]
 
 __getattr__ = opened(
@@ -51,7 +53,6 @@ __getattr__ = opened(
         "KernelTypes": "_kernel",
         "Limits": "_limits",
         "LineInfo": "_ext",
-        "Question": "_core",
         "Resolution": "_resolve",
         "Resolver": "_resolve",
         "declaration": "_declare",
@@ -59,5 +60,6 @@ __getattr__ = opened(
         "question": "_core",
         "read_ext": "_ext",
         "spelled": "_render",
+        "values": "_values*",
     },
 )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bpfimg.btf import CoreRelocation, Question, kinds, question
-from bpfimg.btf._core import essential
+from bpfimg.btf import CoreRelocation, kinds, question
+from bpfimg.btf._core import Question, essential
 from bpfimg.bytecode import dissect
 from bpfimg.errors import BytecodeError
 from tests.support import btf as w

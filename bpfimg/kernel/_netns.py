@@ -6,6 +6,7 @@ import os
 
 from bpfimg.errors import AttachError, KernelError
 from bpfimg.kernel import _abi as abi
+from bpfimg.kernel._fd import Fd
 from bpfimg.kernel._syscall import setns
 
 TYPE_CHECKING = False
@@ -63,6 +64,11 @@ def call(name: str | None, function: Callable[P, T], *args: P.args, **kwargs: P.
     return results[0]
 
 
+def opened(name: str | None) -> Fd:
+    """Opens a namespace, for links that take its descriptor; AttachError when there is none of that name."""
+    return Fd(_opened(name))
+
+
 class _Kept:
     """Carries whatever ends a thread's work over to another thread."""
 
@@ -86,7 +92,7 @@ class _Kept:
                 del error
 
 
-def _opened(name: str) -> int:
+def _opened(name: str | None) -> int:
     try:
         return os.open(path_of(name), os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:

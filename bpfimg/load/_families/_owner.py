@@ -7,23 +7,29 @@ from bpfimg.kernel import bpf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from bpfimg.load._families._place import Place
     from bpfimg.load._host import Load
+    from bpfimg.load._records import LinkRecord
 
 
 def describe(program_id: int, loads: Sequence[Load], where: Place, direction: str | None = None) -> tuple[str, str]:
-    """Returns (who, what to do about it) for the program with that kernel id on the hook at `where`.
+    """Returns (who, what to do about it) for the program with that kernel id on the hook of an interface."""
+    here = (where.ifindex, where.inode, direction)
+    return described(program_id, loads, lambda link: (link.ifindex, link.netns_inode, link.direction) == here)
+
+
+def described(program_id: int, loads: Sequence[Load], near: Callable[[LinkRecord], bool]) -> tuple[str, str]:
+    """Returns (who, what to do about it) for the program with that kernel id on the hook that `near` knows links of.
 
     0 is a program that cannot be seen. One of ours may be on other hooks as well: the link named is that of this one.
     """
-    here = (where.ifindex, where.inode, direction)
     for load in loads:
         if program_id and program_id in load.program_ids:
             links = [link for link in load.links if link.program_id == program_id]
-            near = [link.id for link in links if (link.ifindex, link.netns_inode, link.direction) == here]
-            link = next(iter(near or [link.id for link in links]), None)  # none is near if the interface has moved
+            # none is near if the interface has moved
+            link = next(iter([link.id for link in links if near(link)] or [link.id for link in links]), None)
             by = f", link {link}" if link is not None else ""
             name = f" of {quoted(load.name)}" if load.name else ""
             remedy = f"`bpfimg detach {link}`" if link is not None else f"`bpfimg unload {load.id}`"

@@ -38,6 +38,20 @@ def at(interface: str, name: str | None, function: Callable[[Place], T]) -> T:
     return netns.call(path, inside)
 
 
+def within(name: str | None, function: Callable[[Place], T]) -> T:
+    """Returns `function(place)`, run inside the namespace `name`, for hooks of a namespace as a whole: no interface."""
+    path = None if name is None else os.path.abspath(netns.path_of(name))
+    return netns.call(path, lambda: function(Place("", 0, path, netns.inode(None))))
+
+
+def shown(place: Place) -> str:
+    """A namespace in words: the name that ip-netns(8) knows, its path, or what /proc calls it."""
+    if place.netns is None:
+        return f"net:[{place.inode}]"
+    folder, name = os.path.split(place.netns)
+    return f"netns {name if folder in ('/var/run/netns', '/run/netns') else place.netns}"
+
+
 def check(interface: str, name: str | None) -> None:
     """AttachError when there is no such interface, or no such namespace."""
     at(interface, name, lambda place: None)

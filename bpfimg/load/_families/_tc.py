@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bpfimg._value import replace
-from bpfimg.errors import AttachError, Busy, KernelError, NotSupported
+from bpfimg.errors import AttachError, Busy, KernelError, NotSupported, quoted
 from bpfimg.kernel import bpf, libbpf, netlink, netns
 from bpfimg.load._attach import Attachment
 from bpfimg.load._families._owner import describe
@@ -53,12 +53,22 @@ def attach(program: Loaded, hook: Tc, scene: Scene) -> Attachment:
 
 
 def _check_free(where: Place, direction: str, scene: Scene) -> None:
+    for made in scene.opened:
+        if _key(made.record) == ("tc", where.ifindex, where.inode, direction):
+            raise Busy(
+                f"{where.interface} {direction} is to run tc program {quoted(made.record.program_name)} of this object",
+                owner=made.record.program_name,
+                hint=_ways_out("name one program with --program"),
+            )
     for load in scene.loads:
         for link in load.links:
-            key = (link.hook, link.ifindex, link.netns_inode, link.direction)
-            if key == ("tc", where.ifindex, where.inode, direction) and _is_live(load, link):
+            if _key(link) == ("tc", where.ifindex, where.inode, direction) and _is_live(load, link):
                 who, remedy = describe(link.program_id, scene.loads, where, direction)
                 raise Busy(f"{where.interface} {direction} already runs tc {who}", owner=who, hint=_ways_out(remedy))
+
+
+def _key(link: LinkRecord) -> tuple[str, int | None, int | None, str | None]:
+    return link.hook, link.ifindex, link.netns_inode, link.direction
 
 
 def _ways_out(remedy: str) -> str:

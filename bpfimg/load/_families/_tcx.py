@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import errno
-import struct
 
-from bpfimg.errors import AttachError, KernelError, NotSupported, SlotsFull
-from bpfimg.kernel import abi, bpf
+from bpfimg.errors import KernelError, NotSupported
+from bpfimg.kernel import abi
 from bpfimg.load._attach import Attachment
-from bpfimg.load._decide import Anchor, place
-from bpfimg.load._families._place import Place, at, refused
+from bpfimg.load._families._chain import Chain, link_in
+from bpfimg.load._families._place import Place, at
+from bpfimg.load._families._place import check as check_place
 from bpfimg.load._families._recorded import recorded
 
 TYPE_CHECKING = False
@@ -19,8 +19,15 @@ if TYPE_CHECKING:
     from bpfimg.load._hooks import Tcx
 
 _ATTACH_TYPES = {"ingress": abi.ATTACH_TCX_INGRESS, "egress": abi.ATTACH_TCX_EGRESS}
-_BY_LINK_ID = 1 << 13 | 1 << 5  # BPF_F_LINK | BPF_F_ID: the anchor is the id of a link
-_TRIES = 16  # each other writer of the same chain can spoil one
+
+
+def check(hook: Tcx) -> None:
+    """AttachError when there is no such interface; NotSupported(feature="tcx") when the kernel has no TCX."""
+    from bpfimg.kernel import features
+
+    check_place(hook.interface, hook.netns)
+    if features.has("tcx") is False:
+        raise _lacking(0)
 
 
 def attach(program: Loaded, hook: Tcx, scene: Scene) -> Attachment:
@@ -39,60 +46,19 @@ def attach(program: Loaded, hook: Tcx, scene: Scene) -> Attachment:
 
 def link_at(program: Loaded, where: Place, direction: str, priority: int, scene: Scene) -> Fd:
     """Creates the link, in the namespace of `where`; also for Tc hooks, which share the chain."""
-    attach_type = _ATTACH_TYPES[direction]
-    ours = _ours(where, direction, scene)
-    for _ in range(_TRIES):
-        try:
-            _, chain, revision = bpf.prog_query(where.ifindex, attach_type)
-            return _created(program, where, attach_type, place(chain, ours, priority), revision)
-        except KernelError as error:
-            # ESTALE: the chain has changed since we looked; ENOENT: our anchor has gone.
-            if error.errno not in (errno.ESTALE, errno.ENOENT):
-                raise _explained(error, program, where, direction) from error
-    raise AttachError(
-        f"the TCX chain of {where.interface} {direction} changed {_TRIES} times while we looked; try again"
+    chain = Chain("TCX", _ATTACH_TYPES[direction], ("tc", "tcx"), "direction", direction)
+    try:
+        return link_in(chain, program, where, priority, scene)
+    except KernelError as error:
+        if error.errno == errno.EINVAL:
+            from bpfimg.kernel import features
+
+            if features.has("tcx") is False:
+                raise _lacking(error.errno) from error
+        raise
+
+
+def _lacking(number: int) -> NotSupported:
+    return NotSupported(
+        "this kernel has no TCX (it came with 6.6)", feature="tcx", errno=number, hint="use the tc hook"
     )
-
-
-def _created(program: Loaded, where: Place, attach_type: int, anchor: Anchor, revision: int) -> Fd:
-    relative = anchor.before or anchor.after
-    flags = 0
-    if relative:
-        flags = _BY_LINK_ID | (abi.F_BEFORE if anchor.before else abi.F_AFTER)
-    extra = struct.pack("=IIQ", relative, 0, revision)
-    return bpf.link_create(program.fd, where.ifindex, attach_type, flags=flags, extra=extra)
-
-
-def _ours(where: Place, direction: str, scene: Scene) -> dict[int, int]:
-    """Kernel link id -> priority of our links in this chain. What the kernel calls them is asked, not remembered."""
-    found: dict[int, int] = {}
-    for load in scene.loads:
-        for link in load.links:
-            key = (link.how, link.ifindex, link.netns_inode, link.direction)
-            if link.hook not in ("tc", "tcx") or key != ("link", where.ifindex, where.inode, direction):
-                continue
-            try:
-                with bpf.get(load.link_pin(link.id)) as fd:
-                    found[bpf.link_info(fd).id] = link.priority or 0
-            except KernelError:
-                continue  # its pin has vanished
-    return found
-
-
-def _explained(error: KernelError, program: Loaded, where: Place, direction: str) -> AttachError | KernelError:
-    if error.errno == errno.EEXIST:
-        return AttachError(
-            f"program {program.id} is attached to {where.interface} {direction} already; TCX takes a program once",
-            hint="load it a second time to attach it twice",
-        )
-    if error.errno == errno.ERANGE:
-        return SlotsFull(f"the TCX chain of {where.interface} {direction} is full: the kernel takes 64 programs")
-    explained = refused(where, error)
-    if isinstance(explained, KernelError) and error.errno == errno.EINVAL:
-        from bpfimg.kernel import features
-
-        if features.has("tcx") is False:
-            return NotSupported(
-                "this kernel has no TCX (it came with 6.6)", feature="tcx", errno=error.errno, hint="use the tc hook"
-            )
-    return explained

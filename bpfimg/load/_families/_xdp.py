@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 from bpfimg.errors import AttachError, Busy, KernelError, NotSupported
 from bpfimg.kernel import abi, bpf, libbpf
@@ -12,6 +12,7 @@ from bpfimg.load._families._owner import describe
 from bpfimg.load._families._place import Place, at, refused
 from bpfimg.load._families._place import check as check_place
 from bpfimg.load._families._recorded import recorded
+from bpfimg.load._families._xdp_refused import refused_by_driver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,11 +21,8 @@ if TYPE_CHECKING:
     from bpfimg.load._hooks import Xdp
 
 _FLAGS = {"auto": 0, "native": abi.XDP_NATIVE, "generic": abi.XDP_SKB}
-# What drivers answer when they cannot run a program natively that the network stack can: no XDP at all
-# (EOPNOTSUPP), an MTU or packet layout that does not fit (ERANGE on a veth with jumbo frames, EINVAL), too few
-# queues or rings (ENOMEM, ENOSPC).
-_DRIVER = (errno.EOPNOTSUPP, errno.ERANGE, errno.EINVAL, errno.ENOMEM, errno.ENOSPC, 524)
 _TAKEN = (errno.EBUSY, errno.EEXIST)
+_FALLS_BACK = "--mode generic runs it in the network stack instead"
 
 
 def check(hook: Xdp) -> None:
@@ -57,36 +55,51 @@ def _created(program: Loaded, hook: Xdp, place: Place, scene: Scene) -> tuple[Fd
     try:
         return _link(program, place, hook.mode), ""
     except KernelError as error:
-        if hook.mode != "auto" or error.errno not in _DRIVER:
-            raise _explained(error, hook, place, scene) from error
-        refusal = error
+        refusal = refused_by_driver(error, program, place)
+        if hook.mode != "auto" or refusal is None:
+            raise _explained(error, program, hook, place, scene) from error
     try:
-        return _link(program, place, "generic"), f"the driver refused native mode: {errno_word(refusal.errno)}"
+        return _link(program, place, "generic"), f"in generic mode: {refusal}"
     except KernelError as error:
-        raise _explained(error, hook, place, scene) from error
+        raise _explained(error, program, hook, place, scene) from error
 
 
 def _link(program: Loaded, place: Place, mode: str) -> Fd:
     return bpf.link_create(program.fd, place.ifindex, abi.ATTACH_XDP, flags=_FLAGS[mode])
 
 
-def _explained(error: KernelError, hook: Xdp, place: Place, scene: Scene) -> AttachError | KernelError:
+def _explained(error: KernelError, program: Loaded, hook: Xdp, place: Place, scene: Scene) -> AttachError | KernelError:
     if error.errno in _TAKEN:
         there = libbpf.xdp_query(place.ifindex)
-        who, remedy = describe(there.prog_id, scene.loads, place)
+        who, remedy = _holder(there.prog_id, scene, place)
         mode = f", in {there.mode} mode" if there.mode else ""
         return Busy(f"{place.interface} already runs XDP{mode}: {who}", owner=who, hint=remedy)
-    if hook.mode == "native" and error.errno in _DRIVER:
-        explained = refused(place, error)
-        if isinstance(explained, KernelError):
-            return AttachError(
-                f"the driver of {place.interface} refuses the program in native mode: {errno_word(error.errno)}",
-                hint="use --mode auto or --mode generic; a smaller MTU may help too",
-            )
-        return explained
-    return refused(place, error)
+    explained = refused(place, error)
+    refusal = refused_by_driver(error, program, place)
+    if hook.mode == "native" and refusal is not None and isinstance(explained, KernelError):
+        return AttachError(
+            f"{place.interface} does not take the program in native mode: {refusal.text}",
+            hint=f"{refusal.hint}, or {_FALLS_BACK}" if refusal.hint else _FALLS_BACK,
+        )
+    return explained
 
 
-def errno_word(number: int) -> str:
-    """The name of an error number: EOPNOTSUPP."""
-    return errno.errorcode.get(number, f"error {number}")
+def _holder(program: int, scene: Scene, place: Place) -> tuple[str, str]:
+    """Who holds the interface, and what to do about it: what was attached by netlink, ip(8) takes off."""
+    who, remedy = describe(program, scene.loads, place)
+    if program and not any(program in load.program_ids for load in scene.loads) and not _has_link(program):
+        return f"{who}, attached without a link", f"`ip link set dev {place.interface} xdp off` takes it off"
+    return who, remedy
+
+
+def _has_link(program: int) -> bool:
+    """True when a link holds the program, or when that cannot be seen."""
+    try:
+        for number in bpf.link_ids():
+            with suppress(KernelError), bpf.link_by_id(number) as fd:
+                info = bpf.link_info(fd)
+                if (info.type, info.prog_id) == (abi.LINK_XDP, program):
+                    return True
+    except KernelError:
+        return True
+    return False

@@ -9,7 +9,12 @@ would end there.
 from __future__ import annotations
 
 from bpfimg._value import value
+from bpfimg.errors import UsageError
 from bpfimg.load._hooks import _checks as check
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bpfimg.load._candidate import Candidate
 
 #: action name -> the number that a program returns for it
 XDP_ACTIONS = {"aborted": 0, "drop": 1, "pass": 2, "tx": 3, "redirect": 4, "dispatcher_return": 31}
@@ -25,6 +30,10 @@ TC_ACTIONS = {
     "redirect": 7,
     "trap": 8,
     "dispatcher_return": 30,
+}
+SOCKMAP_ATTACH_TYPES = {
+    "sk_msg": ("sk_msg_verdict",),
+    "sk_skb": ("sk_skb_verdict", "sk_skb_stream_verdict", "sk_skb_stream_parser"),
 }
 MODES = ("auto", "native", "generic", "offload")
 DIRECTIONS = ("ingress", "egress")
@@ -161,6 +170,11 @@ class Netfilter:
     def __post_init__(self) -> None:
         check.one_of("family", self.family, ("ipv4", "ipv6"))
         check.one_of("netfilter hook", self.hook, ("prerouting", "input", "forward", "output", "postrouting"))
+        if not -check.MAX_PRIORITY <= self.priority < check.MAX_PRIORITY:
+            raise UsageError(
+                f"priority {self.priority} is out of range,"
+                f" expected {-check.MAX_PRIORITY} to {check.MAX_PRIORITY - 1} (the lower runs first)"
+            )
         check.netns(self.netns)
 
     @property
@@ -197,14 +211,20 @@ class Netns:
 
 @value(frozen=True, slots=True)
 class Sockmap:
-    """The sockets in a map of sockets: `kind` is sk_msg or sk_skb, `map` a name in the same load, an id or a pin."""
+    """The sockets in a map of sockets: `kind` is sk_msg or sk_skb, `map` a name in the same load, an id or a pin.
+
+    `attach_type` (the kernel's word) is for sk_skb programs whose section leaves it open; they are verdicts else.
+    """
 
     kind: str
     map: str
+    attach_type: str | None = None
 
     def __post_init__(self) -> None:
         check.one_of("kind", self.kind, ("sk_msg", "sk_skb"))
         check.path("map", self.map)
+        if self.attach_type is not None:
+            check.one_of(f"attach type of {self.kind}", self.attach_type, SOCKMAP_ATTACH_TYPES[self.kind])
 
     @property
     def word(self) -> str:
@@ -212,5 +232,15 @@ class Sockmap:
         return self.kind
 
     def takes(self, type: str, attach_type: str | None) -> bool:
-        """True for programs of that type."""
-        return type == self.kind
+        """True for programs of that type, and of the attach type if this hook says one."""
+        return type == self.kind and (self.attach_type is None or attach_type in (None, self.attach_type))
+
+    def resolved(self, attach_type: str | None) -> str:
+        """The attach type of a program whose section says this one, or none."""
+        return attach_type or self.attach_type or SOCKMAP_ATTACH_TYPES[self.kind][0]
+
+    def load_attach_type(self, program: Candidate) -> int:
+        """The attach type that the program is loaded with."""
+        from bpfimg.kernel import abi
+
+        return abi.ATTACH_TYPES.index(self.resolved(program.attach_type))

@@ -198,10 +198,11 @@ def test_the_xdp_mode_is_recorded(asked: str, used: str, host: Host, ns: Namespa
 def test_auto_falls_back_to_generic_where_the_driver_refuses_and_says_why(host: Host, ns: Namespace) -> None:
     ns.exec(["ip", "link", "set", ns.peer_interface, "mtu", "9000"], peer=True)
     ns.exec(["ip", "link", "set", ns.interface, "mtu", "9000"])
-    with loads.nothing_left(host), pytest.raises(AttachError, match="refuses the program in native mode: ERANGE"):
+    with loads.nothing_left(host), pytest.raises(AttachError, match="not take the program in native mode"):
         loads.run(host, loads.xdp(), Xdp(ns.interface, mode="native", netns=ns.path))
     link = loads.run(host, loads.xdp(), Xdp(ns.interface, netns=ns.path)).links[0]
-    assert (link.used_mode, link.note) == ("generic", "the driver refused native mode: ERANGE")
+    assert link.used_mode == "generic"
+    assert "ERANGE" in link.note
     assert ns.ping(1)
     assert loads.hits(host.loads()[0]) == 1
 

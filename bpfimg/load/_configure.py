@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bpfimg.errors import BytecodeError, quoted
+from bpfimg.errors import BytecodeError
 from bpfimg.load._candidate import Candidate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
     from bpfimg.kernel import OpenObject
 
@@ -33,8 +33,8 @@ def _candidate(name: str, section: str, autoload: bool) -> Candidate:
     )
 
 
-def select(opened: OpenObject, chosen: tuple[Candidate, ...]) -> None:
-    """Lets these be loaded and no others, with their types and targets."""
+def select(opened: OpenObject, chosen: tuple[Candidate, ...], *, without: Sequence[str] = ()) -> None:
+    """Lets these be loaded and no others, with their types and targets, and the maps but those named in `without`."""
     wanted = {candidate.name: candidate for candidate in chosen}
     for handle in opened.programs:
         candidate = wanted.get(handle.name)
@@ -43,18 +43,6 @@ def select(opened: OpenObject, chosen: tuple[Candidate, ...]) -> None:
             handle.set_type(candidate.type_id, candidate.attach_type_id)
             if candidate.target:
                 handle.set_target(candidate.target)
-
-
-def set_globals(opened: OpenObject, texts: Mapping[str, str], byte_order: str) -> None:
-    """Gives globals their values; UsageError for a name or value that does not go with the object."""
-    from bpfimg import bytecode
-    from bpfimg.load._globals import encode_globals
-
-    btf = opened.btf()
-    specs = bytecode.variables(btf, byte_order=byte_order) if btf else ()
-    sections = {handle.section: handle for handle in opened.maps if handle.section}
-    for spec, value in encode_globals(specs, texts, byte_order):
-        handle = sections.get(spec.section)
-        if handle is None:
-            raise BytecodeError(f"global {quoted(spec.name)} is in section {quoted(spec.section)}, which has no map")
-        handle.set_initial(spec.offset, value)
+    for each in opened.maps:
+        if each.name in without:
+            each.set_autocreate(False)

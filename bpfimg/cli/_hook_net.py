@@ -13,11 +13,18 @@ if TYPE_CHECKING:
 
 __all__ = ["HOOKS"]
 
+# NF_IP_PRI_*, in the words of nft(8)
+_NETFILTER_PRIORITIES = {"raw": -300, "mangle": -150, "dstnat": -100, "filter": 0, "security": 50, "srcnat": 100}
+
 
 def _interface(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-i", "--iface", metavar="IF", required=True, help="the interface")
+    _namespace(parser, " of the interface")
+
+
+def _namespace(parser: argparse.ArgumentParser, whose: str = "") -> None:
     parser.add_argument(
-        "--netns", metavar="PATH", help="network namespace of the interface: a path, or a name as `ip netns` has it"
+        "--netns", metavar="PATH", help=f"network namespace{whose}: a path, or a name as `ip netns` has it"
     )
 
 
@@ -39,7 +46,10 @@ def _add_xdp(parser: argparse.ArgumentParser) -> None:
     _order(parser)
     _proceed(parser, "pass,dispatcher_return")
     parser.add_argument(
-        "--mode", metavar="auto|native|generic", default="auto", help="XDP mode (default auto: the best that works)"
+        "--mode",
+        metavar="auto|native|generic",
+        default="auto",
+        help="native: in the driver; generic: in the network stack; auto (default): native if the driver takes it",
     )
 
 
@@ -86,11 +96,111 @@ def _tcx(arguments: argparse.Namespace) -> Hook:
     return hooks.Tcx(arguments.iface, arguments.direction, priority=_priority(arguments), netns=arguments.netns)
 
 
+def _add_netkit(parser: argparse.ArgumentParser) -> None:
+    _interface(parser)
+    parser.add_argument(
+        "--side",
+        metavar="primary|peer",
+        default="primary",
+        help="which end of the pair, both by way of its primary device (default primary)",
+    )
+    _order(parser)
+
+
+def _netkit(arguments: argparse.Namespace) -> Hook:
+    from bpfimg.load import hooks
+
+    return hooks.Netkit(arguments.iface, arguments.side, priority=_priority(arguments), netns=arguments.netns)
+
+
+def _add_netfilter(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--family", metavar="ipv4|ipv6", default="ipv4", help="protocol (default ipv4)")
+    parser.add_argument(
+        "--hook",
+        dest="netfilter_hook",
+        metavar="NAME",
+        required=True,
+        help="prerouting, input, forward, output or postrouting",
+    )
+    parser.add_argument(
+        "-p",
+        "--priority",
+        metavar="N",
+        default="0",
+        help="a number, or raw, mangle, dstnat, filter, security, srcnat as in nft(8), or such a word + or - a number;"
+        " lower runs first (default 0, filter)",
+    )
+    parser.add_argument("--defrag", action="store_true", help="see whole datagrams: fragments are put together before")
+    _namespace(parser)
+
+
+def _netfilter(arguments: argparse.Namespace) -> Hook:
+    from bpfimg.load import hooks
+
+    return hooks.Netfilter(
+        arguments.family,
+        arguments.netfilter_hook,
+        _netfilter_priority(arguments.priority),
+        defrag=arguments.defrag,
+        netns=arguments.netns,
+    )
+
+
+def _netfilter_priority(text: str) -> int:
+    """As nft(8) has it: -150, mangle, mangle+5."""
+    for name, number in _NETFILTER_PRIORITIES.items():
+        if text == name:
+            return number
+        if text.startswith((f"{name}+", f"{name}-")):
+            return number + _priority_number(text[len(name) :])
+    return _priority_number(text)
+
+
+def _netns(kind: str) -> Callable[[argparse.Namespace], Hook]:
+    def asked(arguments: argparse.Namespace) -> Hook:
+        from bpfimg.load import hooks
+
+        return hooks.Netns(kind, arguments.netns)
+
+    return asked
+
+
+def _add_sockmap(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--map", dest="sockmap", metavar="NAME|ID|PIN", required=True, help="the sockmap or sockhash with the sockets"
+    )
+
+
+def _add_sk_skb(parser: argparse.ArgumentParser) -> None:
+    _add_sockmap(parser)
+    parser.add_argument(
+        "--attach-type",
+        metavar="TYPE",
+        help="where its section leaves it open: verdict (default), stream_verdict or stream_parser",
+    )
+
+
+def _sockmap(kind: str) -> Callable[[argparse.Namespace], Hook]:
+    def asked(arguments: argparse.Namespace) -> Hook:
+        from bpfimg.load import hooks
+
+        word = getattr(arguments, "attach_type", None)
+        if word is not None and not word.startswith("sk_skb_"):
+            word = f"sk_skb_{word}"
+        return hooks.Sockmap(kind, arguments.sockmap, word)
+
+    return asked
+
+
 def _priority(arguments: argparse.Namespace) -> int:
+    return _priority_number(arguments.priority)
+
+
+def _priority_number(text: str) -> int:
     try:
-        return int(arguments.priority)
+        return int(text)
     except ValueError:
-        raise UsageError(f"--priority is {arguments.priority!r}, expected a whole number") from None
+        raise UsageError(f"--priority is {text!r}, expected a whole number") from None
 
 
 def _actions(arguments: argparse.Namespace) -> tuple[str, ...]:
@@ -102,4 +212,10 @@ HOOKS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[argp
     "xdp": (_add_xdp, _xdp),
     "tc": (_add_tc, _tc),
     "tcx": (_add_tcx, _tcx),
+    "netkit": (_add_netkit, _netkit),
+    "netfilter": (_add_netfilter, _netfilter),
+    "sk_lookup": (_namespace, _netns("sk_lookup")),
+    "flow_dissector": (_namespace, _netns("flow_dissector")),
+    "sk_msg": (_add_sockmap, _sockmap("sk_msg")),
+    "sk_skb": (_add_sk_skb, _sockmap("sk_skb")),
 }

@@ -17,6 +17,13 @@ _LINES: dict[str, tuple[str, str]] = {
     "xdp": ("_hook_net", "packets as the driver receives them"),
     "tc": ("_hook_net", "packets at the traffic control layer: TCX where the kernel has it, else clsact"),
     "tcx": ("_hook_net", "packets at the TCX hook, ordered by the kernel"),
+    "netkit": ("_hook_net", "packets of a netkit device, the containers' end of a network"),
+    "netfilter": ("_hook_net", "packets at a hook of netfilter, beside the rules of nftables"),
+    "sk_lookup": ("_hook_net", "which socket gets a new connection or datagram of a network namespace"),
+    "flow_dissector": ("_hook_net", "how packets of a network namespace are told apart into flows"),
+    "sk_msg": ("_hook_net", "what is sent on the sockets in a map"),
+    "sk_skb": ("_hook_net", "what arrives on the sockets in a map"),
+    "cgroup": ("_hook_cgroup", "what the processes of a control group do: packets, sockets, devices, settings"),
     "tracepoint": ("_hook_trace", "a tracepoint of the kernel"),
 }
 

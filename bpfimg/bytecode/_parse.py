@@ -47,6 +47,12 @@ class Dissection:
 
         return stripped(self.elf)
 
+    def tail_calls(self) -> dict[str, tuple[str, ...]]:
+        """Name of each map of programs -> names of the functions that the object puts there."""
+        from bpfimg.bytecode._tail_calls import tail_calls
+
+        return tail_calls(self)
+
     def disassemble(self, name: str) -> tuple[Instruction, ...]:
         """The instructions of the program or sub-program of that name; `BytecodeError` if there is none."""
         return self.disassembly().of(name)

@@ -8,6 +8,8 @@ from bpfimg.errors import KernelError
 from bpfimg.kernel._fd import Fd, number
 from bpfimg.kernel._syscall import ORDER, address
 
+_ARRAY, _PROG_ARRAY = 2, 3
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.kernel._native import Native
@@ -126,6 +128,9 @@ class MapHandle:
         """Says whether `load` creates this map."""
         self._at("opened")
         self._must("bpf_map__set_autocreate", wanted)
+        if not wanted and self.type_id == _PROG_ARRAY:
+            # libbpf fills a map of programs with those of the object, and fails, although it has not created it.
+            self._must("bpf_map__set_type", _ARRAY)
 
     def set_max_entries(self, entries: int) -> None:
         """Makes the map larger or smaller than the object says."""

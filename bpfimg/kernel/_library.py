@@ -63,6 +63,7 @@ _FUNCTIONS: dict[str, tuple[object, tuple[object, ...]]] = {
     "bpf_map__initial_value": (_P, (_P, _P)),
     "bpf_map__set_autocreate": (_I, (_P, _B)),
     "bpf_map__set_max_entries": (_I, (_P, _U)),
+    "bpf_map__set_type": (_I, (_P, _U)),
     "bpf_map__set_pin_path": (_I, (_P, _S)),
     "bpf_map__reuse_fd": (_I, (_P, _I)),
     "bpf_map__fd": (_I, (_P,)),

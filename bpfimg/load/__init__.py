@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.load import _hooks as hooks
     from bpfimg.load._attach import check
+    from bpfimg.load._by_section import BySection
     from bpfimg.load._hooks import Hook
     from bpfimg.load._host import Host, Load
     from bpfimg.load._image_record import ImageRecord, SignerRecord
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from bpfimg.load._unfinished import Unfinished
 
 __all__ = [
+    "BySection",
     "Hook",
     "Host",
     "ImageRecord",
@@ -38,6 +40,7 @@ __all__ = [
 __getattr__ = opened(
     __name__,
     {
+        "BySection": "_by_section",
         "Hook": "_hooks",
         "Host": "_host",
         "ImageRecord": "_image_record",

@@ -8,7 +8,7 @@ from bpfimg.load._candidate import Candidate, listed, named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from bpfimg.load._hooks import Hook
 
@@ -34,16 +34,17 @@ def plan(
     names: Sequence[str] = (),
     hook: Hook | None = None,
     hooks: Sequence[tuple[str, Hook]] = (),
+    called: Container[str] = (),
 ) -> Plan:
     """Decides what is loaded and what is attached, with targets and attach types that have to be known at load.
 
     `names` are as for `choose`; those of them that fit `hook` go there. `hooks` are (such a name, its hook): each
-    goes to its own, and is loaded with those of `names`.
+    goes to its own, and is loaded with those of `names`. The `called` are those that others jump to.
     """
     if hook is not None and hooks:
         raise UsageError("a hook for all and hooks for each were given, expected one of the two")
     if not hooks:
-        chosen = choose(candidates, names, hook)
+        chosen = choose(candidates, names, hook, called)
         fitting = () if hook is None else tuple(c.name for c in chosen if fits(c, hook))
         attach = tuple((name, hook) for name in fitting[: 1 if _takes_all(hook) else None] if hook is not None)
         return _ready(chosen, attach, {name: [hook] for name in fitting if hook is not None})
@@ -102,9 +103,11 @@ def _takes_all(hook: Hook | None) -> bool:
     return bool(getattr(hook, "takes_all", False))
 
 
-def choose(candidates: Sequence[Candidate], names: Sequence[str], hook: Hook | None) -> tuple[Candidate, ...]:
+def choose(
+    candidates: Sequence[Candidate], names: Sequence[str], hook: Hook | None, called: Container[str] = ()
+) -> tuple[Candidate, ...]:
     """Returns the programs to load: those in `names` (NAME, TYPE:NAME or TYPE:NAME:TARGET), at least one of which fits
-    `hook`; without names exactly the one that fits it, or without a hook all.
+    `hook`; without names exactly the one that fits it and is not `called` by others, or without a hook all.
 
     UsageError lists what there is when a name is unknown, none fits the hook, or several would.
     """
@@ -117,7 +120,7 @@ def choose(candidates: Sequence[Candidate], names: Sequence[str], hook: Hook | N
             by_name[found.name] = found
     asked = tuple(by_name.values())
     if hook is not None:
-        chosen = _for_hook(candidates, asked, hook)
+        chosen = _for_hook(candidates, asked, hook, called)
     else:
         chosen = asked or tuple(dict.fromkeys(c for c in candidates if c.autoload))
     for program in chosen:
@@ -130,7 +133,9 @@ def choose(candidates: Sequence[Candidate], names: Sequence[str], hook: Hook | N
     return chosen
 
 
-def _for_hook(candidates: Sequence[Candidate], asked: tuple[Candidate, ...], hook: Hook) -> tuple[Candidate, ...]:
+def _for_hook(
+    candidates: Sequence[Candidate], asked: tuple[Candidate, ...], hook: Hook, called: Container[str]
+) -> tuple[Candidate, ...]:
     fitting = tuple(c for c in (asked or candidates) if fits(c, hook))
     word = hook.word
     if asked:
@@ -142,6 +147,8 @@ def _for_hook(candidates: Sequence[Candidate], asked: tuple[Candidate, ...], hoo
         raise UsageError(f"{shown} {does} hook {word}, expected one that does")
     if _takes_all(hook):
         fitting = tuple(c for c in fitting if c.autoload) or fitting
+    elif len(fitting) > 1:
+        fitting = tuple(c for c in fitting if c.name not in called) or fitting
     if len(fitting) == 1 or (fitting and _takes_all(hook)):
         return fitting
     if not fitting:

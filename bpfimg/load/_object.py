@@ -8,13 +8,16 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 from bpfimg import __version__
+from bpfimg._value import replace
 from bpfimg.errors import KernelError
 from bpfimg.kernel import bpf, libbpf
 from bpfimg.load import _configure
 from bpfimg.load._attach import Loaded, Unit
-from bpfimg.load._decide import Plan, plan
+from bpfimg.load._by_section import BySection
+from bpfimg.load._decide import Plan, choose, plan
 from bpfimg.load._moment import now
 from bpfimg.load._records import LoadRecord, ProgramRecord
+from bpfimg.load._tail_calls import tail_calls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -112,24 +115,32 @@ def prepare(
     name: str,
     programs: Sequence[str] = (),
     hook: Hook | None = None,
-    hooks: Sequence[tuple[str, Hook]] = (),
+    hooks: Sequence[tuple[str, Hook]] | BySection = (),
     globals: Mapping[str, str] | None = None,
 ) -> Prepared:
     """Opens the bytes of an object and sets it up: which programs, as what types, bound to what, with which globals.
 
     Programs are those named (NAME, TYPE:NAME or TYPE:NAME:TARGET), else all; for a `hook` those named that fit it are
-    to be attached there, or the only one that does. `hooks` are (program, its hook), for several. The kernel is not
-    asked for anything yet. BytecodeError, UsageError: the object, or a name or value that does not go with it.
+    to be attached there, or the only one that does. `hooks` are (program, its hook), for several, or say that each of
+    the programs goes where its section says. The kernel is not asked for anything yet. BytecodeError, UsageError: the
+    object, or a name or value that does not go with it.
     """
     from bpfimg import bytecode
 
     byte_order = bytecode.check_header(data)
     with ExitStack() as stack:
         opened = stack.enter_context(libbpf.open_object(data, name=name))
-        decided = plan(_configure.candidates(opened), programs, hook, hooks)
-        _configure.select(opened, decided.programs)
+        found = _configure.candidates(opened)
+        calls = tail_calls(opened, data)
+        if isinstance(hooks, BySection):
+            hooks = hooks.hooks(choose(found, programs, None), calls.called)
+        decided = plan(found, programs, hook, hooks, called=calls.called)
+        decided = replace(decided, programs=calls.closure(decided.programs, found))
+        _configure.select(opened, decided.programs, without=calls.unused(decided.programs))
         if globals:
-            _configure.set_globals(opened, globals, byte_order)
+            from bpfimg.load._globals import set_globals
+
+            set_globals(opened, globals, byte_order)
         prepared = Prepared(opened, decided, globals or {})
         stack.pop_all()
     return prepared

@@ -190,6 +190,12 @@ def attached_here(interface: str) -> set[tuple[str, int]]:
     return found
 
 
+def chain(ns: Namespace, direction: str) -> list[int]:
+    """The programs of a TCX chain, in their order."""
+    attach_type = {"ingress": abi.ATTACH_TCX_INGRESS, "egress": abi.ATTACH_TCX_EGRESS}[direction]
+    return list(netns.call(ns.path, lambda: bpf.prog_query(netlink.interface_index(ns.interface), attach_type))[0])
+
+
 def listed(host: load.Host) -> set[tuple[str, int]]:
     """The same as a listing has it."""
     found = set()

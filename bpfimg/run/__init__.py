@@ -11,16 +11,20 @@ from bpfimg._door import opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from bpfimg.run import _apply as apply
     from bpfimg.run._apart import Apart
     from bpfimg.run._fetch import PULL_POLICIES, check_platforms, fetch
     from bpfimg.run._host import attach, detach, unload
     from bpfimg.run._image import Running, image, load
     from bpfimg.run._local import local_file
+    from bpfimg.run._plan import Plan
 
 __all__ = [
     "PULL_POLICIES",
     "Apart",
+    "Plan",
     "Running",
+    "apply",
     "attach",
     "check_platforms",
     "detach",
@@ -36,7 +40,9 @@ __getattr__ = opened(
     {
         "Apart": "_apart",
         "PULL_POLICIES": "_fetch",
+        "Plan": "_plan",
         "Running": "_image",
+        "apply": "_apply*",
         "attach": "_host",
         "check_platforms": "_fetch",
         "detach": "_host",

@@ -11,7 +11,15 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 HOUSE = ROOT / "bpfimg"
 #: doors within a door, for what a caller needs less often
-INNER = ("load._hooks", "oci._places", "oci._stores", "sign._policies_door", "sign._signers_door")
+INNER = (
+    "bytecode._executable",
+    "load._hooks",
+    "oci._places",
+    "oci._stores",
+    "run._apply",
+    "sign._policies_door",
+    "sign._signers_door",
+)
 ROOMS = sorted(path.parent.name for path in HOUSE.glob("*/__init__.py"))
 
 

@@ -31,13 +31,18 @@ def recorded(
 ) -> LinkRecord:
     """The record of a program on a hook: `where` in words, `place` for hooks of a network namespace.
 
-    `absolute` exchanges fields of the hook for what other processes understand too, as an absolute path.
+    `absolute` exchanges fields of the hook for what other processes understand too, as an absolute path; the words
+    that were used are then in the details, as `asked`.
     """
     spec = to_dict(hook, defaults=True)
     del spec["kind"]
     if place is not None:
         spec.pop("netns", None)
         spec |= {} if place.netns is None else {"netns": place.netns}
+    found = dict(details or {})
+    words = {field: spec[field] for field, path in (absolute or {}).items() if field in spec and spec[field] != path}
+    if words:
+        found["asked"] = words
     return LinkRecord(
         id=0,
         program_id=program.id,
@@ -51,7 +56,7 @@ def recorded(
         netns_inode=place.inode if place else None,
         used_mode=used_mode,
         clsact_priority=clsact_priority,
-        details=dict(details or {}),
+        details=found,
         parts=parts,
         note=note,
     )

@@ -1,0 +1,146 @@
+"""What has to change so that what is declared runs: a decision on values, which touches nothing."""
+
+from __future__ import annotations
+
+from bpfimg._value import value
+from bpfimg.errors import UsageError
+from bpfimg.load import hooks
+from bpfimg.run._apply._exported import asked
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from bpfimg.load import LinkRecord, Load
+    from bpfimg.run._apply._desired import Application, Attach
+
+
+@value(frozen=True, slots=True)
+class LinkChange:
+    """One attachment: to `attach` (what is declared), to `detach` (the id of a link of ours) or to `keep`."""
+
+    action: str
+    hook: str
+    target: str
+    attach: Attach | None = None
+    link: int | None = None
+
+
+@value(frozen=True, slots=True)
+class Change:
+    """What happens to one application.
+
+    `action`: run (it is not loaded), keep, attach (only its links change), replace (`reasons` say why) or unload.
+    `load` is what is loaded under that name now, `digest` what the declared image comes to.
+    """
+
+    name: str
+    action: str
+    application: Application | None
+    load: Load | None
+    digest: str
+    reasons: tuple[str, ...] = ()
+    links: tuple[LinkChange, ...] = ()
+
+
+def difference(
+    applications: Sequence[Application],
+    loads: Sequence[Load],
+    digests: Mapping[str, str],
+    *,
+    stale: Collection[int] = (),
+    prune: bool = False,
+) -> tuple[Change, ...]:
+    """Returns a change for each application, in the order of the file, then, with `prune`, for all that it lacks.
+
+    `digests` has the digest that each application's image comes to now, by name; `stale` are ids of links that lead
+    nowhere any more. UsageError when several loads have the name of an application.
+    """
+    changes = [_change(each, _loaded(each.name, loads), digests[each.name], stale) for each in applications]
+    declared = {each.name for each in applications}
+    if prune:
+        rest = [load for load in loads if load.name not in declared]
+        changes += [Change(load.name or str(load.id), "unload", None, load, "", ("not declared",)) for load in rest]
+    return tuple(changes)
+
+
+def _loaded(name: str, loads: Sequence[Load]) -> Load | None:
+    found = [load for load in loads if load.name == name]
+    if len(found) > 1:
+        ids = ", ".join(str(load.id) for load in found)
+        raise UsageError(
+            f"{len(found)} loads are called {name!r} ({ids}), expected one for each application",
+            hint="unload those that should not be there: `bpfimg unload ID`",
+        )
+    return found[0] if found else None
+
+
+def _change(application: Application, load: Load | None, digest: str, stale: Collection[int]) -> Change:
+    if load is None:
+        links = tuple(LinkChange("attach", each.hook.word, place(each), each) for each in application.attach)
+        return Change(application.name, "run", application, None, digest, ("not loaded",), links)
+    reasons = tuple(_reasons(application, load, digest))
+    links = tuple(_links(application, load, stale))
+    if reasons:
+        return Change(application.name, "replace", application, load, digest, reasons, links)
+    action = "keep" if all(link.action == "keep" for link in links) else "attach"
+    return Change(application.name, action, application, load, digest, (), links)
+
+
+def _reasons(application: Application, load: Load, digest: str) -> Iterator[str]:
+    record = load.record
+    if record is None:
+        yield f"damaged: {load.damage}"
+        return
+    loaded = record.image.digest if record.image else "no image"
+    if loaded != digest:
+        yield f"image {loaded[:19]} becomes {digest[:19]}"
+    for what in ("globals", "metadata"):
+        have, want = dict(getattr(record, what)), dict(getattr(application, what) or {})
+        changed = sorted(key for key in have.keys() | want.keys() if have.get(key) != want.get(key))
+        if changed:
+            yield f"{what} differ: {', '.join(changed[:8])}"
+    wanted = {name.rpartition(":")[2] for name in application.programs}
+    have_programs = {program.name for program in record.programs}
+    if wanted and wanted != have_programs:
+        yield f"programs differ: {', '.join(sorted(wanted ^ have_programs)[:8])}"
+
+
+def _links(application: Application, load: Load, stale: Collection[int]) -> Iterator[LinkChange]:
+    left = [link for link in load.links if link.id not in stale]
+    for each in application.attach:
+        same = next((link for link in left if _same(each, link)), None)
+        if same is None:
+            yield LinkChange("attach", each.hook.word, place(each), each)
+        else:
+            left.remove(same)
+            yield LinkChange("keep", same.hook, same.target, each, same.id)
+    gone = [link for link in load.links if link.id in stale]
+    yield from (LinkChange("detach", link.hook, link.target, None, link.id) for link in (*left, *gone))
+    yield from (LinkChange("detach", "damaged", "", None, link) for link in load.damaged_links)
+
+
+def _same(wanted: Attach, link: LinkRecord) -> bool:
+    if wanted.program is not None and wanted.program != link.program_name:
+        return False
+    try:
+        have = hooks.from_dict({"kind": link.hook, **asked(link)})
+    except (UsageError, TypeError, ValueError):
+        return False
+    return _plain(hooks.to_dict(have)) == _plain(hooks.to_dict(wanted.hook))
+
+
+def _plain(document: dict[str, object]) -> dict[str, object]:
+    """A named network namespace is the file that ip-netns(8) keeps for it."""
+    netns = document.get("netns")
+    if isinstance(netns, str):
+        path = netns if "/" in netns else f"/run/netns/{netns}"
+        document["netns"] = path.removeprefix("/var") if path.startswith("/var/run/") else path
+    return document
+
+
+def place(wanted: Attach) -> str:
+    """Where, in words, before it is attached: what a record would say later, as far as it is known."""
+    document = hooks.to_dict(wanted.hook)
+    words = [str(found) for key, found in document.items() if key not in ("kind", "priority", "proceed_on", "mode")]
+    return " ".join(words)

@@ -1,0 +1,71 @@
+"""What is loaded now, as the file that would bring it back."""
+
+from __future__ import annotations
+
+from bpfimg.errors import UsageError
+from bpfimg.load import hooks
+from bpfimg.run._apply._desired import VERSION
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bpfimg.load import LinkRecord, Load
+
+
+def exported(loads: Sequence[Load], *, warn: Callable[[str], None] = lambda sentence: None) -> dict[str, object]:
+    """Returns the declaration of these loads: images by digest, globals, metadata, hooks as they were asked for.
+
+    `warn` is told what cannot be declared: what is damaged, what has no image, names that several loads have (they get
+    a number). It holds no secrets: nothing that was not on a command line or in a file before.
+    """
+    applications = []
+    used: set[str] = set()
+    for load in loads:
+        record = load.record
+        if record is None or record.image is None:
+            warn(f"load {load.id} is left out: {load.damage or 'its record names no image'}")
+            continue
+        name, number = record.name, 1
+        while name in used:
+            number += 1
+            name = f"{record.name}-{number}"
+        if name != record.name:
+            warn(f"{record.name!r} is loaded several times: load {load.id} is declared as {name!r}")
+        used.add(name)
+        entry: dict[str, object] = {"name": name, "image": _image(record.image.reference, record.image.digest)}
+        if record.image.pull not in ("", "missing"):
+            entry["pull"] = record.image.pull
+        entry["programs"] = [program.name for program in record.programs]
+        entry |= {key: dict(found) for key in ("globals", "metadata") if (found := getattr(record, key))}
+        attach = [found for link in load.links if (found := _attach(link, warn)) is not None]
+        if attach:
+            entry["attach"] = attach
+        applications.append(entry)
+    document: dict[str, object] = {"version": VERSION}
+    if applications:
+        document["application"] = applications
+    return document
+
+
+def _image(reference: str, digest: str) -> str:
+    """By digest, so that the same bytes come back; of a file only its path can be said."""
+    if reference.startswith("file:"):
+        return reference.removeprefix("file:")
+    name = reference.partition("@")[0]
+    return f"{name}@{digest}"
+
+
+def _attach(link: LinkRecord, warn: Callable[[str], None]) -> dict[str, object] | None:
+    try:
+        document = hooks.to_dict(hooks.from_dict({"kind": link.hook, **asked(link)}))
+    except (UsageError, TypeError, ValueError) as error:
+        warn(f"link {link.id} is left out: {error}")
+        return None
+    return {"hook": document.pop("kind"), "program": link.program_name, **document}
+
+
+def asked(link: LinkRecord) -> dict[str, object]:
+    """The fields of the hook in the words that were used, not the absolute paths that they became."""
+    words = (link.details or {}).get("asked", {})
+    return {**link.spec, **(words if isinstance(words, dict) else {})}

@@ -77,9 +77,12 @@ class ProgramHandle:
 
 
 class MapHandle:
-    """A map of an open object; `internal` ones hold globals, and `section` says which."""
+    """A map of an open object; `internal` ones hold globals, and `section` says which.
 
-    __slots__ = ("_native", "_pointer", "internal", "name", "section")
+    `pinned_by_name` is true for `LIBBPF_PIN_BY_NAME`: it wants to be shared.
+    """
+
+    __slots__ = ("_native", "_pointer", "internal", "name", "pinned_by_name", "section")
 
     def __init__(self, native: Native, pointer: int) -> None:
         self._native, self._pointer = native, pointer
@@ -88,6 +91,7 @@ class MapHandle:
         self.internal = bool(lib.bpf_map__is_internal(pointer))
         # libbpf calls them `<8 characters of the object's name>.rodata`; our object names have no dots.
         self.section = self.name[self.name.find(".") :] if self.internal and "." in self.name else ""
+        self.pinned_by_name = bool(lib.bpf_map__pin_path(pointer))
 
     def _at(self, *states: str) -> int:
         self._native.pointer(*states)
@@ -138,11 +142,11 @@ class MapHandle:
         self._must("bpf_map__set_max_entries", entries)
 
     def reuse(self, fd: Fd | int) -> None:
-        """Takes an existing map in place of a new one; KernelError when the two differ in any size, type or flag."""
+        """Takes an existing map in place of a new one; KernelError when the two differ: in type, sizes, flags, the
+        maps inside, or in the types of key and value."""
         from bpfimg.kernel._reuse import check
 
-        at = self._at("opened")
-        check(self._native.library, at, self.name, fd)
+        check(self._native, self._at("opened"), self.name, fd)
         self._must("bpf_map__reuse_fd", number(fd))
 
     def forget_pin(self) -> None:

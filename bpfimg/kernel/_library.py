@@ -19,11 +19,12 @@ DEFAULT = "libbpf.so.1"
 _WARN = 0
 _LINE_LIMIT = 16384
 
-_P, _S, _I, _U, _B, _Z = (
+_P, _S, _I, _U, _L, _B, _Z = (
     ctypes.c_void_p,
     ctypes.c_char_p,
     ctypes.c_int,
     ctypes.c_uint32,
+    ctypes.c_uint64,
     ctypes.c_bool,
     ctypes.c_size_t,
 )
@@ -59,6 +60,11 @@ _FUNCTIONS: dict[str, tuple[object, tuple[object, ...]]] = {
     "bpf_map__value_size": (_U, (_P,)),
     "bpf_map__max_entries": (_U, (_P,)),
     "bpf_map__map_flags": (_U, (_P,)),
+    "bpf_map__map_extra": (_L, (_P,)),
+    "bpf_map__btf_key_type_id": (_U, (_P,)),
+    "bpf_map__btf_value_type_id": (_U, (_P,)),
+    "bpf_map__inner_map": (_P, (_P,)),
+    "bpf_map__pin_path": (_S, (_P,)),
     "bpf_map__is_internal": (_B, (_P,)),
     "bpf_map__initial_value": (_P, (_P, _P)),
     "bpf_map__set_autocreate": (_I, (_P, _B)),

@@ -30,6 +30,11 @@ else:
 
         def __init__(self, *given, **named):
             names = self.__slots__
+            if len(given) == len(names) and not named:
+                for store, content in zip(self._stores, given, strict=True):
+                    store(self, content)
+                self.__post_init__()
+                return
             if len(given) > len(names):
                 raise TypeError(f"{type(self).__name__} takes {len(names)} values, not {len(given)}")
             fields = dict(zip(names, given, strict=False))
@@ -85,7 +90,9 @@ else:
             if not eq:
                 kept |= {"__eq__": object.__eq__, "__hash__": object.__hash__}
             body = {**kept, "__slots__": names, "_defaults": defaults, "_fields": fields}
-            return type(plain.__name__, (_Value,), body)
+            found = type(plain.__name__, (_Value,), body)
+            found._stores = tuple(getattr(found, name).__set__ for name in names)
+            return found
 
         return made
 

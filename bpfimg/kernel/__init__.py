@@ -13,6 +13,8 @@ Each name of this door but `Fd` and `OpenObject` is a module, a verb of its own:
 * `features`  what this kernel has: yes, no, could not tell
 * `perf`      perf events, and tracepoints among them
 * `functions` what the kernel's functions are called
+* `userspace` executables as processes and containers see them, and probes in them
+* `walk`      everything of one kind that the kernel has, by the thousand
 * `abi`       numbers and words of the kernel's ABI
 """
 
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from bpfimg.kernel import _netlink as netlink
     from bpfimg.kernel import _netns as netns
     from bpfimg.kernel import _perf as perf
+    from bpfimg.kernel import _userspace as userspace
+    from bpfimg.kernel import _walk as walk
     from bpfimg.kernel._fd import Fd
     from bpfimg.kernel._libbpf import OpenObject
 
@@ -52,6 +56,8 @@ __all__ = [
     "netlink",
     "netns",
     "perf",
+    "userspace",
+    "walk",
 ]
 
 __getattr__ = opened(
@@ -71,5 +77,7 @@ __getattr__ = opened(
         "netlink": "_netlink*",
         "netns": "_netns*",
         "perf": "_perf*",
+        "userspace": "_userspace*",
+        "walk": "_walk*",
     },
 )

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 PROG_ATTACH, PROG_DETACH = 8, 9
 (PROG_TEST_RUN, PROG_GET_NEXT_ID, MAP_GET_NEXT_ID, PROG_GET_FD_BY_ID, MAP_GET_FD_BY_ID) = range(10, 15)
 (OBJ_GET_INFO_BY_FD, PROG_QUERY, RAW_TRACEPOINT_OPEN, BTF_LOAD, BTF_GET_FD_BY_ID) = range(15, 20)
-(MAP_FREEZE, BTF_GET_NEXT_ID) = range(22, 24)
+(TASK_FD_QUERY, MAP_FREEZE, BTF_GET_NEXT_ID) = 20, 22, 23
 (LINK_CREATE, LINK_UPDATE, LINK_GET_FD_BY_ID, LINK_GET_NEXT_ID) = range(28, 32)
-(ITER_CREATE, LINK_DETACH, PROG_BIND_MAP) = range(33, 36)
+(ENABLE_STATS, ITER_CREATE, LINK_DETACH, PROG_BIND_MAP) = range(32, 36)
 
 # The words of each enumeration, indexed by number: BPF_PROG_TYPE_XDP is 6 and its word "xdp".
 PROGRAM_TYPES = (  # noqa: SIM905  # words, not 140 lines
@@ -59,7 +59,9 @@ MAP_TYPE_ARRAY = 2
 ATTACH_TRACE_FENTRY, ATTACH_LSM_MAC, ATTACH_XDP, ATTACH_PERF_EVENT = 24, 27, 37, 41
 ATTACH_NETFILTER, ATTACH_TCX_INGRESS, ATTACH_TCX_EGRESS = 45, 46, 47
 (LINK_RAW_TRACEPOINT, LINK_TRACING, LINK_CGROUP, LINK_ITER, LINK_NETNS, LINK_XDP, LINK_PERF_EVENT) = range(1, 8)
-LINK_NETFILTER, LINK_TCX, LINK_NETKIT = 10, 11, 13
+(LINK_KPROBE_MULTI, LINK_STRUCT_OPS, LINK_NETFILTER, LINK_TCX, LINK_UPROBE_MULTI, LINK_NETKIT, LINK_SOCKMAP) = range(
+    8, 15
+)
 
 # Flags: of element updates, of OBJ_GET, of LINK_UPDATE, of tcx LINK_CREATE, of XDP attaches.
 ANY, NOEXIST, EXIST = 0, 1, 2
@@ -114,11 +116,24 @@ ATTR_TEST: Layout = {
 ATTR_QUERY: Layout = {
     "target_fd": (0, 4),
     "attach_type": (4, 4),
+    "query_flags": (8, 4),
+    "attach_flags": (12, 4),
     "prog_ids": (16, 8),
     "count": (24, 4),
     "link_ids": (40, 8),
     "revision": (56, 8),
 }
+ATTR_TASK_FD_QUERY: Layout = {
+    "pid": (0, 4),
+    "fd": (4, 4),
+    "buf_len": (12, 4),
+    "buf": (16, 8),
+    "prog_id": (24, 4),
+    "fd_type": (28, 4),
+    "probe_offset": (32, 8),
+    "probe_addr": (40, 8),
+}
+ATTR_ENABLE_STATS: Layout = {"type": (0, 4)}
 ATTR_RAW_TRACEPOINT: Layout = {"name": (0, 8), "prog_fd": (8, 4)}
 ATTR_PROG_ATTACH: Layout = {
     "target_fd": (0, 4),
@@ -170,28 +185,82 @@ MAP_INFO: Layout = {
     "max_entries": (16, 4),
     "map_flags": (20, 4),
     "name": (24, 16),
+    "btf_vmlinux_value_type_id": (44, 4),
     "btf_id": (64, 4),
     "btf_key_type_id": (68, 4),
     "btf_value_type_id": (72, 4),
+    "map_extra": (80, 8),
 }
-BTF_INFO: Layout = {"btf": (0, 8), "btf_size": (8, 4), "id": (12, 4)}
+BTF_INFO: Layout = {
+    "btf": (0, 8),
+    "btf_size": (8, 4),
+    "id": (12, 4),
+    "name": (16, 8),
+    "name_len": (24, 4),
+    "kernel_btf": (28, 4),
+}
 LINK_INFO: Layout = {
     "type": (0, 4),
     "id": (4, 4),
     "prog_id": (8, 4),
-    "xdp.ifindex": (16, 4),
-    "tcx.ifindex": (16, 4),
-    "tcx.attach_type": (20, 4),
-    "netkit.ifindex": (16, 4),
-    "netkit.attach_type": (20, 4),
-    "tracing.attach_type": (16, 4),
-    "cgroup.attach_type": (24, 4),
-    "netns.attach_type": (20, 4),
     "raw_tracepoint.tp_name": (16, 8),
     "raw_tracepoint.tp_name_len": (24, 4),
+    "raw_tracepoint.cookie": (32, 8),
+    "tracing.attach_type": (16, 4),
+    "tracing.target_obj_id": (20, 4),
+    "tracing.target_btf_id": (24, 4),
+    "tracing.cookie": (32, 8),
+    "cgroup.cgroup_id": (16, 8),
+    "cgroup.attach_type": (24, 4),
+    "iter.target_name": (16, 8),
+    "iter.target_name_len": (24, 4),
+    "iter.map.map_id": (28, 4),
+    "iter.cgroup.cgroup_id": (32, 8),
+    "iter.cgroup.order": (40, 4),
+    "iter.task.tid": (32, 4),
+    "iter.task.pid": (36, 4),
+    "netns.netns_ino": (16, 4),
+    "netns.attach_type": (20, 4),
+    "xdp.ifindex": (16, 4),
     "perf_event.type": (16, 4),
+    "perf_event.uprobe.file_name": (24, 8),
+    "perf_event.uprobe.name_len": (32, 4),
+    "perf_event.uprobe.offset": (36, 4),
+    "perf_event.uprobe.cookie": (40, 8),
+    "perf_event.uprobe.ref_ctr_offset": (48, 8),
+    "perf_event.kprobe.func_name": (24, 8),
+    "perf_event.kprobe.name_len": (32, 4),
+    "perf_event.kprobe.offset": (36, 4),
+    "perf_event.kprobe.addr": (40, 8),
+    "perf_event.kprobe.missed": (48, 8),
+    "perf_event.kprobe.cookie": (56, 8),
     "perf_event.tracepoint.tp_name": (24, 8),
     "perf_event.tracepoint.name_len": (32, 4),
+    "perf_event.tracepoint.cookie": (40, 8),
+    "perf_event.event.config": (24, 8),
+    "perf_event.event.type": (32, 4),
+    "perf_event.event.cookie": (40, 8),
+    "kprobe_multi.addrs": (16, 8),
+    "kprobe_multi.count": (24, 4),
+    "kprobe_multi.flags": (28, 4),
+    "kprobe_multi.missed": (32, 8),
+    "struct_ops.map_id": (16, 4),
+    "netfilter.pf": (16, 4),
+    "netfilter.hooknum": (20, 4),
+    "netfilter.priority": (24, 4),
+    "netfilter.flags": (28, 4),
+    "tcx.ifindex": (16, 4),
+    "tcx.attach_type": (20, 4),
+    "uprobe_multi.path": (16, 8),
+    "uprobe_multi.offsets": (24, 8),
+    "uprobe_multi.path_size": (48, 4),
+    "uprobe_multi.count": (52, 4),
+    "uprobe_multi.flags": (56, 4),
+    "uprobe_multi.pid": (60, 4),
+    "netkit.ifindex": (16, 4),
+    "netkit.attach_type": (20, 4),
+    "sockmap.map_id": (16, 4),
+    "sockmap.attach_type": (20, 4),
 }
 PERF_ATTR: Layout = {
     "type": (0, 4),

@@ -47,6 +47,8 @@ class ProgramInfo:
     attach_btf_obj_id: int | None
     attach_btf_id: int | None
     memlock: int | None  # None, too, if it was not asked for
+    recursion_misses: int | None = None
+    function_type_id: int = 0  # of its first function, in its BTF
 
 
 @value(frozen=True, slots=True)
@@ -65,6 +67,8 @@ class MapInfo:
     btf_value_type_id: int
     memlock: int | None
     frozen: bool | None
+    map_extra: int | None = None
+    vmlinux_value_type_id: int | None = None  # of a struct_ops map: its structure, in the kernel's BTF
 
 
 @value(frozen=True, slots=True)

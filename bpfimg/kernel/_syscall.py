@@ -34,6 +34,7 @@ def _machine() -> str:
 
 
 # On a machine that we have no numbers for, -1 makes every call answer ENOSYS, and `failure` says why.
+_OPENAT2 = 437  # the same on all machines, as of every call since Linux 5.1
 _BPF, _PERF_EVENT_OPEN, _RENAMEAT2 = abi.SYSCALLS.get(_machine(), (-1, -1, -1))
 
 
@@ -79,6 +80,12 @@ def bpf_errno(command: int, attr: bytearray) -> int:
     return result if result >= 0 else -ctypes.get_errno()
 
 
+def bpf_errno_at(command: int, at: int, size: int) -> int:
+    """The same for an argument that stays where it is: its address and size. For calls by the thousand."""
+    result: int = _bpf(_BPF, command, at, size)
+    return result if result >= 0 else -ctypes.get_errno()
+
+
 def bpf(command: int, attr: bytearray, what: str | Fd | int) -> int:
     """Makes one bpf(2) call; `what` (words, or the descriptor of a map, program or link) is for the KernelError."""
     result = bpf_errno(command, attr)
@@ -108,6 +115,15 @@ def rename_new(old: bytes, new: bytes) -> int:
     source, target = bytearray(old + b"\0"), bytearray(new + b"\0")
     result: int = call(_RENAMEAT2, at_fdcwd, address(source), at_fdcwd, address(target), abi.RENAME_NOREPLACE)
     return 0 if result == 0 else -ctypes.get_errno()
+
+
+def openat2(directory: int, path: bytes, flags: int, resolve: int) -> int:
+    """Opens `path` below a directory by the rules in `resolve`: the descriptor, or minus the error number."""
+    call = _bind(4)
+    how = bytearray(b"".join(word.to_bytes(8, ORDER) for word in (flags, 0, resolve)))
+    name = bytearray(path + b"\0")
+    result: int = call(_OPENAT2, directory, address(name), address(how), len(how))
+    return result if result >= 0 else -ctypes.get_errno()
 
 
 def filesystem_magic(path: str) -> int:

@@ -1,0 +1,146 @@
+"""Everything of one kind that this kernel has: programs, maps, links, BTF objects, in ascending order of their ids.
+
+A host has thousands of them. So the buffers of the calls are made once, an answer is unpacked in one step, and one
+open file of /proc tells of each object in turn: 4 microseconds for a program, where a single look costs 30. What
+vanishes meanwhile is left out. KernelError without CAP_SYS_ADMIN.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from bpfimg.kernel import _abi as abi
+from bpfimg.kernel._bpf_info import MapInfo, ProgramInfo
+from bpfimg.kernel._syscall import ORDER, address
+from bpfimg.kernel._walk_calls import Calls, number_in, packed
+from bpfimg.kernel._walk_links import Link, link, links
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from bpfimg.kernel._walk_btf import BtfInfo
+
+__all__ = ["Link", "btfs", "link", "links", "maps", "programs"]
+
+_PROGRAM = (
+    "type id tag jited_prog_len xlated_prog_len load_time created_by_uid nr_map_ids name gpl_compatible btf_id "
+    "run_time_ns run_cnt recursion_misses verified_insns attach_btf_obj_id attach_btf_id"
+)
+_MAP = (
+    "type id key_size value_size max_entries map_flags name btf_vmlinux_value_type_id btf_id btf_key_type_id "
+    "btf_value_type_id map_extra"
+)
+_MAPS = 64  # how many map ids there is room for at first
+_FUNCTION, _NOTHING = 8, bytes(8)  # sizeof(struct bpf_func_info): where in the code, and the id of the type
+# a bit-field of one bit: the first bit of its word is the lowest on a little-endian machine, the highest else
+_GPL_BIT = 1 if ORDER == "little" else 1 << 31
+
+
+def programs() -> Iterator[ProgramInfo]:
+    """Every program."""
+    form = packed(abi.PROG_INFO, _PROGRAM)
+    end = form.size
+    ids, function = bytearray(4 * _MAPS), bytearray(_FUNCTION)
+    calls = Calls(abi.PROG_GET_NEXT_ID, abi.PROG_GET_FD_BY_ID, _asked(ids, function))
+    unpack, ask, info, fdinfo = form.unpack_from, calls.ask, calls.info, calls.fdinfo
+    ids_of = [struct.Struct(f"={count}I") for count in range(_MAPS + 1)]
+    type_id = struct.Struct("=xxxxI")
+    for fd in calls.opened():
+        function[:] = _NOTHING
+        length = ask(fd)
+        if length < 0:
+            continue
+        count = int.from_bytes(info[52:56], ORDER)
+        if count > _MAPS:
+            many = bytearray(4 * count)
+            length = ask(fd, _asked(many, function))
+            maps = struct.unpack(f"={count}I", many)
+        else:
+            maps = ids_of[count].unpack_from(ids)
+        fields = unpack(info) if length >= end else _older(form, info, length)
+        kind, number, tag, jited, xlated, load_time, uid, _, name, gpl, btf_id, *later = fields
+        run_time, run_count, misses, verified, target_object, target_type = later
+        yield ProgramInfo(
+            number,
+            kind,
+            name.rstrip(b"\0").decode("utf-8", "replace"),
+            tag.hex(),
+            bool(gpl & _GPL_BIT),
+            load_time,
+            uid,
+            maps,
+            btf_id,
+            jited,
+            xlated,
+            verified,
+            run_time,
+            run_count,
+            target_object,
+            target_type,
+            number_in(fdinfo(fd), b"memlock:"),
+            misses,
+            type_id.unpack_from(function)[0],
+        )
+
+
+def _asked(ids: bytearray, function: bytearray) -> bytes:
+    """An info in which there is room for map ids and for the first function."""
+    info = bytearray(256)
+    wanted = {
+        "nr_map_ids": len(ids) // 4,
+        "map_ids": address(ids),
+        "nr_func_info": 1,
+        "func_info_rec_size": _FUNCTION,
+        "func_info": address(function),
+    }
+    for name, content in wanted.items():
+        offset, width = abi.PROG_INFO[name]
+        info[offset : offset + width] = content.to_bytes(width, ORDER)
+    return bytes(info)
+
+
+def _older(form: struct.Struct, info: bytearray, length: int) -> Any:
+    """The fields, None for those that this kernel is too old for."""
+    fields = list(form.unpack_from(info))
+    for at, name in enumerate(_PROGRAM.split()):
+        if sum(abi.PROG_INFO[name]) > length:
+            fields[at] = None
+    return tuple(fields)
+
+
+def maps() -> Iterator[MapInfo]:
+    """Every map."""
+    form = packed(abi.MAP_INFO, _MAP)
+    calls = Calls(abi.MAP_GET_NEXT_ID, abi.MAP_GET_FD_BY_ID)
+    unpack, ask, info, fdinfo = form.unpack_from, calls.ask, calls.info, calls.fdinfo
+    for fd in calls.opened():
+        if ask(fd) < 0:
+            continue
+        kind, number, key, size, entries, flags, name, structure, btf_id, btf_key, btf_value, extra = unpack(info)
+        more = fdinfo(fd)
+        frozen = number_in(more, b"frozen:")
+        yield MapInfo(
+            number,
+            kind,
+            key,
+            size,
+            entries,
+            flags,
+            name.rstrip(b"\0").decode("utf-8", "replace"),
+            btf_id,
+            btf_key,
+            btf_value,
+            number_in(more, b"memlock:"),
+            None if frozen is None else frozen == 1,
+            extra,
+            structure,
+        )
+
+
+def btfs() -> Iterator[BtfInfo]:
+    """Every BTF object: the kernel's own, its modules', and those of programs and maps."""
+    from bpfimg.kernel._walk_btf import btfs as found
+
+    return found()

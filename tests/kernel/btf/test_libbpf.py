@@ -16,6 +16,7 @@ from bpfimg.btf import declaration, kinds, spelled
 from bpfimg.bytecode import dissect
 from tests.support import corpus_groups
 from tests.support.core import compiled, kernel_of, libbpfs, opened, ours
+from tests.support.features import native
 
 pytestmark = [
     pytest.mark.kernel,
@@ -304,6 +305,7 @@ def test_structs_of_the_running_kernel(tmp_path: Path) -> None:
     assert min(counted.values()) > 10
 
 
+@native("parses hundreds of objects, minutes under emulation")
 def test_objects_of_packages() -> None:
     """Every object of a package that libbpf gets as far as relocating."""
     counted: dict[str, int] = {}

@@ -19,7 +19,7 @@ def main() -> int:
     counted: Counter[str] = Counter()
     try:
         kernels.fetch(word)
-        for result in run.tests(word, arguments):
+        for result in run.results(word, arguments):
             counted[result.outcome] += 1
             reason = f": {result.text}" if result.outcome == "skipped" else ""
             print(f"{result.outcome:8}{result.seconds:6.1f} s  {result.test}{reason}", flush=True)

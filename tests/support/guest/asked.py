@@ -32,6 +32,7 @@ def ask(folder: Path, number: str, command: list[str], given: bytes) -> tuple[in
             raise TimeoutError(f"the machine around this guest did not answer {command}")
         time.sleep(_PAUSE)
     said = json.loads(answer.read_text(encoding="ascii"))
+    answer.unlink()
     return said["status"], base64.b64decode(said["out"]), base64.b64decode(said["err"])
 
 

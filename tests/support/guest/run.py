@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,26 +39,35 @@ class HungError(Exception):
     """A guest that ended, or was ended, before its tests did; says what it last did."""
 
 
-def tests(word: str, arguments: list[str]) -> Iterator[Result]:
+def results(word: str, arguments: list[str], stopped: threading.Event | None = None) -> Iterator[Result]:
     """Boots the guest of that kernel, runs pytest there with these arguments; yields results as they come.
 
-    Raises `LookupError` where there can be no guest, and `HungError` where it ends early, or says nothing for long.
+    Ids of tests may be thousands. Raises `LookupError` where there can be no guest, and `HungError` where it ends
+    early or is `stopped`, or says nothing for long.
     """
     reason = kernels.lacking(word)
     kernel = kernels.find(word)
     if reason or kernel is None:
         raise LookupError(reason)
     environ = [f"{VARIABLE}={word}", "PYTHONDONTWRITEBYTECODE=1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD=1"]
-    command = ["env", *environ, str(ROOT / ".venv/bin/python"), "-m", "pytest", *_PYTEST.split(), *arguments]
+    ids = [argument for argument in arguments if argument.partition("::")[0].endswith(".py") and "::" in argument]
+    words = [
+        *(argument for argument in arguments if argument not in ids),
+        *{each.partition("::")[0]: 0 for each in ids},
+    ]
+    command = ["env", *environ, str(ROOT / ".venv/bin/python"), "-m", "pytest", *_PYTEST.split(), *words]
     with tempfile.TemporaryDirectory(prefix=f"bpfimg-guest-{word}-") as folder:
         out = Path(folder)
+        (out / "wanted").write_text("\n".join(ids), encoding="utf-8")
         with asked.answering(out / "asked"), machine.running(kernel, out, ROOT, command) as qemu:
-            yield from _results(out, qemu)
+            yield from _results(out, qemu, stopped or threading.Event())
 
 
-def _results(out: Path, qemu: subprocess.Popen[bytes]) -> Iterator[Result]:
+def _results(out: Path, qemu: subprocess.Popen[bytes], stopped: threading.Event) -> Iterator[Result]:
     begun, last = "", time.monotonic()
     for line in _lines(out / "results", qemu):
+        if stopped.is_set():
+            break
         if line is not None:
             last = time.monotonic()
             begun = line.get("begun", begun)

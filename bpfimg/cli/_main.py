@@ -44,6 +44,10 @@ VERBS: dict[str, tuple[str, str]] = {
     "detach": ("_detach", "detach links"),
     "list": ("_list", "list programs; --all: everything eBPF in this kernel"),
     "get": ("_get", "show everything about one program"),
+    "apply": ("_apply", "run what a file declares, and show first what that changes"),
+    "export": ("_export", "write what is loaded as such a file"),
+    "doctor": ("_doctor", "say what is inconsistent on this host, and how to mend it"),
+    "gc": ("_gc", "take away what killed commands left"),
     "links": ("_links", "list links: what is attached where"),
 }
 

@@ -3,8 +3,8 @@
 `report` says what an object file holds, `graph` draws who calls whom in it and who uses which map, `image` says whether
 an image's labels agree, `program` shows one that is in the kernel. `host` returns an `Inventory` of views: a view says
 what was seen and where; it is neither what was asked for nor what was written down. The modules `lint` (every
-`Problem`, by rules with stable numbers), `diff` (every `Change`, by whom it breaks) and `check` (against kernels of
-which only the types are here) judge.
+`Problem`, by rules with stable numbers), `diff` (every `Change`, by whom it breaks), `check` (against kernels of
+which only the types are here) and `doctor` (this host) judge.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.inspect import _check as check
     from bpfimg.inspect import _diff as diff
+    from bpfimg.inspect import _doctor as doctor
     from bpfimg.inspect import _lint as lint
     from bpfimg.inspect._diff_model import Change
     from bpfimg.inspect._graph import graph
@@ -34,6 +35,7 @@ __all__ = [
     "ProgramView",
     "check",
     "diff",
+    "doctor",
     "graph",
     "host",
     "image",
@@ -53,6 +55,7 @@ __getattr__ = opened(
         "ProgramView": "_kernel._views",
         "check": "_check*",
         "diff": "_diff*",
+        "doctor": "_doctor*",
         "graph": "_graph",
         "host": "_kernel._host",
         "image": "_image",

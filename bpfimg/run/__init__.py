@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bpfimg.run._image import Running, image, load
     from bpfimg.run._local import local_file
     from bpfimg.run._plan import Plan
+    from bpfimg.run._sweep import sweep
 
 __all__ = [
     "PULL_POLICIES",
@@ -32,6 +33,7 @@ __all__ = [
     "image",
     "load",
     "local_file",
+    "sweep",
     "unload",
 ]
 
@@ -50,6 +52,7 @@ __getattr__ = opened(
         "image": "_image",
         "load": "_image",
         "local_file": "_local",
+        "sweep": "_sweep",
         "unload": "_host",
     },
 )

@@ -1,0 +1,61 @@
+"""`bpfimg gc`: what killed commands left goes, and on request what leads nowhere any more."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from bpfimg.cli._options import Options
+
+EPILOG = """\
+Every command that changes the host sweeps first, so there is seldom anything to do. --stale also detaches links whose
+interface, namespace, control group or file has gone; what they belong to stays loaded. For the local store there is
+`bpfimg prune`.
+
+examples:
+  bpfimg gc
+  bpfimg gc --stale"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Adds the words."""
+    parser.add_argument("--stale", action="store_true", help="detach links that lead nowhere any more, too")
+    parser.add_argument("--dry-run", dest="dry_run", action="store_true", help="only say what would go")
+
+
+def run(arguments: argparse.Namespace, options: Options) -> int:
+    """Prints what went; 1 when something would not go."""
+    from bpfimg import inspect
+    from bpfimg import run as running
+    from bpfimg.cli._loaded import host_of
+    from bpfimg.cli._parser import tell, warn
+    from bpfimg.cli._render import clean, json_text
+
+    host = host_of(options)
+    swept, left = (host.unfinished(), ()) if arguments.dry_run else running.sweep(host)
+    stale = [view for view in inspect.host(host).links if view.id is not None and view.state == "stale"]
+    stale = stale if arguments.stale else []
+    if not arguments.dry_run:
+        for view in stale:
+            running.detach(host, view.id or 0)
+    if options.json:
+        print(
+            json_text(
+                {
+                    "dry_run": arguments.dry_run,
+                    "swept": [{"id": each.path, "running": list(each.running)} for each in swept],
+                    "detached": [{"id": view.id, "hook": view.hook, "target": view.target} for view in stale],
+                    "left": [{"id": each.path, "running": list(each.running)} for each in left],
+                }
+            )
+        )
+    else:
+        lines = [each.path for each in swept]
+        lines += [str(view.id) if options.quiet else f"link {view.id}: {view.hook} {view.target}" for view in stale]
+        print("".join(f"{clean(line)}\n" for line in lines), end="")
+    for each in left:
+        warn(f"{each.path} could not be taken away")
+    if not swept and not stale and not left:
+        tell(options, "nothing to sweep")
+    return 1 if left else 0

@@ -14,6 +14,7 @@ __all__ = ["add_hooks", "hook_from"]
 
 #: hook -> (file below bpfimg.cli with its options, one line); only the file of the hook that was asked for is imported
 _LINES: dict[str, tuple[str, str]] = {
+    "auto": ("_hook_auto", "each program where its own section says; several links in one step"),
     "xdp": ("_hook_net", "packets as the driver receives them"),
     "tc": ("_hook_net", "packets at the traffic control layer: TCX where the kernel has it, else clsact"),
     "tcx": ("_hook_net", "packets at the TCX hook, ordered by the kernel"),
@@ -25,10 +26,29 @@ _LINES: dict[str, tuple[str, str]] = {
     "sk_skb": ("_hook_net", "what arrives on the sockets in a map"),
     "cgroup": ("_hook_cgroup", "what the processes of a control group do: packets, sockets, devices, settings"),
     "tracepoint": ("_hook_trace", "a tracepoint of the kernel"),
+    "raw_tracepoint": ("_hook_trace", "a tracepoint of the kernel, with its arguments as they are"),
+    "tp_btf": ("_hook_trace", "the same, with types; bound when it is loaded"),
+    "kprobe": ("_hook_trace", "a function of the kernel or a module, as it is called; or all that fit a pattern"),
+    "kretprobe": ("_hook_trace", "a function of the kernel or a module, as it returns; or all that fit a pattern"),
+    "ksyscall": ("_hook_trace", "a system call, as it begins"),
+    "kretsyscall": ("_hook_trace", "a system call, as it returns"),
+    "fentry": ("_hook_trace", "a function of the kernel or a module, as it is called, with types"),
+    "fexit": ("_hook_trace", "a function of the kernel or a module, as it returns, with arguments and result"),
+    "fmod_ret": ("_hook_trace", "a function of the kernel whose result the program may replace"),
+    "lsm": ("_hook_trace", "a security hook: whether something is allowed"),
+    "perf_event": ("_hook_trace", "samples: so many a second, or one each so many events"),
+    "struct_ops": ("_hook_trace", "operations that the kernel calls, as a TCP congestion control"),
+    "uprobe": ("_hook_user", "a function of a program or shared library, as it is called"),
+    "uretprobe": ("_hook_user", "a function of a program or shared library, as it returns"),
+    "usdt": ("_hook_user", "a static probe that a program or shared library was built with"),
 }
+#: words that are no hooks of one program: only `run` has them
+_RUN = ("auto", "iter", "syscall")
 
 
-def add_hooks(parser: argparse.ArgumentParser, also: Callable[[argparse.ArgumentParser], None]) -> None:
+def add_hooks(
+    parser: argparse.ArgumentParser, also: Callable[[argparse.ArgumentParser], None], *, run: bool = False
+) -> None:
     """Adds HOOK and its options; `also` adds to each hook what may stand behind it as well as before it."""
     from bpfimg.cli._parser import Parser
 
@@ -36,17 +56,17 @@ def add_hooks(parser: argparse.ArgumentParser, also: Callable[[argparse.Argument
         dest="hook", metavar="HOOK", required=True, parser_class=Parser, help="where to attach:", action=_Hooks
     )
     assert isinstance(hooks, _Hooks)
-    hooks.offer(also)
+    hooks.offer(also, [name for name in _LINES if run or name not in _RUN])
 
 
 class _Hooks(argparse._SubParsersAction):  # type: ignore[type-arg]
     """Words that get their parser when they are asked for: 26 hooks in seven files would cost 20 ms."""
 
-    def offer(self, also: Callable[[argparse.ArgumentParser], None]) -> None:
-        """Offers every word of the table; `also` adds what each of them takes as well."""
+    def offer(self, also: Callable[[argparse.ArgumentParser], None], names: list[str]) -> None:
+        """Offers these words of the table; `also` adds what each of them takes as well."""
         self._also = also
-        for name, (_, line) in _LINES.items():
-            self._choices_actions.append(self._ChoicesPseudoAction(name, (), line))
+        for name in names:
+            self._choices_actions.append(self._ChoicesPseudoAction(name, (), _LINES[name][1]))
             self._name_parser_map[name] = None
 
     def __call__(
@@ -58,7 +78,7 @@ class _Hooks(argparse._SubParsersAction):  # type: ignore[type-arg]
     ) -> None:
         assert isinstance(values, list)
         name = values[0]
-        if name in _LINES and self._name_parser_map[name] is None:
+        if name in self._name_parser_map and self._name_parser_map[name] is None:
             line = _LINES[name][1]
             del self._name_parser_map[name]
             hook = self.add_parser(name, description=f"{name}: {line}.")

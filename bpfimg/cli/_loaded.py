@@ -5,9 +5,10 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from typing import Any
 
     from bpfimg.cli._options import Options
-    from bpfimg.load import Hook, Host
+    from bpfimg.load import BySection, Hook, Host
     from bpfimg.run import Running
 
 __all__ = ["bring", "host_of"]
@@ -24,7 +25,7 @@ def host_of(options: Options) -> Host:
     return Host(options.bpffs, lock_timeout=options.lock_timeout)
 
 
-def bring(arguments: argparse.Namespace, hook: Hook | None, options: Options) -> None:
+def bring(arguments: argparse.Namespace, hook: Hook | BySection | None, options: Options) -> None:
     """What `run` and `load` are asked: fetch, verify, load, attach to `hook` if there is one, show."""
     from bpfimg import run
     from bpfimg.cli._asked import asked
@@ -37,7 +38,7 @@ def bring(arguments: argparse.Namespace, hook: Hook | None, options: Options) ->
         host_of(options),
         store,
         verified,
-        hook=hook,
+        **_where(hook),
         programs=wanted.programs,
         globals=wanted.globals,
         metadata=wanted.metadata,
@@ -49,27 +50,24 @@ def bring(arguments: argparse.Namespace, hook: Hook | None, options: Options) ->
     report(done, options)
 
 
+def _where(hook: Hook | BySection | None) -> dict[str, Any]:
+    if hook is not None:
+        from bpfimg.load import BySection
+
+        if isinstance(hook, BySection):
+            return {"hook": None, "hooks": hook}
+    return {"hook": hook}
+
+
 def report(done: Running, options: Options) -> None:
     """Shows what was loaded, as the host shows it now; after a dry run, what would have been."""
-    from bpfimg.cli._get import show
+    if done.plan is not None:
+        from bpfimg.cli._would import show_plan
 
-    if done.dry_run:
-        _would(done, options)
+        show_plan(done.plan, options)
         return
     from bpfimg import inspect
+    from bpfimg.cli._get import show
 
     inventory = inspect.host(host_of(options), maps=True)
     show([view for view in inventory.programs if view.load == done.load.id], inventory, options)
-
-
-def _would(done: Running, options: Options) -> None:
-    from bpfimg.cli._render import json_text
-
-    record = done.load.record
-    assert record is not None
-    programs = [{"id": 0, "name": program.name, "type": program.type} for program in record.programs]
-    if options.json:
-        print(json_text({"dry_run": True, "programs": programs}))
-    elif not options.quiet:
-        for program in programs:
-            print(f"would load {program['name']} ({program['type']}) as {record.name}; nothing was changed")

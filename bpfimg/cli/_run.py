@@ -16,12 +16,21 @@ loads one program and attaches it. All of it or nothing; the program stays when 
 `bpfimg unload`.
 `bpfimg run REF xdp --help` shows the options of a hook. Options of `run` may also stand behind HOOK.
 
+An object is one unit: its programs share maps and globals, and are unloaded together. With several --program those
+that fit HOOK are attached and the others are loaded with them; programs that they jump to come along by themselves.
+The word `auto` in place of a hook attaches every program, or those named, where its section says (tracepoint/x/y,
+kprobe/f, fentry/f); what sections leave open is given once (--iface, --direction, --cgroup).
+
+--dry-run says each step and asks the kernel, by a load that is closed again: nothing is pinned or attached. Its exit
+code is that of the real run: 1 where the verifier refuses a program or a hook is taken, 4 where the kernel lacks it.
+
 {_help.PULL}
 
 examples:
   bpfimg run registry.example/xdp_counter:v1 xdp --iface eth0
   bpfimg run -g GLOBAL_u8=1 --key cosign.pub registry.example/xdp_pass:v1 xdp -i eth0 -p 100
-  bpfimg run registry.example/tc_counter:v1 tc -i eth0 -d ingress"""
+  bpfimg run registry.example/tc_counter:v1 tc -i eth0 -d ingress
+  bpfimg run --dry-run registry.example/watch:v2 auto --iface eth0"""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +48,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         add_asked(hook, behind_hook=True)
         add_common(hook)
 
-    add_hooks(parser, also)
+    add_hooks(parser, also, run=True)
 
 
 def run(arguments: argparse.Namespace, options: Options) -> int:

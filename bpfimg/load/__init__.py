@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bpfimg.load._hooks import Hook
     from bpfimg.load._host import Host, Load
     from bpfimg.load._image_record import ImageRecord, SignerRecord
-    from bpfimg.load._object import prepare
+    from bpfimg.load._object import Prepared, prepare
     from bpfimg.load._origin import Origin
     from bpfimg.load._records import LinkRecord, LoadRecord
     from bpfimg.load._unfinished import Unfinished
@@ -30,6 +30,7 @@ __all__ = [
     "Load",
     "LoadRecord",
     "Origin",
+    "Prepared",
     "SignerRecord",
     "Unfinished",
     "check",
@@ -48,6 +49,7 @@ __getattr__ = opened(
         "Load": "_host",
         "LoadRecord": "_records",
         "Origin": "_origin",
+        "Prepared": "_object",
         "SignerRecord": "_image_record",
         "Unfinished": "_unfinished",
         "check": "_attach",

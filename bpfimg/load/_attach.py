@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
-    from bpfimg.kernel import Fd
+    from bpfimg.kernel import Fd, OpenObject
     from bpfimg.load._hooks import Hook
     from bpfimg.load._host import Host, Load
     from bpfimg.load._records import LinkRecord
@@ -46,10 +46,12 @@ class Loaded:
 class Unit:
     """What came from the same object as a program: its maps, by the names that they have there.
 
-    `maps` are descriptors that somebody else closes, or the paths of pins, opened when they are asked for.
+    `maps` are descriptors that somebody else closes, or the paths of pins, opened when they are asked for. `object` is
+    the loaded object itself, None for what was loaded before.
     """
 
-    def __init__(self, maps: Mapping[str, int | str]) -> None:
+    def __init__(self, maps: Mapping[str, int | str], opened: OpenObject | None = None) -> None:
+        self.object = opened
         self._maps = dict(maps)
         self._opened: list[Fd] = []
         self.names = tuple(self._maps)
@@ -134,7 +136,7 @@ class Attachment:
 
 def attach(program: Loaded, hook: Hook, scene: Scene) -> Attachment:
     """Attaches `program` to `hook`; AttachError, Busy or NotSupported when that cannot be."""
-    attachment: Attachment = _family(hook.word).attach(program, hook, scene)
+    attachment: Attachment = family(hook.word).attach(program, hook, scene)
     return attachment
 
 
@@ -143,7 +145,15 @@ def check(hook: Hook) -> None:
 
     AttachError when it does not; NotSupported for what this kernel, or bpfimg, cannot do.
     """
-    _family(hook.word).check(hook)
+    family(hook.word).check(hook)
+
+
+def configure(opened: OpenObject, program: str, hook: Hook) -> None:
+    """Lets the hook's family set up the open object before it is loaded, where it has `configure(opened, program, hook)`
+    (the program's name): what depends on the kernel as well as on the hook."""
+    look = getattr(family(hook.word), "configure", None)
+    if look is not None:
+        look(opened, program, hook)
 
 
 def undo(record: LinkRecord) -> bool:
@@ -151,15 +161,15 @@ def undo(record: LinkRecord) -> bool:
 
     False when it is not there (any more), or is not ours. It is called for what was never attached, too.
     """
-    return bool(_family(record.hook).release(record))
+    return bool(family(record.hook).release(record))
 
 
 def is_attached(record: LinkRecord) -> bool:
     """True while what has no kernel link is on its hook: `is_attached(record)` of the hook's family."""
-    return bool(_family(record.hook).is_attached(record))
+    return bool(family(record.hook).is_attached(record))
 
 
-def _family(word: str) -> Any:
+def family(word: str) -> Any:
     """The file of the hook's family: only that one is imported."""
     if word not in _words.WORDS:
         raise KernelError(f"hook {quoted(word)} is not one that this version of bpfimg knows", errno=95)

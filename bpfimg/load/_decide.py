@@ -33,13 +33,14 @@ def plan(
     candidates: Sequence[Candidate],
     names: Sequence[str] = (),
     hook: Hook | None = None,
-    hooks: Sequence[tuple[str, Hook]] = (),
+    hooks: Sequence[tuple[str | None, Hook]] = (),
     called: Container[str] = (),
 ) -> Plan:
     """Decides what is loaded and what is attached, with targets and attach types that have to be known at load.
 
     `names` are as for `choose`; those of them that fit `hook` go there. `hooks` are (such a name, its hook): each
-    goes to its own, and is loaded with those of `names`. The `called` are those that others jump to.
+    goes to its own, and is loaded with those of `names`; for a name of None the only program that fits. The `called`
+    are those that others jump to.
     """
     if hook is not None and hooks:
         raise UsageError("a hook for all and hooks for each were given, expected one of the two")
@@ -48,10 +49,11 @@ def plan(
         fitting = () if hook is None else tuple(c.name for c in chosen if fits(c, hook))
         attach = tuple((name, hook) for name in fitting[: 1 if _takes_all(hook) else None] if hook is not None)
         return _ready(chosen, attach, {name: [hook] for name in fitting if hook is not None})
-    chosen = choose(candidates, [*(name for name, _ in hooks), *names], None)
+    words = [(word or choose(candidates, (), each, called)[0].name, each) for word, each in hooks]
+    chosen = choose(candidates, [*(word for word, _ in words), *names], None)
     pairs = []
     wanted: dict[str, list[Hook]] = {}
-    for word, each in hooks:
+    for word, each in words:
         program = named(candidates, word)
         if not fits(program, each):
             raise UsageError(f"program {program.shown} does not fit hook {each.word}, expected one that does")
@@ -149,6 +151,7 @@ def _for_hook(
         fitting = tuple(c for c in fitting if c.autoload) or fitting
     elif len(fitting) > 1:
         fitting = tuple(c for c in fitting if c.name not in called) or fitting
+        fitting = tuple(c for c in fitting if c.section.partition("/")[0].partition(".")[0] == word) or fitting
     if len(fitting) == 1 or (fitting and _takes_all(hook)):
         return fitting
     if not fitting:

@@ -14,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from bpfimg.load._hooks import Hook
     from bpfimg.load._unfinished import Unfinished
     from bpfimg.load._writer import Writer
 
@@ -98,6 +99,15 @@ class Host:
         from bpfimg.load._attach import is_attached
 
         return is_attached(link)
+
+    def foresee(self, hook: Hook) -> str:
+        """Says in words how an attachment there would be, as far as that can be known; nothing is changed.
+
+        AttachError, Busy or NotSupported where the hook is absent, taken, or not this kernel's.
+        """
+        from bpfimg.load._foresee import foresee
+
+        return foresee(hook, self)
 
     def find(self, word: int | str) -> Load:
         """The load with a program of that kernel id, or of that name; Error when there is none or several."""

@@ -12,7 +12,7 @@ from bpfimg._value import replace
 from bpfimg.errors import KernelError
 from bpfimg.kernel import bpf, libbpf
 from bpfimg.load import _configure
-from bpfimg.load._attach import Loaded, Unit
+from bpfimg.load._attach import Loaded, Unit, configure
 from bpfimg.load._by_section import BySection
 from bpfimg.load._decide import Plan, choose, plan
 from bpfimg.load._moment import now
@@ -53,22 +53,20 @@ class Prepared:
         for program in self.programs:
             fd = handles[program.name].fd
             number = bpf.program_info(fd, memlock=False).id
-            loaded.append(
-                Loaded(fd, number, program.name, program.type, program.section, program.attach_type_id, program.target)
-            )
+            way = handles[program.name].attach_type_id
+            loaded.append(Loaded(fd, number, program.name, program.type, program.section, way, program.target))
         self.loaded = tuple(loaded)
         self.maps = tuple(_created_maps(self._object))
 
     def record(self, origin: Origin) -> LoadRecord:
         """What is to be written down about it; before the load the ids are 0."""
-        ids = [loaded.id for loaded in self.loaded] or [0] * len(self.programs)
+        known = [(loaded.id, loaded.attach_type) for loaded in self.loaded]
+        known = known or [(0, program.attach_type_id) for program in self.programs]
         return LoadRecord(
             name=origin.name,
             programs=tuple(
-                ProgramRecord(
-                    program.name, number, program.type, program.section, program.attach_type_id, program.target
-                )
-                for program, number in zip(self.programs, ids, strict=True)
+                ProgramRecord(program.name, number, program.type, program.section, way, program.target)
+                for program, (number, way) in zip(self.programs, known, strict=True)
             ),
             maps=tuple((name, bpf.map_info(fd).id) for name, fd in self.maps),
             image=origin.image,
@@ -80,7 +78,7 @@ class Prepared:
 
     def unit(self) -> Unit:
         """What a hook may need of it beside the program."""
-        return Unit(dict(self.maps))
+        return Unit(dict(self.maps), self._object)
 
     def infos(self) -> tuple[bpf.ProgramInfo, ...]:
         """What the kernel says about the loaded programs, in the order of `programs`."""
@@ -115,7 +113,7 @@ def prepare(
     name: str,
     programs: Sequence[str] = (),
     hook: Hook | None = None,
-    hooks: Sequence[tuple[str, Hook]] | BySection = (),
+    hooks: Sequence[tuple[str | None, Hook]] | BySection = (),
     globals: Mapping[str, str] | None = None,
 ) -> Prepared:
     """Opens the bytes of an object and sets it up: which programs, as what types, bound to what, with which globals.
@@ -137,6 +135,8 @@ def prepare(
         decided = plan(found, programs, hook, hooks, called=calls.called)
         decided = replace(decided, programs=calls.closure(decided.programs, found))
         _configure.select(opened, decided.programs, without=calls.unused(decided.programs))
+        for name, each in decided.attach:
+            configure(opened, name, each)
         if globals:
             from bpfimg.load._globals import set_globals
 

@@ -11,25 +11,31 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from bpfimg.kernel import bpf
-    from bpfimg.load import Hook, Host, LinkRecord, Load
+    from bpfimg.load import BySection, Hook, Host, LinkRecord, Load
     from bpfimg.oci import Platform, Source
+    from bpfimg.run._plan import Plan
     from bpfimg.sign import VerifiedImage
 
 
 @value(frozen=True, slots=True)
 class Running:
-    """What was loaded, with its link if it was attached; `kernel` is what the kernel says of its programs, in order.
+    """What was loaded, with its links if it was attached; `kernel` is what the kernel says of its programs, in order.
 
-    After a dry run ids are 0, paths and `kernel` are empty, and there is no link.
+    After a dry run ids are 0, paths and `kernel` are empty, and there is no link: `plan` says what would be.
     """
 
     load: Load
     kernel: tuple[bpf.ProgramInfo, ...]
-    dry_run: bool = False
+    plan: Plan | None = None
+
+    @property
+    def dry_run(self) -> bool:
+        """True when nothing was changed."""
+        return self.plan is not None
 
     @property
     def link(self) -> LinkRecord | None:
-        """The attachment; None when it was only loaded."""
+        """The first attachment; None when it was only loaded. All of them are `load.links`."""
         return self.load.links[0] if self.load.links else None
 
 
@@ -39,6 +45,7 @@ def image(
     verified: VerifiedImage,
     *,
     hook: Hook | None,
+    hooks: Sequence[tuple[str | None, Hook]] | BySection = (),
     programs: Sequence[str] = (),
     globals: Mapping[str, str] | None = None,
     metadata: Mapping[str, str] | None = None,
@@ -50,10 +57,12 @@ def image(
 ) -> Running:
     """Loads the image, and attaches its program to `hook` (None: only loads): all of it, or nothing.
 
-    `programs` chooses by NAME or TYPE:NAME; needed only where several fit the hook. `globals` are set before the load,
-    by their BTF types. `name` is what it is known by here, else the last word of the repository; `pull` is only
-    written down. `dry_run` does everything that changes nothing: image, program, globals and the place of the hook are
-    checked. `platform` is this machine's unless given; `warn` is told when the image was made for another one (BI-26).
+    `hooks` are (program, its hook) in its place, or say that each goes where its section says. `programs` chooses by
+    NAME, TYPE:NAME or TYPE:NAME:TARGET; needed only where several fit the hook: of several that are named those that
+    fit are attached, and the rest is loaded with them. `globals` are set before the load, by their BTF types. `name` is
+    what it is known by here, else the last word of the repository; `pull` is only written down. `dry_run` does
+    everything that changes nothing, a load into the kernel that is closed again among it: raises what the kernel would
+    refuse. `platform` is this machine's unless given; `warn` is told when the image was made for another one (BI-26).
 
     Where the policy does not let a repository go back, it is asked once more under the lock, and what was accepted is
     written down when it is loaded: VerificationError when a newer version was loaded meanwhile.
@@ -76,14 +85,20 @@ def image(
     origin = Origin(known_as, image_record(verified, manifest.digest, pull), metadata)
     if hook is not None:
         check_hook(hook)
-    with prepare(fetched.bytecode, name=known_as, programs=programs, hook=hook, globals=globals) as prepared:
+    with prepare(
+        fetched.bytecode, name=known_as, programs=programs, hook=hook, hooks=hooks, globals=globals
+    ) as prepared:
+        for _, each in prepared.attach if hook is None else ():
+            check_hook(each)
         if dry_run:
             from bpfimg.load import Load
+            from bpfimg.run._plan import plan
 
-            return Running(Load(0, "", prepared.record(origin)), (), dry_run=True)
+            planned = plan(host, prepared, origin)
+            return Running(Load(0, "", planned.record), (), planned)
         prepared.load()
         with host.writer() as writer, _accepting(verified, known_as, warn) as accept:
-            loaded = writer.load(prepared, origin) if hook is None else writer.run(prepared, origin, hook)
+            loaded = writer.run(prepared, origin) if prepared.attach else writer.load(prepared, origin)
             accept()
         return Running(loaded, prepared.infos())
 

@@ -124,4 +124,5 @@ def _missing(name: str | None, error: OSError) -> AttachError | KernelError:
     hint = (
         f"ip netns has: {', '.join(names[:8])}" if names else "ip netns list shows the named ones; a path is fine too"
     )
-    return AttachError(f"no network namespace {name} ({path_of(name)} does not exist)", hint=hint)
+    looked = "" if name == path_of(name) else f" ({path_of(name)} does not exist)"
+    return AttachError(f"no network namespace {name}{looked}", hint=hint)

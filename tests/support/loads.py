@@ -85,6 +85,23 @@ def hits(loaded: load.Load) -> int:
     return int.from_bytes(value, sys.byteorder)
 
 
+def counted(loaded: load.Load, name: str = "counters") -> int:
+    """The first number in the first entry of a map of a load, as the examples count."""
+    record = loaded.record
+    assert record is not None
+    pin = loaded.map_pins()[[each for each, _ in record.maps].index(name)]
+    with bpf.get(pin) as fd:
+        value = bpf.map_lookup(fd, bytes(4), bpf.map_info(fd).value_size)
+    assert value is not None
+    return int.from_bytes(value[:8], sys.byteorder)
+
+
+def detach(host: load.Host, link: int) -> None:
+    """Takes a link off, in a writer of its own."""
+    with host.writer() as writer:
+        writer.detach(link)
+
+
 def run(host: load.Host, data: bytes, hook: load.Hook, name: str = "app") -> load.Load:
     """Loads and attaches, as `run.image` does with the bytes of an image."""
     with load.prepare(data, name=name, hook=hook) as prepared:

@@ -12,7 +12,7 @@ from bpfimg.load._families._owner import describe
 from bpfimg.load._families._place import Place, at, refused
 from bpfimg.load._families._place import check as check_place
 from bpfimg.load._families._recorded import recorded
-from bpfimg.load._families._xdp_refused import refused_by_driver
+from bpfimg.load._families._xdp_refused import has_none, refused_by_driver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ def attach(program: Loaded, hook: Xdp, scene: Scene) -> Attachment:
             link, note = _created(program, hook, place, scene)
             stack.enter_context(link)
             used = libbpf.xdp_query(place.ifindex).mode
+            if hook.mode == "auto" and used == "generic" and not note:  # the kernel has chosen by itself
+                note = f"in generic mode: {has_none(place)}"
             record = recorded(program, hook, place.interface, place=place, used_mode=used, note=note)
             stack.pop_all()
         return Attachment(record, link, link.fileno())
@@ -71,7 +73,7 @@ def _link(program: Loaded, place: Place, mode: str) -> Fd:
 def _explained(error: KernelError, program: Loaded, hook: Xdp, place: Place, scene: Scene) -> AttachError | KernelError:
     if error.errno in _TAKEN:
         there = libbpf.xdp_query(place.ifindex)
-        who, remedy = _holder(there.prog_id, scene, place)
+        who, remedy = _holder(there.prog_id, there.mode or "", scene, place)
         mode = f", in {there.mode} mode" if there.mode else ""
         return Busy(f"{place.interface} already runs XDP{mode}: {who}", owner=who, hint=remedy)
     explained = refused(place, error)
@@ -84,11 +86,12 @@ def _explained(error: KernelError, program: Loaded, hook: Xdp, place: Place, sce
     return explained
 
 
-def _holder(program: int, scene: Scene, place: Place) -> tuple[str, str]:
+def _holder(program: int, mode: str, scene: Scene, place: Place) -> tuple[str, str]:
     """Who holds the interface, and what to do about it: what was attached by netlink, ip(8) takes off."""
     who, remedy = describe(program, scene.loads, place)
     if program and not any(program in load.program_ids for load in scene.loads) and not _has_link(program):
-        return f"{who}, attached without a link", f"`ip link set dev {place.interface} xdp off` takes it off"
+        word = {"native": "xdpdrv", "generic": "xdpgeneric", "offload": "xdpoffload"}.get(mode, "xdp")
+        return f"{who}, attached without a link", f"`ip link set dev {place.interface} {word} off` takes it off"
     return who, remedy
 
 

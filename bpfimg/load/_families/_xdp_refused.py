@@ -51,10 +51,9 @@ def refused_by_driver(error: KernelError, program: Loaded, place: Place) -> Refu
     """
     if error.errno not in _WORDS:
         return None
-    driver = netlink.interface_driver(place.interface)
+    driver, who = _driver(place)
     mtu = netlink.interface_mtu(place.interface) or 0
     word = {errno.EOPNOTSUPP: "EOPNOTSUPP", 524: "ENOTSUPP"}.get(error.errno) or errno.errorcode[error.errno]
-    who = f"the driver {driver}" if driver else "its driver"
     frags = _takes_fragments(program)
     large = mtu > _PAGE and error.errno in _SIZE and (error.errno != errno.EOPNOTSUPP or driver == "virtio_net")
     if not frags and (large or error.errno == errno.ERANGE):
@@ -66,6 +65,16 @@ def refused_by_driver(error: KernelError, program: Loaded, place: Place) -> Refu
     if frags and large:
         return Refusal(f"{who} refuses it: MTU {mtu} is more than it takes with XDP ({word})", "make the MTU smaller")
     return Refusal(f"{who} refuses it: {_WORDS[error.errno]} ({word})", _HINTS.get(error.errno, ""))
+
+
+def has_none(place: Place) -> str:
+    """What is to be said of an interface whose driver was not even asked."""
+    return f"{_driver(place)[1]} has no XDP of its own"
+
+
+def _driver(place: Place) -> tuple[str, str]:
+    driver = netlink.interface_driver(place.interface)
+    return driver, f"the driver {driver}" if driver else "its driver"
 
 
 def _takes_fragments(program: Loaded) -> bool:

@@ -1,0 +1,59 @@
+"""tc: packets of either direction are counted, by TCX where the kernel has it and else by clsact, which it says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bpfimg.errors import Busy, NotSupported
+from bpfimg.kernel import features
+from bpfimg.load._hooks import Tc
+from tests.support import loads
+from tests.support.features import hook, lacks, needs
+from tests.support.objects import example
+
+if TYPE_CHECKING:
+    from bpfimg.load import Host
+    from tests.support.netns import Namespace
+
+pytestmark = [pytest.mark.kernel, hook("tc")]
+
+
+@pytest.mark.parametrize("direction", ["ingress", "egress"])
+@pytest.mark.parametrize("way", ["auto", "clsact"])
+def test_packets_are_counted_until_the_program_is_detached(way: str, direction: str, host: Host, ns: Namespace) -> None:
+    host.tc = way
+    loaded = loads.run(host, example("tc_counter"), Tc(ns.interface, direction, netns=ns.path))
+    (link,) = loaded.links
+    assert link.where == f"{ns.interface} {direction}"
+    assert link.how == ("link" if way == "auto" and features.has("tcx") else "clsact")
+    assert ns.ping(3)
+    assert loads.counted(loaded) == 3
+    loads.detach(host, link.id)
+    assert ns.ping(1)
+    assert loads.counted(loaded) == 3
+    assert loads.attached(ns) == set()
+
+
+@lacks("tcx")
+def test_a_kernel_without_tcx_says_that_it_is_clsact_and_why(host: Host, ns: Namespace) -> None:
+    (link,) = loads.run(host, example("tc_counter"), Tc(ns.interface, "ingress", netns=ns.path)).links
+    assert link.how == "clsact"
+    assert link.note == "a clsact filter: this kernel has no TCX (it came with 6.6)"
+    host.tc = "tcx"
+    with loads.nothing_left(host), pytest.raises(NotSupported, match="this kernel has no TCX"):
+        loads.run(host, example("tc_counter"), Tc(ns.interface, "egress", netns=ns.path))
+
+
+@needs("tcx")
+def test_where_there_is_tcx_nothing_is_to_be_said(host: Host, ns: Namespace) -> None:
+    (link,) = loads.run(host, example("tc_counter"), Tc(ns.interface, "ingress", netns=ns.path)).links
+    assert (link.how, link.note) == ("link", "")
+
+
+def test_there_is_one_of_ours_for_each_direction(host: Host, ns: Namespace) -> None:
+    loads.run(host, example("tc_counter"), Tc(ns.interface, "ingress", netns=ns.path), "mine")
+    with loads.nothing_left(host), pytest.raises(Busy, match=r"already runs tc program .*'mine'"):
+        loads.run(host, example("tc_counter"), Tc(ns.interface, "ingress", netns=ns.path))
+    loads.run(host, example("tc_counter"), Tc(ns.interface, "egress", netns=ns.path))

@@ -20,6 +20,7 @@ PROG_ATTACH, PROG_DETACH = 8, 9
 (PROG_TEST_RUN, PROG_GET_NEXT_ID, MAP_GET_NEXT_ID, PROG_GET_FD_BY_ID, MAP_GET_FD_BY_ID) = range(10, 15)
 (OBJ_GET_INFO_BY_FD, PROG_QUERY, RAW_TRACEPOINT_OPEN, BTF_LOAD, BTF_GET_FD_BY_ID) = range(15, 20)
 (TASK_FD_QUERY, MAP_FREEZE, BTF_GET_NEXT_ID) = 20, 22, 23
+MAP_LOOKUP_AND_DELETE_ELEM, MAP_LOOKUP_BATCH = 21, 24
 (LINK_CREATE, LINK_UPDATE, LINK_GET_FD_BY_ID, LINK_GET_NEXT_ID) = range(28, 32)
 (ENABLE_STATS, ITER_CREATE, LINK_DETACH, PROG_BIND_MAP) = range(32, 36)
 
@@ -63,6 +64,8 @@ ATTACH_NETFILTER, ATTACH_TCX_INGRESS, ATTACH_TCX_EGRESS = 45, 46, 47
     8, 15
 )
 
+WITH_LINK_IDS = (46, 47, 54, 55)  # attach types whose PROG_QUERY tells links, too: tcx and netkit
+
 # Flags: of element updates, of OBJ_GET, of LINK_UPDATE, of tcx LINK_CREATE, of XDP attaches.
 ANY, NOEXIST, EXIST = 0, 1, 2
 F_RDONLY = 8
@@ -84,6 +87,16 @@ ATTR_MAP_CREATE: Layout = {
     "btf_value_type_id": (56, 4),
 }
 ATTR_ELEM: Layout = {"map_fd": (0, 4), "key": (8, 8), "value": (16, 8), "next_key": (16, 8), "flags": (24, 8)}
+ATTR_BATCH: Layout = {
+    "in_batch": (0, 8),
+    "out_batch": (8, 8),
+    "keys": (16, 8),
+    "values": (24, 8),
+    "count": (32, 4),
+    "map_fd": (36, 4),
+    "elem_flags": (40, 8),
+    "flags": (48, 8),
+}
 ATTR_PROG_LOAD: Layout = {
     "prog_type": (0, 4),
     "insn_cnt": (4, 4),

@@ -10,7 +10,10 @@ from bpfimg.errors import AttachError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from bpfimg.kernel._netlink_tc import Filter
+    from bpfimg.kernel._netlink_devices import Device
+    from bpfimg.kernel._netlink_dump import Dumps
+    from bpfimg.kernel._netlink_hooks import Hooked
+    from bpfimg.kernel._netlink_tc import Action, Filter
 
 _NAME_LIMIT = 15  # IFNAMSIZ without the final NUL
 _SIOCGIFMTU, _SIOCETHTOOL, _ETHTOOL_GDRVINFO = 0x8921, 0x8946, 3
@@ -37,9 +40,37 @@ def interface_name(index: int) -> str | None:
         return None
 
 
-def filters() -> tuple[Filter, ...]:
+def filters(dumps: Dumps | None = None) -> tuple[Filter, ...]:
     """Returns the BPF filters of traffic control on every interface here, whoever made them."""
     from bpfimg.kernel._netlink_tc import filters as dumped
+
+    return dumped(dumps)
+
+
+def dumps() -> Dumps:
+    """Opens a socket for `devices`, `actions` and `filters`, to be closed; OSError as the kernel answers."""
+    from bpfimg.kernel._netlink_dump import Dumps as Socket
+
+    return Socket()
+
+
+def devices(dumps: Dumps) -> tuple[Device, ...]:
+    """Returns the interfaces here with their XDP programs."""
+    from bpfimg.kernel._netlink_devices import devices as dumped
+
+    return dumped(dumps)
+
+
+def actions(dumps: Dumps) -> tuple[Action, ...]:
+    """Returns the BPF actions of traffic control here."""
+    from bpfimg.kernel._netlink_tc import actions as dumped
+
+    return dumped(dumps)
+
+
+def netfilter() -> tuple[Hooked, ...]:
+    """Returns the BPF programs on the hooks of netfilter here."""
+    from bpfimg.kernel._netlink_hooks import netfilter as dumped
 
     return dumped()
 

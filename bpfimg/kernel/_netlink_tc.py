@@ -1,6 +1,7 @@
-"""The BPF filters on an interface, as rtnetlink dumps them: libbpf can only ask for one whose handle is known.
+"""The BPF filters and actions of traffic control, as rtnetlink dumps them: libbpf can only ask for one whose handle is
+known.
 
-The layouts are those of `linux/netlink.h`, `linux/rtnetlink.h` and `linux/pkt_cls.h`.
+The layouts are those of `linux/rtnetlink.h`, `linux/pkt_cls.h` and `linux/tc_act/tc_bpf.h`.
 """
 
 from __future__ import annotations
@@ -8,111 +9,105 @@ from __future__ import annotations
 import struct
 
 from bpfimg._value import value
+from bpfimg.kernel._netlink_dump import Dumps, attribute, attributes, text, word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_HEADER, _TCMSG, _ATTRIBUTE = struct.Struct("=IHHII"), struct.Struct("=BxxxiIII"), struct.Struct("=HH")
-_REQUEST_DUMP = 1 | 0x300
-_GETQDISC, _GETTFILTER = 38, 46
-_ERROR, _DONE = 2, 3
+_TCMSG, _ACTION = struct.Struct("=BxxxiIII"), struct.Struct("=IIiii")
+_GETQDISC, _GETTFILTER, _GETACTION = 38, 46, 50
 _CLSACT = 0xFFFFFFF1
 _PARENTS = {"ingress": 0xFFFFFFF2, "egress": 0xFFFFFFF3}  # TC_H_CLSACT with its two classes
-_KIND, _OPTIONS, _BPF_ID = 1, 2, 11
-_NESTED = 0x3FFF  # without the flags for nesting and byte order
-_BUFFER = 1 << 18
-_MOST = 256  # buffers of one dump: more filters than anybody has
-_PATIENCE = 2.0  # seconds; the kernel answers at once
+_KIND, _OPTIONS, _BPF_NAME, _BPF_ID = 1, 2, 7, 11
+_ACTIONS, _ACTION_PARMS, _ACTION_NAME, _ACTION_ID = 1, 2, 6, 9
+_MOST_QDISCS = 4096
 
 
 @value(frozen=True, slots=True)
 class Filter:
-    """A BPF filter: where it is, the kernel id of its program, and what tc(8) calls handle and pref."""
+    """A BPF filter: where it is, the kernel id of its program, and what tc(8) calls handle and pref.
+
+    `qdisc` is clsact or ingress, or another kind with its handle (`htb 1:`), which is on the way out.
+    """
 
     ifindex: int
     direction: str
     prog_id: int
     handle: int
     priority: int
+    qdisc: str = "clsact"
+    name: str = ""
 
 
-def filters() -> tuple[Filter, ...]:
+@value(frozen=True, slots=True)
+class Action:
+    """A BPF action: its index, as tc(8) calls it, the kernel id of its program, how many filters use it."""
+
+    index: int
+    prog_id: int
+    bound: int
+    name: str
+
+
+def filters(dumps: Dumps | None = None) -> tuple[Filter, ...]:
     """Returns the BPF filters of all interfaces of this network namespace, whoever made them.
 
-    Empty where nobody has clsact or ingress on an interface, and where the kernel does not tell.
+    Empty where there is no qdisc that could have some, and where the kernel does not tell.
     """
+    if dumps is None:
+        try:
+            with Dumps() as own:
+                return filters(own)
+        except OSError:
+            return ()
     found: list[Filter] = []
-    for ifindex, kind in _qdiscs().items():
-        # the old `ingress` has no egress, but answers for it with the same filters
-        for direction in ("ingress", "egress") if kind == b"clsact" else ("ingress",):
-            for body in _dumped(_GETTFILTER, ifindex, _PARENTS[direction]):
-                found += _filter(body, ifindex, direction)
+    for ifindex, kind, handle, parent in _qdiscs(dumps):
+        qdisc = kind
+        if parent == _CLSACT:
+            # the old `ingress` has no egress, but answers for it with the same filters
+            places = [(way, _PARENTS[way]) for way in ("ingress", "egress") if kind == "clsact" or way == "ingress"]
+        else:
+            places = [("egress", handle)]
+            qdisc = f"{kind} {handle >> 16:x}:"
+        for direction, place in places:
+            for body in dumps.ask(_GETTFILTER, _TCMSG.pack(0, ifindex, 0, place, 0), _TCMSG.size):
+                found += _filter(body, ifindex, direction, qdisc)
     return tuple(found)
 
 
-def _qdiscs() -> dict[int, bytes]:
-    """Interface index -> what is at its ingress hook: `clsact` or `ingress`."""
-    found = {}
-    for body in _dumped(_GETQDISC, 0, 0):
-        _, ifindex, _, parent, _ = _TCMSG.unpack_from(body)
-        kind = dict(_attributes(body[_TCMSG.size :])).get(_KIND, b"").rstrip(b"\0")
-        if parent == _CLSACT and kind in (b"clsact", b"ingress"):
-            found[ifindex] = kind
-    return found
+def _qdiscs(dumps: Dumps) -> Iterator[tuple[int, str, int, int]]:
+    """(Interface index, kind, handle, parent) of each that may have filters."""
+    for body in dumps.ask(_GETQDISC, _TCMSG.pack(0, 0, 0, 0, 0), _TCMSG.size)[:_MOST_QDISCS]:
+        _, ifindex, handle, parent, _ = _TCMSG.unpack_from(body)
+        kind = text(dict(attributes(body[_TCMSG.size :])).get(_KIND, b""))
+        if parent == _CLSACT and kind not in ("clsact", "ingress"):
+            continue
+        if handle:  # qdiscs that an interface is born with have none
+            yield ifindex, kind, handle, parent
 
 
-def _dumped(kind: int, ifindex: int, parent: int) -> list[bytes]:
-    """The bodies, each with its `struct tcmsg`, that the kernel sends in answer to a dump."""
-    import socket
-
-    request = _TCMSG.pack(0, ifindex, 0, parent, 0)
-    header = _HEADER.pack(_HEADER.size + len(request), kind, _REQUEST_DUMP, 1, 0)
-    found: list[bytes] = []
-    try:
-        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE) as route:
-            route.settimeout(_PATIENCE)
-            route.send(header + request)
-            for _ in range(_MOST):
-                more, done = read(route.recv(_BUFFER))
-                found += more
-                if done:
-                    break
-    except OSError:
-        return []
-    return found
-
-
-def read(data: bytes) -> tuple[list[bytes], bool]:
-    """The bodies in one buffer of a dump, and whether it was the last."""
-    found: list[bytes] = []
-    at = 0
-    while at + _HEADER.size <= len(data):
-        length, kind, *_ = _HEADER.unpack_from(data, at)
-        if kind in (_ERROR, _DONE) or not _HEADER.size <= length <= len(data) - at:
-            return found, True
-        if length >= _HEADER.size + _TCMSG.size:
-            found.append(data[at + _HEADER.size : at + length])
-        at += length + 3 & ~3
-    return found, False
-
-
-def _filter(body: bytes, ifindex: int, direction: str) -> Iterator[Filter]:
+def _filter(body: bytes, ifindex: int, direction: str, qdisc: str = "clsact") -> Iterator[Filter]:
     _, _, handle, _, info = _TCMSG.unpack_from(body)
-    attributes = dict(_attributes(body[_TCMSG.size :]))
-    if attributes.get(_KIND, b"").rstrip(b"\0") != b"bpf":
+    found = dict(attributes(body[_TCMSG.size :]))
+    if found.get(_KIND, b"").rstrip(b"\0") != b"bpf":
         return
-    number = dict(_attributes(attributes.get(_OPTIONS, b""))).get(_BPF_ID, b"")
-    if len(number) == 4:  # else a classic filter, or the head of its chain
-        (prog_id,) = struct.unpack("=I", number)
-        yield Filter(ifindex, direction, prog_id, handle, info >> 16)
+    options = dict(attributes(found.get(_OPTIONS, b"")))
+    number = word(options.get(_BPF_ID, b""))
+    if number:  # else a classic filter, or the head of its chain
+        yield Filter(ifindex, direction, number, handle, info >> 16, qdisc, text(options.get(_BPF_NAME, b"")))
 
 
-def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
-    at = 0
-    while at + _ATTRIBUTE.size <= len(data):
-        length, kind = _ATTRIBUTE.unpack_from(data, at)
-        if not _ATTRIBUTE.size <= length <= len(data) - at:
-            return
-        yield kind & _NESTED, data[at + _ATTRIBUTE.size : at + length]
-        at += length + 3 & ~3
+def actions(dumps: Dumps) -> tuple[Action, ...]:
+    """Returns the BPF actions of this network namespace, which filters of any kind may use."""
+    wanted = attribute(_ACTIONS, attribute(1, attribute(_KIND, b"bpf\0")))
+    found: list[Action] = []
+    for body in dumps.ask(_GETACTION, bytes(4) + wanted, 4):
+        for _, table in ((n, c) for n, c in attributes(body[4:]) if n == _ACTIONS):
+            for _, each in attributes(table):
+                options = dict(attributes(dict(attributes(each)).get(_OPTIONS, b"")))
+                number, parms = word(options.get(_ACTION_ID, b"")), options.get(_ACTION_PARMS, b"")
+                if number and len(parms) >= _ACTION.size:
+                    index, _, _, _, bound = _ACTION.unpack_from(parms)
+                    found.append(Action(index, number, bound, text(options.get(_ACTION_NAME, b""))))
+    return tuple(found)

@@ -1,4 +1,5 @@
-"""Everything of one kind that this kernel has: programs, maps, links, BTF objects, in ascending order of their ids.
+"""Everything of one kind that this kernel has: programs, maps, links, BTF objects, in ascending order of their ids;
+and what is attached to a hook.
 
 A host has thousands of them. So the buffers of the calls are made once, an answer is unpacked in one step, and one
 open file of /proc tells of each object in turn: 4 microseconds for a program, where a single look costs 30. What
@@ -14,6 +15,7 @@ from bpfimg.kernel._bpf_info import MapInfo, ProgramInfo
 from bpfimg.kernel._syscall import ORDER, address
 from bpfimg.kernel._walk_calls import Calls, number_in, packed
 from bpfimg.kernel._walk_links import Link, link, links
+from bpfimg.kernel._walk_queries import Attached, Probe, attached, counted, probe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     from bpfimg.kernel._walk_btf import BtfInfo
 
-__all__ = ["Link", "btfs", "link", "links", "maps", "programs"]
+__all__ = ["Attached", "Link", "Probe", "attached", "btfs", "counted", "link", "links", "maps", "probe", "programs"]
 
 _PROGRAM = (
     "type id tag jited_prog_len xlated_prog_len load_time created_by_uid nr_map_ids name gpl_compatible btf_id "

@@ -7,7 +7,8 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpfimg.kernel._netlink_tc import Filter, _filter, read
+from bpfimg.kernel._netlink_dump import read
+from bpfimg.kernel._netlink_tc import Filter, _filter
 
 
 def attribute(kind: int, data: bytes) -> bytes:
@@ -24,14 +25,14 @@ def filter_of(options: bytes, kind: bytes = b"bpf\0", handle: int = 7) -> bytes:
 
 
 def filters(data: bytes) -> tuple[list[Filter], bool]:
-    bodies, done = read(data)
+    bodies, done = read(data, 20)
     return [found for body in bodies for found in _filter(body, 3, "ingress")], done
 
 
 def test_filters_and_the_end() -> None:
     number = attribute(7, b"name\0") + attribute(11, struct.pack("=I", 99))
     data = filter_of(number) + filter_of(b"") + filter_of(number, kind=b"u32\0") + filter_of(number, handle=8)
-    both = [Filter(3, "ingress", 99, 7, 50), Filter(3, "ingress", 99, 8, 50)]
+    both = [Filter(3, "ingress", 99, handle, 50, name="name") for handle in (7, 8)]
     assert filters(data) == (both, False)
     assert filters(data + message(3, bytes(4)) + data) == (both, True)
     assert filters(message(2, bytes(20))) == ([], True)

@@ -13,6 +13,7 @@ from bpfimg.kernel._syscall import ORDER, address, bpf, fill, take
 
 _FUNCTION_SIZE, _LINE_SIZE = 8, 16  # struct bpf_func_info and bpf_line_info, the same since 4.20 and 5.0
 _CODE_MAX = 64 << 20
+_NAME_MAX = 128
 _BASE = "__bpf_call_base"
 
 
@@ -74,6 +75,16 @@ def btf_data(id: int) -> bytes:
         pointer, _ = abi.BTF_INFO["btf"]
         raw_info(fd, {pointer: address(data).to_bytes(8, ORDER), size: len(data).to_bytes(width, ORDER)})
     return bytes(data)
+
+
+def btf_name(id: int) -> str:
+    """Returns whose types the BTF of that id has: `vmlinux`, a module; "" for a program's. Needs CAP_SYS_ADMIN."""
+    room = bytearray(_NAME_MAX)
+    pointer, _ = abi.BTF_INFO["name"]
+    size, width = abi.BTF_INFO["name_len"]
+    with Fd(bpf(abi.BTF_GET_FD_BY_ID, fill(abi.ATTR_ID, {"start_id": id}), f"BTF {id}")) as fd:
+        raw_info(fd, {pointer: address(room).to_bytes(8, ORDER), size: _NAME_MAX.to_bytes(width, ORDER)})
+    return bytes(room).split(b"\0")[0].decode("utf-8", "replace")
 
 
 def called_functions(distances: frozenset[int]) -> dict[int, str]:

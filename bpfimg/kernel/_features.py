@@ -99,6 +99,7 @@ FEATURES: dict[str, Callable[[], bool | None]] = {
     "lsm": probes.lsm,
     "lsm-cgroup": lambda: probes.traces("lsm", "lsm_cgroup", "socket_bind"),
     "struct-ops": probes.struct_ops,
+    "struct-ops-link": probes.struct_ops_link,
     "syscall": lambda: probes.loads("syscall", flags=tried.SLEEPABLE),
     "link-detach": probes.link_detach,
 }

@@ -133,6 +133,15 @@ def struct_ops() -> bool | None:
     return True if number in (0, tried.EINVAL, tried.EACCES) else False if number == tried.ENOTSUPP else None
 
 
+def struct_ops_link() -> bool | None:
+    """Whether tables of operations are attached by links: then the kernel's types have a number for that."""
+    try:
+        with open("/sys/kernel/btf/vmlinux", "rb") as file:
+            return b"\0BPF_STRUCT_OPS\0" in file.read()
+    except OSError:
+        return None
+
+
 _SSTHRESH = 0  # whichever member it is: what is no function is refused with another number than "not supported"
 
 

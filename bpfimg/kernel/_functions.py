@@ -5,11 +5,23 @@ tracefs has those that ftrace can stop at, which is what kprobe_multi takes; /pr
 
 from __future__ import annotations
 
-from bpfimg.errors import NotSupported
+import os
+
+from bpfimg.errors import AttachError, NotSupported
 from bpfimg.kernel import _tracefs
 from bpfimg.kernel._tracefs import near_names as near_tracepoints
 
-__all__ = ["blacklisted", "copies", "exists", "functions", "matching", "near", "near_tracepoints"]
+__all__ = [
+    "blacklisted",
+    "copies",
+    "exists",
+    "functions",
+    "is_module",
+    "matching",
+    "missing_target",
+    "near",
+    "near_tracepoints",
+]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,6 +92,11 @@ def exists(name: str) -> bool:
     return any(found == name for found, _ in _symbols())
 
 
+def is_module(name: str) -> bool:
+    """Whether a module of that name is loaded, or built in with parameters or a version."""
+    return os.path.isdir(f"/sys/module/{name}")
+
+
 def near(name: str, module: str | None = None) -> list[str]:
     """Returns names of functions that resemble `name`, the nearest first; those of a module as `module:name`."""
     from difflib import get_close_matches
@@ -97,6 +114,35 @@ def near(name: str, module: str | None = None) -> list[str]:
 def _is_alike(found: str, wanted: str) -> bool:
     """A cheap question before the dear one: nearly as long, and the same beginning or end."""
     return abs(len(found) - len(wanted)) <= 4 and (found[:3] == wanted[:3] or found[-3:] == wanted[-3:])
+
+
+def missing_target(name: str, attach_type: int) -> AttachError:
+    """The error for a program that was to be bound to something that this kernel has no types (BTF) of."""
+    from bpfimg.kernel._abi import ATTACH_TYPES
+
+    word = ATTACH_TYPES[attach_type]
+    if word == "trace_raw_tp":
+        return _absent("tracepoint", name, near_tracepoints(name))
+    if word in ("lsm_mac", "lsm_cgroup"):
+        near_hooks = [
+            found.removeprefix("bpf_lsm_") for found in near(f"bpf_lsm_{name}") if found.startswith("bpf_lsm_")
+        ]
+        return _absent("LSM hook", name, near_hooks)
+    if word == "trace_iter":
+        found = [one for one, _ in _symbols() if one.startswith("bpf_iter_") and not one.startswith("bpf_iter__")]
+        return _absent(
+            "iterator", name, sorted({one.removeprefix("bpf_iter_") for one in found if "init" not in one})[:5]
+        )
+    if exists(name):
+        return AttachError(
+            f"this kernel has no types (BTF) of function {name}, so no program can be bound to it",
+            hint="a kprobe needs none",
+        )
+    return _absent("function", name, copies(name)[:_NEAR] or near(name))
+
+
+def _absent(what: str, name: str, alike: list[str]) -> AttachError:
+    return AttachError(f"this kernel has no {what} {name}", hint=f"near it: {', '.join(alike)}" if alike else "")
 
 
 def blacklisted(name: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 
 from bpfimg.errors import KernelError
 from bpfimg.kernel._fd import Fd, number
@@ -57,7 +58,14 @@ class ProgramHandle:
     def set_target(self, name: str, *, program: Fd | int = 0) -> None:
         """Names the function to attach to, of the kernel or of `program` (fentry, fexit, LSM, freplace)."""
         self._at("opened")
-        self._must("bpf_program__set_attach_target", number(program), name.encode())
+        try:
+            self._must("bpf_program__set_attach_target", number(program), name.encode())
+        except KernelError as error:
+            if error.errno not in (errno.ESRCH, errno.ENOENT) or number(program):
+                raise
+            from bpfimg.kernel._functions import missing_target
+
+            raise missing_target(name, self.attach_type_id) from error
 
     def set_autoload(self, wanted: bool) -> None:
         """Says whether `load` loads this program."""
@@ -107,6 +115,16 @@ class MapHandle:
         """Bytes of one value."""
         return int(self._native.library.bpf_map__value_size(self._at("opened", "loaded")))
 
+    @property
+    def flags(self) -> int:
+        """The flags that it is created with."""
+        return int(self._native.library.bpf_map__map_flags(self._at("opened", "loaded")))
+
+    def set_flags(self, flags: int) -> None:
+        """Says with which flags the map is created."""
+        self._at("opened")
+        self._must("bpf_map__set_map_flags", flags)
+
     def initial(self) -> bytes:
         """Returns what the map holds when it is created; b"" for a map that holds no globals."""
         start, size = self._memory()
@@ -148,6 +166,12 @@ class MapHandle:
 
         check(self._native, self._at("opened"), self.name, fd)
         self._must("bpf_map__reuse_fd", number(fd))
+
+    def register(self) -> Fd | None:
+        """Attaches a loaded map of type struct_ops; the link, or None where it is attached by what it holds."""
+        from bpfimg.kernel._struct_ops import register
+
+        return register(self)
 
     def forget_pin(self) -> None:
         """Takes back `LIBBPF_PIN_BY_NAME`: libbpf itself pins nothing, wherever bpffs may be."""

@@ -39,7 +39,8 @@ def source(name: str) -> Source:
                 feature="sysfs",
                 hint="mount -t sysfs sysfs /sys",
             ) from None
-        raise NotSupported(f"this kernel was built without {name}s", feature=name) from None
+        hint = "tracepoints need none: tracepoint, raw_tracepoint, tp_btf" if name == "kprobe" else ""
+        raise NotSupported(f"this kernel was built without {name}s", feature=name, hint=hint) from None
     return Source(number, 1 << bit)
 
 

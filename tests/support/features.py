@@ -45,6 +45,7 @@ KERNELS: dict[str, tuple[str, ...]] = {
     "lsm": ("6.1", "6.12"),
     "lsm-cgroup": ("6.1", "6.12"),
     "struct-ops": ("6.1", "6.12", "6.18"),
+    "struct-ops-link": ("6.12", "6.18"),
     "syscall": ("6.1", "6.12", "6.18"),
     "link-detach": ("6.1", "6.12", "6.18"),
 }

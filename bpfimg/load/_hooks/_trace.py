@@ -6,6 +6,10 @@ from bpfimg._value import value
 from bpfimg.errors import UsageError, quoted
 from bpfimg.load._hooks import _checks as check
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bpfimg.load._candidate import Candidate
+
 TRACING = ("fentry", "fexit", "fmod_ret", "lsm", "tp_btf")
 
 
@@ -84,7 +88,7 @@ class Kprobe:
         if self.pattern is not None:
             check.word("pattern", self.pattern.replace("*", "x").replace("?", "x"), extra="_.$")
         if self.module is not None:
-            check.word("module", self.module, extra="_-")
+            check.word("module", self.module, extra="_")
         check.natural("offset", self.offset)
         if self.offset and (self.ret or self.pattern is not None):
             raise UsageError("an offset goes with the entry of one function only, expected none")
@@ -94,10 +98,25 @@ class Kprobe:
         """`kprobe` or `kretprobe`."""
         return "kretprobe" if self.ret else "kprobe"
 
-    @staticmethod
-    def takes(type: str, attach_type: str | None) -> bool:
-        """True for programs of that type."""
-        return type == "kprobe"
+    @property
+    def shown(self) -> str:
+        """The function or pattern for a person, as the kernel writes it: `vfs_read+0x4`, `ext4:ext4_*`."""
+        name = f"{self.module}:" if self.module else ""
+        return f"{name}{self.function or self.pattern}{f'+{self.offset:#x}' if self.offset else ''}"
+
+    def takes(self, type: str, attach_type: str | None) -> bool:
+        """True for programs of that type, but those for user space alone; a session is entry and return in one."""
+        fits = (None, "trace_kprobe_multi") if self.ret else (None, "trace_kprobe_multi", "trace_kprobe_session")
+        return type == "kprobe" and attach_type in fits
+
+    def load_attach_type(self, program: Candidate) -> int | None:
+        """For a pattern that of many functions in one link, where the kernel has such links; else that of one."""
+        if program.attach_type == "trace_kprobe_session":
+            return None
+        from bpfimg.kernel import abi, features
+
+        many = self.pattern is not None and features.has("kprobe-multi")
+        return abi.ATTACH_TYPES.index("trace_kprobe_multi") if many else 0
 
 
 @value(frozen=True, slots=True)
@@ -117,24 +136,29 @@ class Ksyscall:
 
     @staticmethod
     def takes(type: str, attach_type: str | None) -> bool:
-        """True for programs of that type."""
-        return type == "kprobe"
+        """True for programs of that type, but those that take many functions at once."""
+        return type == "kprobe" and attach_type is None
 
 
 @value(frozen=True, slots=True)
 class Tracing:
     """A function (fentry, fexit, fmod_ret), LSM hook (lsm) or tracepoint (tp_btf) that the program is bound to at load.
 
-    `target` None is the one that the program's section names.
+    `target` None is the one that the program's section names. `module` says that it is to be that module's.
     """
 
     kind: str
     target: str | None = None
+    module: str | None = None
 
     def __post_init__(self) -> None:
         check.one_of("kind", self.kind, TRACING)
         if self.target is not None:
             check.word("target", self.target, extra="_.$")
+        if self.module is not None:
+            check.word("module", self.module, extra="_")
+            if self.target is None:
+                raise UsageError(f"module {self.module} without a function, expected the name of one in it")
 
     @property
     def word(self) -> str:
@@ -193,7 +217,7 @@ class PerfEvent:
 class StructOps:
     """A table of operations that the kernel calls (a TCP congestion control, a scheduler): the map that holds it.
 
-    `map` None is the object's only one.
+    `map` None is the object's only one. Its operations are programs of the object: they go together.
     """
 
     map: str | None = None

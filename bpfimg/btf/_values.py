@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from bpfimg.btf._value_read import decode
 from bpfimg.btf._value_same import difference
+from bpfimg.btf._value_sum import total
 from bpfimg.btf._value_text import parse, parse_number, shown
 from bpfimg.btf._value_write import encode
 
-__all__ = ["decode", "difference", "encode", "parse", "parse_number", "shown"]
+__all__ = ["decode", "difference", "encode", "parse", "parse_number", "shown", "total"]

@@ -18,6 +18,8 @@ _COMMANDS: dict[int, tuple[str, tuple[str, ...]]] = {  # command -> what it does
     abi.MAP_LOOKUP_ELEM: ("read (MAP_LOOKUP_ELEM)", ("CAP_BPF",)),
     abi.MAP_UPDATE_ELEM: ("write (MAP_UPDATE_ELEM)", ("CAP_BPF",)),
     abi.MAP_DELETE_ELEM: ("delete from (MAP_DELETE_ELEM)", ("CAP_BPF",)),
+    abi.MAP_LOOKUP_AND_DELETE_ELEM: ("take from (MAP_LOOKUP_AND_DELETE_ELEM)", ("CAP_BPF",)),
+    abi.MAP_LOOKUP_BATCH: ("read (MAP_LOOKUP_BATCH)", ("CAP_BPF",)),
     abi.MAP_GET_NEXT_KEY: ("walk (MAP_GET_NEXT_KEY)", ("CAP_BPF",)),
     abi.PROG_LOAD: ("load (PROG_LOAD)", _NET),
     abi.OBJ_PIN: ("pin (OBJ_PIN)", ("CAP_BPF",)),

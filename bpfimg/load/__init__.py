@@ -11,6 +11,7 @@ from bpfimg._door import opened
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.load import _hooks as hooks
+    from bpfimg.load import _maps as maps
     from bpfimg.load._attach import check
     from bpfimg.load._by_section import BySection
     from bpfimg.load._hooks import Hook
@@ -35,6 +36,7 @@ __all__ = [
     "Unfinished",
     "check",
     "hooks",
+    "maps",
     "prepare",
 ]
 
@@ -54,6 +56,7 @@ __getattr__ = opened(
         "Unfinished": "_unfinished",
         "check": "_attach",
         "hooks": "_hooks*",
+        "maps": "_maps*",
         "prepare": "_object",
     },
 )

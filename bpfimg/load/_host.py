@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from bpfimg.load._hooks import Hook
+    from bpfimg.load._map import Map
     from bpfimg.load._unfinished import Unfinished
     from bpfimg.load._writer import Writer
 
@@ -111,6 +112,12 @@ class Host:
 
     def find(self, word: int | str) -> Load:
         """The load with a program of that kernel id, or of that name; Error when there is none or several."""
+    def map(self, load: Load | int | str, name: str) -> Map:
+        """Opens a map of a load by its name, with its types: `with host.map(running.load, "hits") as hits: hits[0]`."""
+        from bpfimg.load._maps import of_load
+
+        return of_load(self, load, name)
+
         loads = self.loads()
         text = str(word)
         if is_id(text):

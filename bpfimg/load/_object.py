@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bpfimg.load._origin import Origin
 
 
+    from bpfimg.load._sharing import Sharing
 class Prepared:
     """An object whose chosen programs, types and globals are set; `load()` gives it to the kernel. Use it in `with`.
 
@@ -46,6 +47,25 @@ class Prepared:
         self.maps: tuple[tuple[str, int], ...] = ()
 
     def load(self) -> None:
+        self.global_types: Mapping[str, str] = {}
+        self.sharing: Sharing | None = None
+        self.shared: Mapping[str, str] = {}
+
+    @property
+    def alone(self) -> bool:
+        """Whether it looks for maps by the name of its application: then `share` and `load` need the writer's lock."""
+        if not any(each.pinned_by_name for each in self._object.maps):
+            return False
+        from bpfimg.load import _sharing
+
+        return _sharing.wants_application(self._object, self.sharing or _sharing.Sharing())
+
+    def share(self, host: Host, application: str) -> None:
+        """Takes the maps that it shares with what is loaded on the host, before its own load; see `_sharing.share`."""
+        if self.sharing or self.alone:
+            from bpfimg.load import _sharing
+
+            self.shared = _sharing.share(self._object, host, application, self.sharing or _sharing.Sharing())
         """Loads programs and maps; VerifierError, NotSupported or KernelError when the kernel will not have them."""
         self._object.load()
         handles = {handle.name: handle for handle in self._object.programs}
@@ -76,6 +96,9 @@ class Prepared:
             bpfimg=__version__,
         )
 
+            global_types=self.global_types,
+            shared=self.shared,
+            map_access=self.sharing.access.to_dict() if self.sharing and self.sharing.access else {},
     def unit(self) -> Unit:
         """What a hook may need of it beside the program."""
         return Unit(dict(self.maps), self._object)
@@ -123,6 +146,7 @@ def prepare(
     the programs goes where its section says. The kernel is not asked for anything yet. BytecodeError, UsageError: the
     object, or a name or value that does not go with it.
     """
+    sharing: Sharing | None = None,
     from bpfimg import bytecode
 
     byte_order = bytecode.check_header(data)
@@ -135,12 +159,14 @@ def prepare(
         decided = plan(found, programs, hook, hooks, called=calls.called)
         decided = replace(decided, programs=calls.closure(decided.programs, found))
         _configure.select(opened, decided.programs, without=calls.unused(decided.programs))
-        for name, each in decided.attach:
-            configure(opened, name, each)
+        for program, each in decided.attach:
+            configure(opened, program, each)
+        types: Mapping[str, str] = {}
         if globals:
             from bpfimg.load._globals import set_globals
 
-            set_globals(opened, globals, byte_order)
+            types = set_globals(opened, globals, byte_order)
         prepared = Prepared(opened, decided, globals or {})
         stack.pop_all()
     return prepared
+        prepared.global_types, prepared.sharing = types, sharing

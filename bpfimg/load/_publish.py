@@ -21,6 +21,7 @@ run:  both, in one tmp-…              garbage; swept
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack, suppress
 
 from bpfimg._value import replace
@@ -65,7 +66,8 @@ def publish_run(
         links = tuple(_draft_link(f"{work}/{_paths.LINKS}", each, metadata) for each in attachments)
         bpffs.rename(work, path)
         undo.callback(_discarded, path)
-        for link, attachment in zip(links, attachments, strict=True):
+        pairs = sorted(zip(links, attachments, strict=True), key=lambda pair: pair[1].take is not None)
+        for link, attachment in pairs:
             _commit_link(f"{path}/{_paths.LINKS}/{link.id}", attachment, link)
         undo.pop_all()
     with suppress(KernelError):  # committed: the next writer takes the marker away as well
@@ -108,6 +110,12 @@ def _pin_all(work: str, prepared: Prepared, record: LoadRecord) -> None:
         bpf.pin(program.fd, f"{work}/{name}")
     for name, (_, fd) in zip(maps, prepared.maps, strict=True):
         bpf.pin(fd, f"{work}/{name}")
+    if record.map_access:
+        from bpfimg.load._map_access import give
+        from bpfimg.load._map_way import open_way
+
+        give(work, maps, record.map_access)
+        open_way(os.path.dirname(work))
     bpffs.make_directory(f"{work}/{_paths.LINKS}")
     bpffs.write_record(f"{work}/{_paths.RECORD}", encode(record))
 
@@ -122,7 +130,9 @@ def _commit_link(path: str, attachment: Attachment, link: LinkRecord) -> None:
     attachment.enter(link)
     for number, part in enumerate(attachment.parts, 1):
         bpf.pin(part, f"{path}/{_paths.PART}{number}")
-    bpf.pin(attachment.pin, f"{path}/{_paths.LINK}")  # COMMIT
+    bpf.pin(attachment.pin, f"{path}/{_paths.LINK}")  # COMMIT, but of a link that takes another's place
+    if attachment.take is not None:
+        attachment.take()  # COMMIT
 
 
 def _discarded(path: str) -> None:

@@ -23,6 +23,9 @@ MAX_BYTES = 64 * 1024
 _JSON = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), check_circular=False)
 
 
+_NOTHING: Mapping[str, str] = {}
+_NO_NUMBERS: Mapping[str, int] = {}
+_WHERE_GIVEN = ("global_types", "shared", "map_access")  # keys of a load's record that most have no use for
 @value(frozen=True, slots=True)
 class ProgramRecord:
     """One program of a load: `id` is the kernel's, `type` the kernel's word, `name` in full length.
@@ -58,7 +61,12 @@ class ProgramRecord:
 
 @value(frozen=True, slots=True)
 class LoadRecord:
-    """One object that we loaded: its programs and maps with their kernel ids, where it came from, what was asked."""
+    """One object that we loaded: its programs and maps with their kernel ids, where it came from, what was asked.
+
+    `global_types` are the C types of the globals that were set. `shared` says of maps that are not its own alone from
+    whom they are: "load 42", "map 7" or "application". `map_access` are user, group and mode of the pins of its maps.
+    `replaces` is the id of the load in whose place it is, 0 for none: that one goes as soon as this one runs.
+    """
 
     name: str
     programs: tuple[ProgramRecord, ...]
@@ -70,6 +78,10 @@ class LoadRecord:
     bpfimg: str
 
     @property
+    global_types: Mapping[str, str] = _NOTHING
+    shared: Mapping[str, str] = _NOTHING
+    map_access: Mapping[str, int] = _NO_NUMBERS
+    replaces: int = 0
     def id(self) -> int:
         """The kernel id of the first program."""
         return self.programs[0].id
@@ -112,6 +124,10 @@ class LoadRecord:
             raise DamagedRecord(f"the record of a load lacks or misuses {error}") from error
 
 
+                global_types=_texts(document.get("global_types")),
+                shared=_texts(document.get("shared")),
+                map_access={str(key): _id(number) for key, number in (document.get("map_access") or {}).items()},
+                replaces=_id(document.get("replaces", 0)),
 @value(frozen=True, slots=True)
 class LinkRecord:
     """One attachment: which program of the load, to which hook, how.

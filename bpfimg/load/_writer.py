@@ -10,6 +10,7 @@ from bpfimg.kernel import bpf, bpffs
 from bpfimg.load import _publish, _remove
 from bpfimg.load._attach import Loaded, Scene, Unit, attach
 from bpfimg.load._host import Host, Load
+from bpfimg.load._map_way import close_way
 from bpfimg.load._origin import Origin, check_words
 from bpfimg.load._paths import LINKS, is_id, pin_names
 
@@ -34,6 +35,7 @@ def opened(host: Host) -> Iterator[Writer]:
         finally:
             writer.expire()
 
+            close_way(host.directory)
 
 class Writer:
     """Changes this host; comes only from `with host.writer()`, holds the lock, and is of no use afterwards."""

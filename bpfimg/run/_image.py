@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from bpfimg._value import value
 
@@ -49,6 +49,7 @@ def image(
     programs: Sequence[str] = (),
     globals: Mapping[str, str] | None = None,
     metadata: Mapping[str, str] | None = None,
+    sharing: maps.Sharing | None = None,
     name: str | None = None,
     pull: str = "missing",
     dry_run: bool = False,
@@ -59,10 +60,11 @@ def image(
 
     `hooks` are (program, its hook) in its place, or say that each goes where its section says. `programs` chooses by
     NAME, TYPE:NAME or TYPE:NAME:TARGET; needed only where several fit the hook: of several that are named those that
-    fit are attached, and the rest is loaded with them. `globals` are set before the load, by their BTF types. `name` is
-    what it is known by here, else the last word of the repository; `pull` is only written down. `dry_run` does
-    everything that changes nothing, a load into the kernel that is closed again among it: raises what the kernel would
-    refuse. `platform` is this machine's unless given; `warn` is told when the image was made for another one (BI-26).
+    fit are attached, and the rest is loaded with them. `globals` are set before the load, by their BTF types; `sharing`
+    says which maps are taken from others. `name` is what it is known by here, else the last word of the repository;
+    `pull` is only written down. `dry_run` does everything that changes nothing, a load into the kernel that is closed
+    again among it: raises what the kernel would refuse. `platform` is this machine's unless given; `warn` is told when
+    the image was made for another one (BI-26).
 
     Where the policy does not let a repository go back, it is asked once more under the lock, and what was accepted is
     written down when it is loaded: VerificationError when a newer version was loaded meanwhile.
@@ -86,7 +88,7 @@ def image(
     if hook is not None:
         check_hook(hook)
     with prepare(
-        fetched.bytecode, name=known_as, programs=programs, hook=hook, hooks=hooks, globals=globals
+        fetched.bytecode, name=known_as, programs=programs, hook=hook, hooks=hooks, globals=globals, sharing=sharing
     ) as prepared:
         for _, each in prepared.attach if hook is None else ():
             check_hook(each)
@@ -95,9 +97,14 @@ def image(
             from bpfimg.run._plan import plan
 
             planned = plan(host, prepared, origin)
+            prepared.share(host, known_as)
             return Running(Load(0, "", planned.record), (), planned)
-        prepared.load()
-        with host.writer() as writer, _accepting(verified, known_as, warn) as accept:
+        with ExitStack() as stack:
+            first = stack.enter_context(host.writer()) if prepared.alone else None
+            prepared.share(host, known_as)
+            prepared.load()
+            writer = first or stack.enter_context(host.writer())
+            accept = stack.enter_context(_accepting(verified, known_as, warn))
             loaded = writer.run(prepared, origin) if prepared.attach else writer.load(prepared, origin)
             accept()
         return Running(loaded, prepared.infos())
@@ -129,6 +136,7 @@ def load(
     programs: Sequence[str] = (),
     globals: Mapping[str, str] | None = None,
     metadata: Mapping[str, str] | None = None,
+    sharing: maps.Sharing | None = None,
     name: str | None = None,
     pull: str = "missing",
     dry_run: bool = False,
@@ -143,6 +151,7 @@ def load(
         programs=programs,
         globals=globals,
         metadata=metadata,
+        sharing=sharing,
         name=name,
         pull=pull,
         dry_run=dry_run,

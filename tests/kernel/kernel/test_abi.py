@@ -19,6 +19,7 @@ ANONYMOUS = [
     "ATTR_PROG_ATTACH",
 ]
 NAMED = {
+    "ATTR_BATCH": "batch",
     "ATTR_INFO": "info",
     "ATTR_TEST": "test",
     "ATTR_QUERY": "query",

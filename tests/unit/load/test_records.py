@@ -43,6 +43,9 @@ LOAD = LoadRecord(
     metadata={"team": "net \u00e4"},
     created="2026-01-02T03:04:05Z",
     bpfimg="0.1.0",
+    global_types={"sample": "__u32"},
+    shared={"counters": "load 12"},
+    map_access={"group": 33, "mode": 0o640},
 )
 XDP = LinkRecord(
     id=9,

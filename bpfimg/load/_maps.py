@@ -1,0 +1,115 @@
+"""The maps of this host: found by load and name, by kernel id or by pin, and opened as `Map`.
+
+`of_load` is what `Host.map` calls; `by_id` and `by_pin` open anybody's. `Sharing` says which maps a load takes from
+others, `access` who may open the pins of its own.
+"""
+
+from __future__ import annotations
+
+from bpfimg.errors import Error, KernelError, UsageError, quoted
+from bpfimg.kernel import bpf
+from bpfimg.load._map import Map
+from bpfimg.load._map_access import Access, access
+from bpfimg.load._paths import is_id
+from bpfimg.load._sharing import Sharing, kept
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bpfimg.load._host import Host, Load
+
+__all__ = ["Access", "Map", "Sharing", "access", "by_id", "by_pin", "find", "kept", "of_load"]
+
+_ENOENT = 2
+
+
+def of_load(host: Host, load: Load | int | str, name: str) -> Map:
+    """Opens the map called `name` of a load: what `run` returned, the id of a program, or the name of an application.
+
+    UsageError when it has none of that name; globals are in `.bss`, `.data` and `.rodata`.
+    """
+    loads = _loads(host, load)
+    found: dict[int, str] = {}
+    for each in loads:
+        for (known, number), pin in zip(each.record.maps if each.record else (), each.map_pins(), strict=True):
+            if known == name:
+                found[number] = pin
+    if len(found) == 1:
+        return by_pin(next(iter(found.values())), name)
+    if found:
+        ids = ", ".join(str(each.id) for each in loads)
+        message = f"{len(loads)} loads of application {quoted(load)} have a map {quoted(name)} each, expected one"
+        raise UsageError(message, hint=f"give the id of one: {ids}")
+    raise _unknown(loads, name)
+
+
+def _loads(host: Host, load: Load | int | str) -> Sequence[Load]:
+    if not isinstance(load, int | str):
+        return (load,)
+    if not is_id(str(load)):
+        named = [each for each in host.loads() if each.name == load]
+        if named:
+            return named
+    return (host.find(load),)
+
+
+def _unknown(loads: Sequence[Load], name: str) -> UsageError:
+    from difflib import get_close_matches
+
+    names = sorted({known for each in loads if each.record for known, _ in each.record.maps})
+    near = get_close_matches(name[:128], names, 3)
+    listed = ", ".join([*near, *(each for each in names if each not in near)][:30])
+    what = f"load {loads[0].id} ({loads[0].name})"
+    return UsageError(f"{what} has no map {quoted(name)}, expected one of its {len(names)}", hint=f"it has: {listed}")
+
+
+def by_id(number: int, name: str = "") -> Map:
+    """Opens a map by its kernel id, whosever it is; Error when there is none."""
+    try:
+        return _opened(bpf.map_by_id(number), name)
+    except KernelError as error:
+        if error.errno != _ENOENT:
+            raise
+        raise Error(
+            f"there is no map {number} in this kernel", hint="`bpfimg maps --all` shows what there is"
+        ) from error
+
+
+def by_pin(path: str, name: str = "") -> Map:
+    """Opens a map by the path of its pin; read-only where no more is allowed."""
+    try:
+        fd = bpf.get(path)
+    except KernelError as error:
+        if error.errno not in (1, 13):
+            raise
+        fd = bpf.get(path, read_only=True)
+    if bpf.kind(fd) != "map":
+        fd.close()
+        raise UsageError(f"{quoted(path)} is no pin of a map")
+    return _opened(fd, name)
+
+
+def _opened(fd: object, name: str) -> Map:
+    try:
+        return Map(fd, name)  # type: ignore[arg-type]
+    except BaseException:
+        fd.close()  # type: ignore[attr-defined]
+        raise
+
+
+def find(host: Host, words: Sequence[str]) -> Map:
+    """Opens the map that one or two words name: ID or PIN; LOAD or APPLICATION and NAME."""
+    if len(words) == 2:
+        return of_load(host, words[0], words[1])
+    (word,) = words
+    if word.startswith("/"):
+        return by_pin(word)
+    if not is_id(word):
+        raise UsageError(
+            f"the map is {quoted(word)}, expected its id, or a load and the name of one of its maps",
+            hint="`bpfimg maps` shows both",
+        )
+    number = int(word)
+    names = {known: name for each in host.loads() if each.record for name, known in each.record.maps}
+    return by_id(number, names.get(number, ""))

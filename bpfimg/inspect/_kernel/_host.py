@@ -137,7 +137,7 @@ def _links(host: Host, load: Load, names: list[Names]) -> list[LinkView]:
     for record in load.links:
         pin = load.link_pin(record.id)
         try:
-            state, number, ifindex = _filter_state(host, record) if record.how == "clsact" else _link_state(pin)
+            state, number, ifindex = _filter_state(host, record) if record.how != "link" else _link_state(pin)
         except KernelError:
             if not os.path.lexists(pin):
                 continue  # detached meanwhile

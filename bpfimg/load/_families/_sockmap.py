@@ -1,5 +1,7 @@
 """Maps of sockets (sk_msg, sk_skb): a bpf_link where the kernel has them for such maps (6.10), else an attachment
 without a link, which lives with the map and is taken off by its record.
+
+A socket runs what the map has when it is put there, and goes on with that until it is taken out.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from bpfimg.load._records import LinkRecord
 
 _TYPES = ("sockmap", "sockhash")
+_FROM_NOW = "runs for sockets that are put into the map from now on"
 _GONE = (errno.ENOENT, errno.EINVAL)
 
 
@@ -46,11 +49,13 @@ def attach(program: Loaded, hook: Sockmap, scene: Scene) -> Attachment:
         try:
             link = bpf.link_create(program.fd, map.fileno(), attach_type)
         except KernelError as error:
-            note = _no_links(error)
-            if not note:
+            reason = _no_links(error)
+            if not reason:
                 raise _explained(error, where, scene, info.id) from error
         else:
-            return Attachment(recorded(program, hook, where, details=details, absolute=absolute), link, link.fileno())
+            record = recorded(program, hook, where, details=details, absolute=absolute, note=_FROM_NOW)
+            return Attachment(record, link, link.fileno())
+    note = f"{_FROM_NOW}; {reason}"
     record = recorded(program, hook, where, how="attach", details=details, absolute=absolute, note=note)
     return Attachment(record, None, program.fd, enter=lambda published: _enter(program, published))
 

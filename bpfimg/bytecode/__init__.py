@@ -2,7 +2,7 @@
 
 `parse` reads a whole object, `dissect` also gives its parts: code, types, source lines. `requirements` says what a
 kernel needs to have for it. `check_header`, `variables` and `section_rule` answer one question each;
-`Instruction.decode` reads bare code.
+`Instruction.decode` reads bare code. `executable` is about programs of user space: where a probe goes.
 
 The files may come from anywhere: whatever is wrong with them is one `BytecodeError`, in bounded time and memory
 (`Limits`).
@@ -14,10 +14,10 @@ from bpfimg._door import opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from bpfimg.bytecode import _executable as executable
     from bpfimg.bytecode._decode import Instruction
     from bpfimg.bytecode._header import check_header
     from bpfimg.bytecode._limits import Limits
-    from bpfimg.bytecode._map_types import MAP_TYPES
     from bpfimg.bytecode._model import BytecodeObject, MapSpec, ProgramSpec
     from bpfimg.bytecode._parse import Dissection, dissect, parse
     from bpfimg.bytecode._requirements import Requirement, requirements
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from bpfimg.bytecode._variables import GlobalSpec, variables
 
 __all__ = [
-    "MAP_TYPES",
     "BytecodeObject",
     "Dissection",
     "GlobalSpec",
@@ -36,6 +35,7 @@ __all__ = [
     "Requirement",
     "check_header",
     "dissect",
+    "executable",
     "parse",
     "requirements",
     "section_rule",
@@ -45,7 +45,6 @@ __all__ = [
 __getattr__ = opened(
     __name__,
     {
-        "MAP_TYPES": "_map_types",
         "BytecodeObject": "_model",
         "Dissection": "_parse",
         "GlobalSpec": "_variables",
@@ -56,6 +55,7 @@ __getattr__ = opened(
         "Requirement": "_requirements",
         "check_header": "_header",
         "dissect": "_parse",
+        "executable": "_executable*",
         "parse": "_parse",
         "requirements": "_requirements",
         "section_rule": "_sections",

@@ -13,7 +13,8 @@ from referencing import Registry, Resource
 
 from bpfimg import build
 from bpfimg._value import replace
-from bpfimg.bytecode import MAP_TYPES, check_header, parse
+from bpfimg.bytecode import check_header, parse
+from bpfimg.bytecode._map_types import MAP_TYPES
 from bpfimg.bytecode._sections import PROGRAM_TYPES
 from bpfimg.image import MACHINES
 from bpfimg.oci import Digest, Memory, Platform

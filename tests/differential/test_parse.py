@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bpfimg.btf import kinds
-from bpfimg.bytecode import MAP_TYPES, check_header, dissect, parse, section_rule
+from bpfimg.bytecode import check_header, dissect, parse, section_rule
+from bpfimg.bytecode._map_types import MAP_TYPES
 from bpfimg.errors import BytecodeError
 from tests.support import corpus, corpus_groups
 from tests.support.corpus_groups import every_group

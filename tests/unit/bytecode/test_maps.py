@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from bpfimg.bytecode import MAP_TYPES, MapSpec, parse
+from bpfimg.bytecode import MapSpec, parse
+from bpfimg.bytecode._map_types import MAP_TYPES
 from bpfimg.errors import BytecodeError
 from tests.support import btf as w
 from tests.support.btf import BtfWriter

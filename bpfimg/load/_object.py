@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from bpfimg.kernel import OpenObject
     from bpfimg.load._hooks import Hook
     from bpfimg.load._origin import Origin
-
+    from bpfimg.load._host import Host
 
     from bpfimg.load._sharing import Sharing
+
 class Prepared:
     """An object whose chosen programs, types and globals are set; `load()` gives it to the kernel. Use it in `with`.
 

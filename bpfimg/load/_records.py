@@ -91,6 +91,7 @@ class LoadRecord:
         image = self.image
         return {
             "version": VERSION,
+        more = {name: dict(getattr(self, name)) for name in _WHERE_GIVEN if getattr(self, name)}
             "name": self.name,
             "programs": [program.to_dict() for program in self.programs],
             "maps": [{"name": name, "id": number} for name, number in self.maps],
@@ -101,6 +102,8 @@ class LoadRecord:
             "bpfimg": self.bpfimg,
         }
 
+            **more,
+            **({"replaces": self.replaces} if self.replaces else {}),
     @classmethod
     def from_dict(cls, document: Any) -> LoadRecord:
         """Reads a document; DamagedRecord when it is not one, or of another version."""

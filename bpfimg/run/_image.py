@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from bpfimg.kernel import bpf
-    from bpfimg.load import BySection, Hook, Host, LinkRecord, Load
+    from bpfimg.load import Hook, Host, LinkRecord, Load, maps
+    from bpfimg.load import hooks as hook_values
     from bpfimg.oci import Platform, Source
     from bpfimg.run._plan import Plan
     from bpfimg.sign import VerifiedImage

@@ -147,12 +147,27 @@ class KernelError(Error):
 
 
 class VerifierError(KernelError):
-    """The kernel's verifier refused a program; `.program` is its name, `.log` the whole verifier log."""
+    """The kernel's verifier refused a program; `.program` is its name, `.log` the whole verifier log.
 
-    def __init__(self, message: str, *, program: str, log: str, errno: int = 0, hint: str = "") -> None:
+    `.cause` is a word for what it found ("null"; docs/refusals.md) and `.source` where, "FILE:LINE"; "" if not known.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        program: str,
+        log: str,
+        errno: int = 0,
+        cause: str = "",
+        source: str = "",
+        hint: str = "",
+    ) -> None:
         super().__init__(message, errno=errno, hint=hint)
         self.program = program
         self.log = log
+        self.cause = cause
+        self.source = source
 
 
 class NotSupported(KernelError):

@@ -42,7 +42,9 @@ _COMMANDS: dict[int, tuple[str, tuple[str, ...]]] = {  # command -> what it does
     abi.LINK_UPDATE: ("update (LINK_UPDATE)", _NET),
     abi.LINK_GET_FD_BY_ID: ("open (LINK_GET_FD_BY_ID)", ("CAP_SYS_ADMIN",)),
     abi.LINK_GET_NEXT_ID: ("list (LINK_GET_NEXT_ID)", ("CAP_SYS_ADMIN",)),
+    abi.ENABLE_STATS: ("count (ENABLE_STATS)", ("CAP_SYS_ADMIN",)),
     abi.LINK_DETACH: ("detach (LINK_DETACH)", ("CAP_NET_ADMIN",)),
+    abi.ITER_CREATE: ("read (ITER_CREATE)", ("CAP_BPF", "CAP_PERFMON")),
     abi.PROG_BIND_MAP: ("bind a map to (PROG_BIND_MAP)", ("CAP_BPF",)),
 }
 _CAPABILITY_BITS = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21, "CAP_PERFMON": 38, "CAP_BPF": 39}
@@ -94,15 +96,11 @@ def missing_capabilities(wanted: tuple[str, ...], effective: int) -> tuple[str, 
 
 
 def permitted() -> int:
-    """Returns the effective capabilities of this process, as bits."""
-    try:
-        with open("/proc/self/status", encoding="ascii", errors="replace") as file:
-            for line in file:
-                if line.startswith("CapEff:"):
-                    return int(line.split()[1], 16)
-    except OSError:
-        pass
-    return (1 << 64) - 1  # not known: accuse nobody
+    """Returns the effective capabilities of this process, as bits; all of them where /proc does not tell."""
+    from bpfimg.kernel._host_facts import capability_set
+
+    found = capability_set()
+    return (1 << 64) - 1 if found is None else found  # not known: accuse nobody
 
 
 def permission_hint(wanted: tuple[str, ...], action: str) -> str:
@@ -110,17 +108,11 @@ def permission_hint(wanted: tuple[str, ...], action: str) -> str:
     missing = missing_capabilities(wanted, permitted())
     if missing:
         return f"{action} needs {' and '.join(wanted)}; missing: {', '.join(missing)}. Run it as root"
-    if _in_user_namespace():
+    from bpfimg.kernel._host_facts import in_user_namespace
+
+    if in_user_namespace():
         return f"{action} needs {' and '.join(wanted)} of the host; this is a user namespace (a rootless container)"
     return ""
-
-
-def _in_user_namespace() -> bool:
-    try:
-        with open("/proc/self/uid_map", encoding="ascii") as file:
-            return file.read().split() != ["0", "0", "4294967295"]
-    except OSError:
-        return False
 
 
 def failure(command: int, what: str, number: int) -> KernelError:

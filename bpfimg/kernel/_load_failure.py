@@ -8,19 +8,32 @@ from __future__ import annotations
 import errno
 
 from bpfimg._value import value
-from bpfimg.errors import KernelError, NotSupported, VerifierError
+from bpfimg.errors import KernelError, NotSupported
 from bpfimg.kernel import _abi as abi
 from bpfimg.kernel import _features as features
+from bpfimg.kernel._capabilities import to_load
 from bpfimg.kernel._failure import permission_hint, printable, reason
+from bpfimg.kernel._load_missing import lacking, no_types
+from bpfimg.kernel._verifier_error import told, verifier_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from bpfimg.kernel._verifier_error import About
+
 _ENOTSUPP = 524
-_TRAMPOLINE_TYPES = (abi.PROG_TYPE_TRACING, abi.PROG_TYPE_EXT, abi.PROG_TYPE_LSM)
-_NET_TYPES = ("xdp", "sched_cls", "sched_act", "netfilter", "sk_lookup", "cgroup_skb")
-_TRACING_TYPES = ("kprobe", "tracepoint", "perf_event", "raw_tracepoint", "raw_tracepoint_writable", "tracing", "lsm")
+_TRAMPOLINES = (abi.PROG_TYPE_TRACING, abi.PROG_TYPE_EXT, abi.PROG_TYPE_LSM)
+_MEMORY = (
+    "the memory of this control group (memory.max), or of the machine, does not do; "
+    "`max_entries` of the object's maps decide how much they take"
+)
+_MAP_ERRORS = {
+    errno.EINVAL: "its sizes or flags do not suit its type",
+    errno.E2BIG: "it has more entries, or larger ones, than its type takes",
+    errno.ENOMEM: _MEMORY,
+    errno.ENOSPC: "the kernel has no room for it",
+}
 
 
 @value(frozen=True, slots=True)
@@ -35,18 +48,17 @@ class Attempt:
     maps: Mapping[str, int]  # name -> map type
 
 
-def load_failure(attempt: Attempt) -> KernelError:
-    """Returns the error for a failed `bpf_object__load`."""
+def load_failure(attempt: Attempt, about: About | None = None) -> KernelError:
+    """Returns the error for a failed `bpf_object__load`; `about` knows what else the object says."""
     program = _named(attempt.lines, "prog '", "load failed") or _named(attempt.lines, "prog '", "failed to load")
-    if program and _told(attempt.log):
-        return verifier_error(program, attempt.log, attempt.errno)
-    if _said(attempt.lines, "kernel BTF", "vmlinux BTF") and features.has("btf") is False:
-        return NotSupported(
-            f"object {attempt.name!r} needs the kernel's types (CO-RE), and this kernel has no BTF",
-            feature="btf",
-            errno=attempt.errno,
-            hint="/sys/kernel/btf/vmlinux comes with CONFIG_DEBUG_INFO_BTF",
-        )
+    if program and told(attempt.log):
+        return verifier_error(program, attempt.log, attempt.errno, about)
+    attach_type = attempt.programs[program][1] if program in attempt.programs else -1
+    word = abi.ATTACH_TYPES[attach_type] if 0 <= attach_type < len(abi.ATTACH_TYPES) else ""
+    missing = lacking(attempt.name, attempt.lines, attempt.errno, word)
+    missing = missing or no_types(attempt.name, attempt.lines, attempt.errno)
+    if missing:
+        return missing
     if program in attempt.programs:
         return _program_refused(attempt, program)
     refused = _named(attempt.lines, "map '", "failed to create")
@@ -62,79 +74,89 @@ def load_failure(attempt: Attempt) -> KernelError:
     )
 
 
-def verifier_error(program: str, log: str, number: int) -> VerifierError:
-    """Returns the error for a program that the verifier refused: the log's last two lines that matter."""
-    told = _told(log)
-    last = told[-1] if told else reason(number)
-    before = next((line for line in reversed(told[:-1]) if not line.startswith(";")), "")
-    source = next((line for line in reversed(told) if line.startswith(";")), "")
-    at = f" at `{printable(before.strip())}`" if before else ""
-    hint = f"the source line is `{printable(source.lstrip('; '))}`; " if source else ""
-    return VerifierError(
-        f"the kernel's verifier refused program {program!r}: {printable(last.strip())}{at}",
-        program=program,
-        log=log,
-        errno=number,
-        hint=f"{hint}the verifier's log has {len(log.splitlines())} lines",
-    )
-
-
-def _told(log: str) -> list[str]:
-    """The lines of a verifier log that are about the program, without the closing statistics."""
-    lines = (line for line in log.splitlines() if line.strip())
-    return [line for line in lines if not line.startswith(("processed ", "verification time", "stack depth"))]
-
-
 def _program_refused(attempt: Attempt, program: str) -> KernelError:
     """No log: the kernel did not get as far as the verifier."""
     type_id, attach_type = attempt.programs[program]
     word = abi.PROGRAM_TYPES[type_id] if type_id < len(abi.PROGRAM_TYPES) else f"type {type_id}"
-    if attempt.errno in (errno.EPERM, errno.EACCES):
-        hint = permission_hint(_capabilities(word), "loading")
-        if not hint and type_id in _TRAMPOLINE_TYPES and features.has("xdp"):
-            return NotSupported(
-                f"this kernel refuses program {program!r} ({word}): no programs that need BPF trampolines "
-                "(freplace, fentry, fexit, LSM) are allowed here",
-                feature="trampolines",
-                errno=attempt.errno,
-            )
-        return KernelError(
-            f"cannot load program {program!r} ({word}): {reason(attempt.errno)}", errno=attempt.errno, hint=hint
-        )
     if type_id == 0:
         return KernelError(f"program {program!r} has no type: its section is not a known one", errno=attempt.errno)
+    what = f"cannot load program {program!r} ({word})"
+    if attempt.errno in (errno.EPERM, errno.EACCES):
+        return _forbidden(attempt, program, word, what)
     unknown = attempt.errno == errno.EINVAL and features.program_type(type_id, attach_type) is False
     if unknown or attempt.errno in (_ENOTSUPP, errno.EOPNOTSUPP):
         return NotSupported(
             f"this kernel takes no {word} programs, so {program!r} cannot be loaded", feature=word, errno=attempt.errno
         )
-    said = next((line for line in attempt.lines if "BEGIN PROG" not in line), "")
-    return KernelError(
-        f"cannot load program {program!r} ({word}): {printable(said) + ': ' if said else ''}{reason(attempt.errno)}",
-        errno=attempt.errno,
-    )
+    if attempt.errno == errno.ENOMEM:
+        return KernelError(f"{what}: {reason(attempt.errno)}", errno=attempt.errno, hint=_MEMORY)
+    said = next((line for line in attempt.lines if "BEGIN" not in line and "LOG" not in line), "")
+    return KernelError(f"{what}: {printable(said) + ': ' if said else ''}{reason(attempt.errno)}", errno=attempt.errno)
+
+
+def _forbidden(attempt: Attempt, program: str, word: str, what: str) -> KernelError:
+    type_id = attempt.programs[program][0]
+    hint = permission_hint(to_load(word), f"to load {_article(word)} program")
+    if not hint and type_id in _TRAMPOLINES and features.has("xdp"):
+        return NotSupported(
+            f"this kernel refuses program {program!r} ({word}): no programs that need BPF trampolines "
+            "(freplace, fentry, fexit, LSM) are allowed here",
+            feature="trampolines",
+            errno=attempt.errno,
+        )
+    return KernelError(f"{what}: {reason(attempt.errno)}", errno=attempt.errno, hint=hint or _forbidding())
+
+
+def _article(word: str) -> str:
+    return f"{'an' if word[0] in 'aeiox' else 'a'} {word}"
+
+
+def _forbidding() -> str:
+    """What on this host may forbid it to a process that has every capability."""
+    from bpfimg.kernel._host_facts import lockdown
+
+    mode = lockdown()
+    if mode in ("integrity", "confidentiality"):
+        return f"the kernel is locked down ({mode}), or a security module of this host forbids it"
+    return "a security module of this host, or a filter of system calls (seccomp, as containers have it), forbids it"
 
 
 def _map_refused(attempt: Attempt, name: str) -> KernelError:
     type_id = attempt.maps[name]
     word = abi.MAP_TYPES[type_id] if type_id < len(abi.MAP_TYPES) else f"type {type_id}"
+    what = f"cannot create map {name!r} ({word}): {reason(attempt.errno)}"
     if attempt.errno == errno.EPERM:
-        hint = permission_hint(("CAP_BPF",), "creating a map")
-        return KernelError(
-            f"cannot create map {name!r} ({word}): {reason(attempt.errno)}", errno=attempt.errno, hint=hint
-        )
-    if attempt.errno == errno.EINVAL and features.map_type(type_id) is False:
+        hint = permission_hint(_MAP_CAPABILITIES.get(word, ("CAP_BPF",)), "creating a map")
+        return KernelError(what, errno=attempt.errno, hint=hint or _limited() or _forbidding())
+    unknown = attempt.errno == errno.EINVAL and (type_id >= len(abi.MAP_TYPES) or features.map_type(type_id) is False)
+    if unknown or attempt.errno in (_ENOTSUPP, errno.EOPNOTSUPP):
         message = f"this kernel makes no {word} maps, so map {name!r} cannot be created"
         return NotSupported(message, feature=word, errno=attempt.errno)
-    suits = "its sizes or flags do not suit its type" if attempt.errno == errno.EINVAL else ""
-    message = f"cannot create map {name!r} ({word}): {reason(attempt.errno)}"
-    return KernelError(message, errno=attempt.errno, hint=suits)
+    return KernelError(what, errno=attempt.errno, hint=_MAP_ERRORS.get(attempt.errno, ""))
 
 
-def _capabilities(word: str) -> tuple[str, ...]:
-    if word in _NET_TYPES:
-        return ("CAP_BPF", "CAP_NET_ADMIN")
-    return ("CAP_BPF", "CAP_PERFMON") if word in _TRACING_TYPES else ("CAP_BPF",)
+#: those that take more than CAP_BPF to make
+_MAP_CAPABILITIES = {
+    "devmap": ("CAP_BPF", "CAP_NET_ADMIN"),
+    "devmap_hash": ("CAP_BPF", "CAP_NET_ADMIN"),
+    "sockmap": ("CAP_BPF", "CAP_NET_ADMIN"),
+    "sockhash": ("CAP_BPF", "CAP_NET_ADMIN"),
+    "xskmap": ("CAP_BPF", "CAP_NET_ADMIN"),
+    "cpumap": ("CAP_BPF", "CAP_NET_ADMIN"),
+}
+
+
+def _limited() -> str:
+    """Before kernel 5.11 maps were charged to a limit of the process, and EPERM was all that it said."""
+    import resource
+
+    limit = resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]
+    if limit == resource.RLIM_INFINITY:
+        return ""
+    return (
+        f"before kernel 5.11 maps count as locked memory, of which this process may have {limit} bytes: "
+        "raise the limit (`ulimit -l unlimited`), which takes CAP_SYS_RESOURCE"
+    )
 
 
 def _named(lines: tuple[str, ...], prefix: str, phrase: str) -> str:
@@ -143,7 +165,3 @@ def _named(lines: tuple[str, ...], prefix: str, phrase: str) -> str:
         if line.startswith(prefix) and phrase in line:
             return line[len(prefix) :].partition("'")[0]
     return ""
-
-
-def _said(lines: tuple[str, ...], *phrases: str) -> bool:
-    return any(phrase in line for line in lines for phrase in phrases)

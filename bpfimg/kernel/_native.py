@@ -28,7 +28,7 @@ class Native:
 
     __slots__ = ("__weakref__", "_finalizer", "_keep", "_pointer", "library", "log", "name", "state")
 
-    def __init__(self, lib: Library, pointer: int, name: str, keep: tuple[object, ...]) -> None:
+    def __init__(self, lib: Library, pointer: int, name: str, keep: tuple[bytearray, ...]) -> None:
         self.library = lib
         self.name = name
         self.state = "opened"
@@ -48,6 +48,10 @@ class Native:
         """What the verifier wrote about the program that failed."""
         return ctypes.string_at(self.log).decode("utf-8", "replace") if self.log else ""
 
+    def elf(self) -> bytes:
+        """The ELF file that it was opened from."""
+        return bytes(self._keep[0])
+
     def must(self, function: str, what: str, *arguments: object) -> None:
         """Makes a call that returns 0 or minus an error number; `what` is for the KernelError."""
         result, lines = self.library.call(function, *arguments)
@@ -59,7 +63,7 @@ class Native:
         self._finalizer()
 
 
-def _release(lib: Library, pointer: int, log: int, _keep: tuple[object, ...]) -> None:
+def _release(lib: Library, pointer: int, log: int, _keep: tuple[bytearray, ...]) -> None:
     lib.bpf_object__close(pointer)
     _free(log)
 

@@ -12,7 +12,10 @@ from bpfimg.kernel._syscall import ORDER, address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
+
+    from bpfimg.kernel._verifier_error import About
 
 _WORD = ctypes.sizeof(ctypes.c_size_t)
 
@@ -51,9 +54,22 @@ class OpenObject:
         data = lib.btf__raw_data(btf, address(size)) if btf else 0
         return ctypes.string_at(data, int.from_bytes(size, ORDER)) if data else b""
 
-    def load(self) -> None:
+    def want_links(self) -> None:
+        """Has tables of operations (struct_ops) attached by links where the kernel can; NotSupported: there is none."""
+        from bpfimg.kernel._struct_ops import prepare
+
+        prepare(self)
+
+    def tables(self) -> tuple[MapHandle, ...]:
+        """Its maps of type struct_ops."""
+        from bpfimg.kernel._struct_ops import tables
+
+        return tables(self)
+
+    def load(self, about: Callable[[bytes], About] | None = None) -> None:
         """Creates the maps and loads the programs; on failure the object is closed, and nothing stays.
 
+        `about` is asked on failure, with the object's bytes, for one who knows what else they say.
         VerifierError: the verifier refused a program. NotSupported: this kernel lacks something. KernelError: else.
         """
         native = self._native
@@ -68,9 +84,10 @@ class OpenObject:
 
             types = {program.name: (program.type_id, program.attach_type_id) for program in self.programs}
             maps = {each.name: each.type_id for each in self.maps}
-            log = native.log_text()
+            attempt = Attempt(native.name, -result, tuple(useful(lines)), native.log_text(), types, maps)
+            data = native.elf()
             native.close()
-            raise load_failure(Attempt(native.name, -result, tuple(useful(lines)), log, types, maps))
+            raise load_failure(attempt, about(data) if about else None)
         native.state = "loaded"
 
     def close(self) -> None:

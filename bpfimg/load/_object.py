@@ -13,8 +13,8 @@ from bpfimg.errors import KernelError
 from bpfimg.kernel import bpf, libbpf
 from bpfimg.load import _configure
 from bpfimg.load._attach import Loaded, Unit, configure
-from bpfimg.load._by_section import BySection
 from bpfimg.load._decide import Plan, choose, plan
+from bpfimg.load._by_section import BySection
 from bpfimg.load._moment import now
 from bpfimg.load._records import LoadRecord, ProgramRecord
 from bpfimg.load._tail_calls import tail_calls
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
     from bpfimg.kernel import OpenObject
     from bpfimg.load._hooks import Hook
-    from bpfimg.load._origin import Origin
     from bpfimg.load._host import Host
-
+    from bpfimg.load._origin import Origin
     from bpfimg.load._sharing import Sharing
+
 
 class Prepared:
     """An object whose chosen programs, types and globals are set; `load()` gives it to the kernel. Use it in `with`.
@@ -46,8 +46,6 @@ class Prepared:
         self.globals = dict(globals)
         self.loaded: tuple[Loaded, ...] = ()
         self.maps: tuple[tuple[str, int], ...] = ()
-
-    def load(self) -> None:
         self.global_types: Mapping[str, str] = {}
         self.sharing: Sharing | None = None
         self.shared: Mapping[str, str] = {}
@@ -67,6 +65,8 @@ class Prepared:
             from bpfimg.load import _sharing
 
             self.shared = _sharing.share(self._object, host, application, self.sharing or _sharing.Sharing())
+
+    def load(self) -> None:
         """Loads programs and maps; VerifierError, NotSupported or KernelError when the kernel will not have them."""
         self._object.load()
         handles = {handle.name: handle for handle in self._object.programs}
@@ -95,11 +95,11 @@ class Prepared:
             metadata=dict(origin.metadata or {}),
             created=now(),
             bpfimg=__version__,
-        )
-
             global_types=self.global_types,
             shared=self.shared,
             map_access=self.sharing.access.to_dict() if self.sharing and self.sharing.access else {},
+        )
+
     def unit(self) -> Unit:
         """What a hook may need of it beside the program."""
         return Unit(dict(self.maps), self._object)
@@ -139,6 +139,7 @@ def prepare(
     hook: Hook | None = None,
     hooks: Sequence[tuple[str | None, Hook]] | BySection = (),
     globals: Mapping[str, str] | None = None,
+    sharing: Sharing | None = None,
 ) -> Prepared:
     """Opens the bytes of an object and sets it up: which programs, as what types, bound to what, with which globals.
 
@@ -147,7 +148,6 @@ def prepare(
     the programs goes where its section says. The kernel is not asked for anything yet. BytecodeError, UsageError: the
     object, or a name or value that does not go with it.
     """
-    sharing: Sharing | None = None,
     from bpfimg import bytecode
 
     byte_order = bytecode.check_header(data)
@@ -168,6 +168,6 @@ def prepare(
 
             types = set_globals(opened, globals, byte_order)
         prepared = Prepared(opened, decided, globals or {})
+        prepared.global_types, prepared.sharing = types, sharing
         stack.pop_all()
     return prepared
-        prepared.global_types, prepared.sharing = types, sharing

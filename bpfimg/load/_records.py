@@ -18,14 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+
 VERSION = 1
 MAX_BYTES = 64 * 1024
 _JSON = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), check_circular=False)
-
-
 _NOTHING: Mapping[str, str] = {}
 _NO_NUMBERS: Mapping[str, int] = {}
 _WHERE_GIVEN = ("global_types", "shared", "map_access")  # keys of a load's record that most have no use for
+
+
 @value(frozen=True, slots=True)
 class ProgramRecord:
     """One program of a load: `id` is the kernel's, `type` the kernel's word, `name` in full length.
@@ -76,12 +77,12 @@ class LoadRecord:
     metadata: Mapping[str, str]
     created: str
     bpfimg: str
-
-    @property
     global_types: Mapping[str, str] = _NOTHING
     shared: Mapping[str, str] = _NOTHING
     map_access: Mapping[str, int] = _NO_NUMBERS
     replaces: int = 0
+
+    @property
     def id(self) -> int:
         """The kernel id of the first program."""
         return self.programs[0].id
@@ -89,9 +90,9 @@ class LoadRecord:
     def to_dict(self) -> dict[str, object]:
         """The JSON document, as it is written."""
         image = self.image
+        more = {name: dict(getattr(self, name)) for name in _WHERE_GIVEN if getattr(self, name)}
         return {
             "version": VERSION,
-        more = {name: dict(getattr(self, name)) for name in _WHERE_GIVEN if getattr(self, name)}
             "name": self.name,
             "programs": [program.to_dict() for program in self.programs],
             "maps": [{"name": name, "id": number} for name, number in self.maps],
@@ -100,10 +101,10 @@ class LoadRecord:
             "metadata": dict(self.metadata),
             "created": self.created,
             "bpfimg": self.bpfimg,
-        }
-
             **more,
             **({"replaces": self.replaces} if self.replaces else {}),
+        }
+
     @classmethod
     def from_dict(cls, document: Any) -> LoadRecord:
         """Reads a document; DamagedRecord when it is not one, or of another version."""
@@ -122,15 +123,15 @@ class LoadRecord:
                 metadata=_texts(document.get("metadata")),
                 created=str(document.get("created", "")),
                 bpfimg=str(document.get("bpfimg", "")),
+                global_types=_texts(document.get("global_types")),
+                shared=_texts(document.get("shared")),
+                map_access={str(key): _id(number) for key, number in (document.get("map_access") or {}).items()},
+                replaces=_id(document.get("replaces", 0)),
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise DamagedRecord(f"the record of a load lacks or misuses {error}") from error
 
 
-                global_types=_texts(document.get("global_types")),
-                shared=_texts(document.get("shared")),
-                map_access={str(key): _id(number) for key, number in (document.get("map_access") or {}).items()},
-                replaces=_id(document.get("replaces", 0)),
 @value(frozen=True, slots=True)
 class LinkRecord:
     """One attachment: which program of the load, to which hook, how.

@@ -49,8 +49,8 @@ def image(
     hooks: Sequence[tuple[str | None, Hook]] | BySection = (),
     programs: Sequence[str] = (),
     globals: Mapping[str, str] | None = None,
-    metadata: Mapping[str, str] | None = None,
     sharing: maps.Sharing | None = None,
+    metadata: Mapping[str, str] | None = None,
     name: str | None = None,
     pull: str = "missing",
     dry_run: bool = False,
@@ -97,8 +97,8 @@ def image(
             from bpfimg.load import Load
             from bpfimg.run._plan import plan
 
-            planned = plan(host, prepared, origin)
             prepared.share(host, known_as)
+            planned = plan(host, prepared, origin)
             return Running(Load(0, "", planned.record), (), planned)
         with ExitStack() as stack:
             first = stack.enter_context(host.writer()) if prepared.alone else None
@@ -136,8 +136,8 @@ def load(
     *,
     programs: Sequence[str] = (),
     globals: Mapping[str, str] | None = None,
-    metadata: Mapping[str, str] | None = None,
     sharing: maps.Sharing | None = None,
+    metadata: Mapping[str, str] | None = None,
     name: str | None = None,
     pull: str = "missing",
     dry_run: bool = False,
@@ -151,8 +151,8 @@ def load(
         hook=None,
         programs=programs,
         globals=globals,
-        metadata=metadata,
         sharing=sharing,
+        metadata=metadata,
         name=name,
         pull=pull,
         dry_run=dry_run,

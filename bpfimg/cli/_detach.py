@@ -9,39 +9,62 @@ if TYPE_CHECKING:
     import argparse
 
     from bpfimg.cli._options import Options
-    from bpfimg.load import LinkRecord
+    from bpfimg.load import LinkRecord, Load
 
 EPILOG = """\
-It works when the interface has gone, too.
+It works when the interface, namespace, control group or file has gone, too. Programs stay loaded.
+
+All that is named is looked up before the first goes. What went is printed as it goes; one that cannot be detached
+does not keep the others, and is an error in the end.
 
 examples:
   bpfimg detach 43
+  bpfimg detach -l team=net --type tcx
   bpfimg links"""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Adds the words."""
-    parser.add_argument("links", metavar="LINK", nargs="+", help="id of a link, as `bpfimg links` shows it")
+    from bpfimg.cli._selected import add_selector
+
+    parser.add_argument("links", metavar="LINK", nargs="*", help="id of a link, as `bpfimg links` shows it")
+    add_selector(parser)
+    parser.add_argument("--ignore-missing", action="store_true", help="a link that is not there (any more) is no error")
 
 
 def run(arguments: argparse.Namespace, options: Options) -> int:
     """Detaches one after the other; prints the ids of the links that went."""
     from bpfimg import run as running
     from bpfimg.cli._loaded import host_of
+    from bpfimg.cli._parser import tell
     from bpfimg.cli._render import json_text
+    from bpfimg.cli._selected import check_one_way, selector
 
+    wanted = selector(arguments)
+    check_one_way(arguments.links, wanted, "ids of links")
     numbers = [_number(word) for word in arguments.links]
-    host = host_of(options)
     gone: list[dict[str, object]] = []
+
+    def went(load: Load, number: int, record: LinkRecord | None) -> None:
+        gone.append({"id": number, "program_id": record.program_id if record else None, "load": load.id})
+        if not options.json:
+            print(number if options.quiet or record is None else f"{number} ({_was(record)})")
+
     try:
-        for number in numbers:
-            load, record = running.detach(host, number)
-            gone.append({"id": number, "program_id": record.program_id if record else None, "load": load.id})
-            if not options.json:
-                print(number if options.quiet or record is None else f"{number} ({_was(record)})")
-    finally:  # what went is said although a later one failed
-        if options.json and gone:
+        running.detach_many(
+            host_of(options),
+            numbers,
+            selector=wanted,
+            missing_ok=arguments.ignore_missing,
+            gone=went,
+            missing=lambda sentence: tell(options, sentence),
+        )
+    except BaseException:
+        if options.json and gone:  # what went is said although a later one failed
             print(json_text({"links": gone}))
+        raise
+    if options.json:
+        print(json_text({"links": gone}))
     return 0
 
 

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
-    from bpfimg.load import BySection
+    from bpfimg.load import hooks
 
 __all__ = ["HOOKS"]
 
@@ -21,13 +21,13 @@ def _add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cgroup", metavar="PATH", help="the control group, for programs of one")
 
 
-def _made(arguments: argparse.Namespace) -> BySection:
-    from bpfimg.load import BySection
+def _made(arguments: argparse.Namespace) -> hooks.BySection:
+    from bpfimg.load import hooks
 
-    return BySection(arguments.iface, arguments.direction, arguments.netns, arguments.cgroup)
+    return hooks.BySection(arguments.iface, arguments.direction, arguments.netns, arguments.cgroup)
 
 
 #: hook -> (adds its options, what they ask for)
-HOOKS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], BySection]]] = {
+HOOKS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], hooks.BySection]]] = {
     "auto": (_add, _made),
 }

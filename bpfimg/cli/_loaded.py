@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bpfimg.cli._options import Options
-    from bpfimg.load import BySection, Hook, Host
+    from bpfimg.load import Hook, Host, hooks
     from bpfimg.run import Running
 
 __all__ = ["bring", "host_of"]
@@ -25,7 +25,7 @@ def host_of(options: Options) -> Host:
     return Host(options.bpffs, lock_timeout=options.lock_timeout)
 
 
-def bring(arguments: argparse.Namespace, hook: Hook | BySection | None, options: Options) -> None:
+def bring(arguments: argparse.Namespace, hook: Hook | hooks.BySection | None, options: Options) -> None:
     """What `run` and `load` are asked: fetch, verify, load, attach to `hook` if there is one, show."""
     from bpfimg import run
     from bpfimg.cli._asked import asked
@@ -50,11 +50,11 @@ def bring(arguments: argparse.Namespace, hook: Hook | BySection | None, options:
     report(done, options)
 
 
-def _where(hook: Hook | BySection | None) -> dict[str, Any]:
+def _where(hook: Hook | hooks.BySection | None) -> dict[str, Any]:
     if hook is not None:
-        from bpfimg.load import BySection
+        from bpfimg.load import hooks
 
-        if isinstance(hook, BySection):
+        if isinstance(hook, hooks.BySection):
             return {"hook": None, "hooks": hook}
     return {"hook": hook}
 

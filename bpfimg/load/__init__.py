@@ -13,17 +13,16 @@ if TYPE_CHECKING:
     from bpfimg.load import _hooks as hooks
     from bpfimg.load import _maps as maps
     from bpfimg.load._attach import check
-    from bpfimg.load._by_section import BySection
     from bpfimg.load._hooks import Hook
     from bpfimg.load._host import Host, Load
     from bpfimg.load._image_record import ImageRecord, SignerRecord
     from bpfimg.load._object import Prepared, prepare
     from bpfimg.load._origin import Origin
     from bpfimg.load._records import LinkRecord, LoadRecord
+    from bpfimg.load._select import Selector
     from bpfimg.load._unfinished import Unfinished
 
 __all__ = [
-    "BySection",
     "Hook",
     "Host",
     "ImageRecord",
@@ -32,6 +31,7 @@ __all__ = [
     "LoadRecord",
     "Origin",
     "Prepared",
+    "Selector",
     "SignerRecord",
     "Unfinished",
     "check",
@@ -43,7 +43,6 @@ __all__ = [
 __getattr__ = opened(
     __name__,
     {
-        "BySection": "_by_section",
         "Hook": "_hooks",
         "Host": "_host",
         "ImageRecord": "_image_record",
@@ -52,6 +51,7 @@ __getattr__ = opened(
         "LoadRecord": "_records",
         "Origin": "_origin",
         "Prepared": "_object",
+        "Selector": "_select",
         "SignerRecord": "_image_record",
         "Unfinished": "_unfinished",
         "check": "_attach",

@@ -108,12 +108,15 @@ class Attachment:
         pin: int,
         enter: Callable[[LinkRecord], None] | None = None,
         parts: Sequence[Fd] = (),
+        *,
+        take: Callable[[], None] | None = None,
     ) -> None:
         self.record = record
         self.pin = pin
         self._link = link
         self.parts = tuple(parts)
-        self._enter = enter
+        self.take = take
+        self._enter = enter  # `take` exchanges the program of a link that is another load's: then that is the commit
 
     def enter(self, record: LinkRecord) -> None:
         """Makes it real where opening a link did not: the record, with its id, must be published by now."""
@@ -149,7 +152,7 @@ def check(hook: Hook) -> None:
 
 
 def configure(opened: OpenObject, program: str, hook: Hook) -> None:
-    """Lets the hook's family set up the open object before it is loaded, where it has `configure(opened, program, hook)`
+    """Lets the family set up the open object before it is loaded, where it has `configure(opened, program, hook)`
     (the program's name): what depends on the kernel as well as on the hook."""
     look = getattr(family(hook.word), "configure", None)
     if look is not None:

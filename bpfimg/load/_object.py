@@ -14,7 +14,7 @@ from bpfimg.kernel import bpf, libbpf
 from bpfimg.load import _configure
 from bpfimg.load._attach import Loaded, Unit, configure
 from bpfimg.load._decide import Plan, choose, plan
-from bpfimg.load._by_section import BySection
+from bpfimg.load._hooks._by_section import BySection
 from bpfimg.load._moment import now
 from bpfimg.load._records import LoadRecord, ProgramRecord
 from bpfimg.load._tail_calls import tail_calls
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from bpfimg.kernel import OpenObject
+    from bpfimg.load._about import About
     from bpfimg.load._hooks import Hook
     from bpfimg.load._host import Host
     from bpfimg.load._origin import Origin
@@ -68,7 +69,7 @@ class Prepared:
 
     def load(self) -> None:
         """Loads programs and maps; VerifierError, NotSupported or KernelError when the kernel will not have them."""
-        self._object.load()
+        self._object.load(_about)
         handles = {handle.name: handle for handle in self._object.programs}
         loaded = []
         for program in self.programs:
@@ -120,6 +121,12 @@ class Prepared:
         """Forgets the object; what is neither pinned nor attached leaves the kernel."""
         self.loaded, self.maps = (), ()
         self._object.close()
+
+
+def _about(data: bytes) -> About:
+    from bpfimg.load._about import About
+
+    return About(data)
 
 
 def _created_maps(opened: OpenObject) -> Iterator[tuple[str, int]]:

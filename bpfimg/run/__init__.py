@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bpfimg.run._host import attach, detach, unload
     from bpfimg.run._image import Running, image, load
     from bpfimg.run._local import local_file
+    from bpfimg.run._many import detach_many, unload_many
     from bpfimg.run._plan import Plan
     from bpfimg.run._sweep import sweep
 
@@ -29,12 +30,14 @@ __all__ = [
     "attach",
     "check_platforms",
     "detach",
+    "detach_many",
     "fetch",
     "image",
     "load",
     "local_file",
     "sweep",
     "unload",
+    "unload_many",
 ]
 
 __getattr__ = opened(
@@ -48,11 +51,13 @@ __getattr__ = opened(
         "attach": "_host",
         "check_platforms": "_fetch",
         "detach": "_host",
+        "detach_many": "_many",
         "fetch": "_fetch",
         "image": "_image",
         "load": "_image",
         "local_file": "_local",
         "sweep": "_sweep",
         "unload": "_host",
+        "unload_many": "_many",
     },
 )

@@ -46,13 +46,15 @@ def image(
     verified: VerifiedImage,
     *,
     hook: Hook | None,
-    hooks: Sequence[tuple[str | None, Hook]] | BySection = (),
+    hooks: Sequence[tuple[str | None, Hook]] | hook_values.BySection = (),
     programs: Sequence[str] = (),
     globals: Mapping[str, str] | None = None,
     sharing: maps.Sharing | None = None,
     metadata: Mapping[str, str] | None = None,
     name: str | None = None,
     pull: str = "missing",
+    replaces: Load | None = None,
+    allow_gap: bool = False,
     dry_run: bool = False,
     platform: Platform | None = None,
     warn: Callable[[str], None] = lambda sentence: None,
@@ -66,6 +68,9 @@ def image(
     `pull` is only written down. `dry_run` does everything that changes nothing, a load into the kernel that is closed
     again among it: raises what the kernel would refuse. `platform` is this machine's unless given; `warn` is told when
     the image was made for another one (BI-26).
+
+    `replaces` is a load in whose place it is put, without a moment in which neither runs; where the kernel does not let
+    that be it is Busy, unless `allow_gap` lets the old one go first.
 
     Where the policy does not let a repository go back, it is asked once more under the lock, and what was accepted is
     written down when it is loaded: VerificationError when a newer version was loaded meanwhile.
@@ -106,7 +111,7 @@ def image(
             prepared.load()
             writer = first or stack.enter_context(host.writer())
             accept = stack.enter_context(_accepting(verified, known_as, warn))
-            loaded = writer.run(prepared, origin) if prepared.attach else writer.load(prepared, origin)
+            loaded = writer.bring(prepared, origin, replaces=replaces, allow_gap=allow_gap)
             accept()
         return Running(loaded, prepared.infos())
 

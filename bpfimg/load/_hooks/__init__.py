@@ -10,6 +10,7 @@ from bpfimg._door import opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from bpfimg.load._hooks._by_section import BySection
     from bpfimg.load._hooks._cgroup import Cgroup
     from bpfimg.load._hooks._net import Netfilter, Netkit, Netns, Sockmap, Tc, Tcx, Xdp
     from bpfimg.load._hooks._trace import Kprobe, Ksyscall, PerfEvent, RawTracepoint, StructOps, Tracepoint, Tracing
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "WORDS",
+    "BySection",
     "Cgroup",
     "Hook",
     "Kprobe",
@@ -44,6 +46,7 @@ __all__ = [
 __getattr__ = opened(
     __name__,
     {
+        "BySection": "_by_section",
         "Cgroup": "_cgroup",
         "Hook": "_union",
         "Kprobe": "_trace",

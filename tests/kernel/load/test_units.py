@@ -34,7 +34,7 @@ def traced() -> Iterator[None]:
 
 
 def run(
-    host: Host, data: bytes, hooks: Sequence[tuple[str, Hook]] | load.BySection, programs: Sequence[str] = ()
+    host: Host, data: bytes, hooks: Sequence[tuple[str, Hook]] | load.hooks.BySection, programs: Sequence[str] = ()
 ) -> Load:
     with load.prepare(data, name="unit", hooks=hooks, programs=programs) as prepared:
         prepared.load()
@@ -164,7 +164,7 @@ def test_a_load_of_all_fills_every_map_of_programs(host: Host) -> None:
 
 
 def test_each_program_goes_where_its_section_says(host: Host, ns: Namespace) -> None:
-    where = load.BySection(interface=ns.interface, direction="ingress", netns=ns.path)
+    where = load.hooks.BySection(interface=ns.interface, direction="ingress", netns=ns.path)
     chosen = [f"{TAG}{name}" for name in "acd"]
     loaded = run(host, loads.several(), where, chosen)
     assert [(link.hook, link.where) for link in loaded.links] == [
@@ -176,7 +176,7 @@ def test_each_program_goes_where_its_section_says(host: Host, ns: Namespace) -> 
 
 def test_what_sections_do_not_say_is_asked_for(host: Host) -> None:
     with pytest.raises(UsageError) as caught:
-        load.prepare(loads.several(), name="unit", hooks=load.BySection())
+        load.prepare(loads.several(), name="unit", hooks=load.hooks.BySection())
     assert str(caught.value) == (
         "sections do not say where all of the programs go:"
         f" {TAG}a (xdp): it needs an interface (--iface IF);"

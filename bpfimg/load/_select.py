@@ -1,0 +1,62 @@
+"""Which loads and links are meant, by words of the user's own, by type or by the application's name."""
+
+from __future__ import annotations
+
+from bpfimg._value import value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from bpfimg.load._host import Load
+    from bpfimg.load._records import LinkRecord
+
+#: what people call types of programs whose kernel word is another
+_TYPES = {
+    "tc": "sched_cls",
+    "tcx": "sched_cls",
+    "netkit": "sched_cls",
+    "kretprobe": "kprobe",
+    "uprobe": "kprobe",
+    "uretprobe": "kprobe",
+    "fentry": "tracing",
+    "fexit": "tracing",
+}
+
+
+@value(frozen=True, slots=True)
+class Selector:
+    """All that is given has to hold: each of the `metadata` (None: whatever its value), one of the `types` of
+    programs, one of the names of `applications`. A selector of nothing takes everything."""
+
+    metadata: Mapping[str, str | None]
+    types: tuple[str, ...] = ()
+    applications: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.metadata or self.types or self.applications)
+
+    def fits(self, application: str, types: Iterable[str], metadata: Mapping[str, str]) -> bool:
+        """Whether it takes something of that application, with programs of these types, and that metadata."""
+        if self.applications and application not in self.applications:
+            return False
+        if self.types and not {_TYPES.get(each, each) for each in self.types} & set(types):
+            return False
+        return all(key in metadata and text in (None, metadata[key]) for key, text in self.metadata.items())
+
+    def takes(self, load: Load) -> bool:
+        """Whether it takes a load; one that is damaged has no name, type or metadata to go by."""
+        record = load.record
+        if record is None:
+            return not self
+        return self.fits(record.name, (program.type for program in record.programs), record.metadata)
+
+    def takes_link(self, load: Load, link: LinkRecord) -> bool:
+        """Whether it takes a link: by its program's type or its hook's word, by its own metadata or its load's."""
+        record = load.record
+        if record is None:
+            return not self
+        types = [link.hook, *(program.type for program in record.programs if program.id == link.program_id)]
+        words = self.types and link.hook in self.types
+        chosen = Selector(self.metadata, () if words else self.types, self.applications)
+        return chosen.fits(record.name, types, {**record.metadata, **(link.metadata or {})})

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bpfimg.kernel import netns
 from tests.support.features import needs
 
 if TYPE_CHECKING:
@@ -78,23 +79,35 @@ def namespace() -> Iterator[Namespace]:
     ns = Namespace(name, f"{name}-peer", f"veth{number}a", "10.77.0.1", f"veth{number}b", "10.77.0.2")
     macs = ("02:bf:00:00:00:01", "02:bf:00:00:00:02")
     with ExitStack() as stack:
+        stack.callback(_delete, ns)
+        _ip(*(f"netns add {each}" for each in (ns.name, ns.peer)))
         for each in (ns.name, ns.peer):
-            _ip("netns", "add", each)
-            stack.callback(_ip, "netns", "del", each)
-            quiet = "for f in all default; do echo 1 > /proc/sys/net/ipv6/conf/$f/disable_ipv6; done"
-            ns.exec(["sh", "-c", quiet], check=False, peer=each == ns.peer)
+            netns.call(each, _no_ipv6)
         first, second = ns.interface, ns.peer_interface
         # Both ends are born inside: the host never sees an interface of ours.
-        pair = ["type", "veth", "peer", "name", second, "address", macs[1], "netns", ns.peer]
-        _ip("-n", ns.name, "link", "add", first, "address", macs[0], *pair)
-        for place, device, address, other, mac in (
-            (ns.name, first, ns.address, ns.peer_address, macs[1]),
-            (ns.peer, second, ns.peer_address, ns.address, macs[0]),
-        ):
-            _ip("-n", place, "address", "add", f"{address}/24", "dev", device)
-            _ip("-n", place, "link", "set", device, "up")
-            _ip("-n", place, "neighbour", "add", other, "lladdr", mac, "dev", device, "nud", "permanent")
+        pair = f"link add {first} address {macs[0]} type veth peer name {second} address {macs[1]} netns {ns.peer}"
+        _ip(pair, *_up(first, ns.address, ns.peer_address, macs[1]), place=ns.name)
+        _ip(*_up(second, ns.peer_address, ns.address, macs[0]), place=ns.peer)
         yield ns
+
+
+def _up(device: str, address: str, other: str, mac: str) -> list[str]:
+    return [
+        f"address add {address}/24 dev {device}",
+        f"link set {device} up",
+        f"neighbour add {other} lladdr {mac} dev {device} nud permanent",
+    ]
+
+
+def _no_ipv6() -> None:
+    for each in ("all", "default"):
+        path = Path(f"/proc/sys/net/ipv6/conf/{each}/disable_ipv6")
+        if path.exists():
+            path.write_text("1", encoding="ascii")
+
+
+def _delete(ns: Namespace) -> None:
+    _ip(*(f"netns del {each}" for each in (ns.name, ns.peer) if Path(f"{_NETNS}/{each}").exists()))
 
 
 @contextmanager
@@ -131,11 +144,12 @@ def _mounted(kind: str, prefix: str) -> Iterator[str]:
         os.rmdir(place)
 
 
-def _ip(*arguments: str) -> None:
-    _run("ip", *arguments)
+def _ip(*lines: str, place: str | None = None) -> None:
+    """Runs these commands of ip(8) by one process, because starting many is slow where a kernel is emulated."""
+    _run("ip", *(["-n", place] if place else []), "-batch", "-", given="\n".join(lines))
 
 
-def _run(*argv: str) -> None:
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+def _run(*argv: str, given: str = "") -> None:
+    done = subprocess.run(argv, input=given, capture_output=True, text=True, check=False)
     if done.returncode:
         raise AssertionError(f"{' '.join(argv)} ended with {done.returncode}: {done.stderr}")

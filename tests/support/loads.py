@@ -19,7 +19,7 @@ from tests.support.netns import Namespace
 from tests.support.objects import compile_source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 #: programs of this test run begin with it; the kernel keeps 15 characters of a name
 TAG = f"t{os.getpid()}_"
@@ -54,6 +54,11 @@ def tracepoint(name: str = "tp") -> bytes:
     return compile_source(
         _COUNTER + f'SEC("tracepoint/syscalls/sys_enter_getpid") int {TAG}{name}(void *ctx) {{ hit(); return 0; }}'
     )
+
+
+def counting(section: str, name: str, result: int) -> bytes:
+    """One program in that section, called TAG + name, that counts in the map `hits` and returns `result`."""
+    return compile_source(_COUNTER + f'SEC("{section}") int {TAG}{name}(void *ctx) {{ hit(); return {result}; }}')
 
 
 def several() -> bytes:
@@ -102,9 +107,11 @@ def detach(host: load.Host, link: int) -> None:
         writer.detach(link)
 
 
-def run(host: load.Host, data: bytes, hook: load.Hook, name: str = "app") -> load.Load:
+def run(
+    host: load.Host, data: bytes, hook: load.Hook, name: str = "app", globals: Mapping[str, str] | None = None
+) -> load.Load:
     """Loads and attaches, as `run.image` does with the bytes of an image."""
-    with load.prepare(data, name=name, hook=hook) as prepared:
+    with load.prepare(data, name=name, hook=hook, globals=globals) as prepared:
         prepared.load()
         with host.writer() as writer:
             return writer.run(prepared, load.Origin(name), hook)

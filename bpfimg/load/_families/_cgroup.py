@@ -62,17 +62,4 @@ def _explained(error: KernelError, program: Loaded, path: str, word: str) -> Att
                 feature="cgroup-link",
                 errno=error.errno,
             )
-        if _runs_there(program, path, word):
-            return AttachError(
-                f"program {program.id} is attached to {quoted(path)} as {word} already; a group takes a program once",
-                hint="load it a second time to attach it twice",
-            )
     return KernelError(f"cannot attach to control group {quoted(path)}: {error}", errno=error.errno, hint=error.hint)
-
-
-def _runs_there(program: Loaded, path: str, word: str) -> bool:
-    try:
-        with cgroups.opened(path) as group:
-            return program.id in bpf.prog_query(group.fileno(), abi.ATTACH_TYPES.index(word))[0]
-    except (AttachError, KernelError):
-        return False

@@ -85,8 +85,10 @@ class Host:
 
     def loads(self) -> tuple[Load, ...]:
         """Everything that is loaded, by id. What comes or goes meanwhile is in or out, never half."""
-        found = (read_load(f"{self.directory}/{name}") for name in self._names() if is_id(name))
-        return tuple(sorted((load for load in found if load is not None), key=lambda load: load.id))
+        found = [read_load(f"{self.directory}/{name}") for name in self._names() if is_id(name)]
+        replaced = {load.record.replaces for load in found if load is not None and load.record is not None}
+        there = (load for load in found if load is not None and load.id not in replaced)
+        return tuple(sorted(there, key=lambda load: load.id))
 
     def unfinished(self) -> tuple[Unfinished, ...]:
         """Changes that a killed writer left for the next one to sweep, and which programs still run from them."""
@@ -110,14 +112,14 @@ class Host:
 
         return foresee(hook, self)
 
-    def find(self, word: int | str) -> Load:
-        """The load with a program of that kernel id, or of that name; Error when there is none or several."""
     def map(self, load: Load | int | str, name: str) -> Map:
         """Opens a map of a load by its name, with its types: `with host.map(running.load, "hits") as hits: hits[0]`."""
         from bpfimg.load._maps import of_load
 
         return of_load(self, load, name)
 
+    def find(self, word: int | str) -> Load:
+        """The load with a program of that kernel id, or of that name; Error when there is none or several."""
         loads = self.loads()
         text = str(word)
         if is_id(text):
@@ -180,11 +182,41 @@ def _read_links(folder: str) -> tuple[tuple[LinkRecord, ...], tuple[int, ...], b
             open_ends = open_ends or is_id(name)
             continue
         try:
-            links.append(read_link(path))
+            link = read_link(path)
+            if link.replaces and not runs(f"{path}/{LINK}", link.program_id):
+                open_ends = True  # the link is another load's still
+            else:
+                links.append(link)
         except (KernelError, DamagedRecord):
             if os.path.lexists(f"{path}/{LINK}"):
                 damaged.append(int(name))
     return tuple(sorted(links, key=lambda link: link.id)), tuple(sorted(damaged)), open_ends
+
+
+def is_committed(path: str) -> bool:
+    """True when what the link directory at `path` stands for is attached, as far as its pin says so.
+
+    A link that takes the place of another counts once the kernel runs its program there.
+    """
+    pin = f"{path}/{LINK}"
+    if not os.path.lexists(pin):
+        return False
+    try:
+        link = read_link(path)
+    except (KernelError, DamagedRecord, ValueError):
+        return True
+    return not link.replaces or runs(pin, link.program_id)
+
+
+def runs(pin: str, program: int) -> bool:
+    """True when the kernel link that is pinned there runs that program."""
+    from bpfimg.kernel import bpf
+
+    try:
+        with bpf.get(pin) as fd:
+            return bpf.kind(fd) == "link" and bpf.link_info(fd).prog_id == program
+    except KernelError:
+        return False
 
 
 def read_link(path: str) -> LinkRecord:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from bpfimg.load._hooks import Hook
 
 VERSION = 1
 MAX_BYTES = 64 * 1024
@@ -141,7 +142,8 @@ class LinkRecord:
     asked for; paths in it are absolute. `where` is the place in words. What was found when it was attached: `ifindex`,
     `netns_inode`, `used_mode` (the XDP mode that it became), `details` (by the hook's family: a resolved offset, an
     attach type), `note` (a reason worth telling), `parts` (the number of kernel links beside the first).
-    `how` is "link", "clsact" (`clsact_priority` is the filter's) or "attach", which lives with its target.
+    `how` is "link", "clsact" (`clsact_priority` is the filter's) or "attach", which lives with its target. `replaces`
+    is (load, link, program) whose kernel link it has taken, or is about to take.
     """
 
     id: int
@@ -160,11 +162,25 @@ class LinkRecord:
     parts: int = 0
     note: str = ""
     metadata: Mapping[str, str] | None = None
+    replaces: tuple[int, ...] = ()
 
     @property
     def target(self) -> str:
         """Where, in words: `eth0`, `eth0 ingress`, `sched/sched_switch`."""
         return self.where
+
+    @property
+    def asked(self) -> dict[str, object]:
+        """The fields of the hook in the words that were used, not the absolute paths that they became."""
+        from bpfimg.load._same import asked
+
+        return asked(self)
+
+    def is_for(self, hook: Hook) -> bool:
+        """True when it was asked for as `hook` is."""
+        from bpfimg.load._same import same
+
+        return same(hook, self)
 
     @property
     def interface(self) -> str | None:
@@ -221,6 +237,8 @@ class LinkRecord:
         if self.clsact_priority is not None:
             document["clsact"] = {"priority": self.clsact_priority}
         document |= {name: getattr(self, name) for name in ("details", "parts", "note") if getattr(self, name)}
+        if self.replaces:
+            document["replaces"] = list(self.replaces)
         return document
 
     @classmethod
@@ -248,9 +266,17 @@ class LinkRecord:
                 parts=_id(document.get("parts", 0), below=1 << 16),
                 note=str(document.get("note", "")),
                 metadata=_texts(document.get("metadata")),
+                replaces=_three(document.get("replaces", ())),
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise DamagedRecord(f"the record of a link lacks or misuses {error}") from error
+
+
+def _three(numbers: Any) -> tuple[int, ...]:
+    found = tuple(map(_id, numbers))
+    if len(found) not in (0, 3):
+        raise ValueError(f"{len(found)} numbers for what is replaced")
+    return found
 
 
 def _spec(hook: Any) -> dict[str, object]:

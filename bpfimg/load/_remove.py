@@ -9,7 +9,7 @@ from bpfimg.errors import AttachError, DamagedRecord, KernelError
 from bpfimg.kernel import bpf, bpffs
 from bpfimg.load import _paths
 from bpfimg.load._attach import undo
-from bpfimg.load._host import read_link
+from bpfimg.load._host import is_committed, read_link
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,6 +49,11 @@ def release(path: str) -> None:
     if os.path.islink(path):
         return
     record = _record(path)
+    if record is not None and record.replaces:
+        from bpfimg.load._replace import give_back
+
+        if give_back(path, record):
+            return
     if record is not None and record.how != "link":
         undo(record)
     elif record is None:
@@ -83,6 +88,7 @@ def _record(path: str) -> LinkRecord | None:
 
 def sweep(directory: str) -> None:
     """Removes what killed writers left behind. What cannot be removed stays, and is shown as unfinished."""
+    _finish_replacements(directory)
     for name in _paths.listed(directory):
         path = f"{directory}/{name}"
         with suppress(KernelError):
@@ -92,13 +98,19 @@ def sweep(directory: str) -> None:
                 _sweep_load(directory, path)
 
 
+def _finish_replacements(directory: str) -> None:
+    from bpfimg.load._replace import finish_all
+
+    finish_all(directory)
+
+
 def _sweep_load(directory: str, path: str) -> None:
     if os.path.islink(path):
         return
     if not _paths.listed(path):  # somebody else has removed all that was in it
         bpffs.remove_tree(path)
     links = [f"{path}/{_paths.LINKS}/{name}" for name in _paths.listed(f"{path}/{_paths.LINKS}")]
-    committed = [link for link in links if os.path.lexists(f"{link}/{_paths.LINK}")]
+    committed = [link for link in links if is_committed(link)]
     marker = f"{path}/{_paths.UNFINISHED}"
     if os.path.lexists(marker):
         if len(committed) < len(links) or not links:

@@ -7,7 +7,7 @@ import os
 from bpfimg._value import value
 from bpfimg.errors import DamagedRecord, KernelError
 from bpfimg.kernel import bpf, bpffs
-from bpfimg.load._host import read_link
+from bpfimg.load._host import is_committed, read_link
 from bpfimg.load._paths import LINK, LINKS, PART, RECORD, UNFINISHED, WORK, is_id, listed
 
 TYPE_CHECKING = False
@@ -56,7 +56,7 @@ def _is_alive(name: str) -> bool:
 
 def _below(path: str) -> list[str]:
     links = [f"{path}/{LINKS}/{name}" for name in listed(f"{path}/{LINKS}") if is_id(name)]
-    open_ends = [link for link in links if not os.path.lexists(f"{link}/{LINK}")]
+    open_ends = [link for link in links if not is_committed(link)]
     if os.path.lexists(f"{path}/{UNFINISHED}") and (open_ends or not links):
         return [path]
     return open_ends

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 from bpfimg._value import replace
-from bpfimg.errors import Error, UsageError, quoted
+from bpfimg.errors import Busy, Error, KernelError, UsageError, quoted
 from bpfimg.kernel import bpf, bpffs
 from bpfimg.load import _publish, _remove
 from bpfimg.load._attach import Loaded, Scene, Unit, attach
@@ -13,6 +13,7 @@ from bpfimg.load._host import Host, Load
 from bpfimg.load._map_way import close_way
 from bpfimg.load._origin import Origin, check_words
 from bpfimg.load._paths import LINKS, is_id, pin_names
+from bpfimg.load._replace import finish, taken_over
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ def opened(host: Host) -> Iterator[Writer]:
             yield writer
         finally:
             writer.expire()
-
             close_way(host.directory)
+
 
 class Writer:
     """Changes this host; comes only from `with host.writer()`, holds the lock, and is of no use afterwards."""
@@ -59,15 +60,59 @@ class Writer:
         `hooks` are (name of a program, its hook), each as it was given to `prepare`; None: all that was given there.
         For a single hook: the programs that were chosen for it.
         """
+        return self._run(prepared, origin, _pairs(prepared, hooks), None)
+
+    def bring(
+        self, prepared: Prepared, origin: Origin, *, replaces: Load | None = None, allow_gap: bool = False
+    ) -> Load:
+        """Publishes a loaded object with all the hooks that `prepare` was given, if any: `run`, `load` or `replace`.
+
+        `allow_gap` lets the old one go first where it would be in the way.
+        """
+        if replaces is not None:
+            try:
+                return self.replace(replaces, prepared, origin)
+            except Busy as error:
+                if not allow_gap:
+                    error.hint = "--allow-gap lets the old program go first: for a moment nothing runs there"
+                    raise
+                self.unload(replaces.id)
+        return self.run(prepared, origin) if prepared.attach else self.load(prepared, origin)
+
+    def replace(self, old: Load, prepared: Prepared, origin: Origin) -> Load:
+        """Puts a loaded object in the place of `old`, which goes: attached as it was given to `prepare`, or not at all.
+
+        Links whose program the kernel can exchange are taken over, so that no packet is missed; what else is new is
+        attached before the old goes. Busy where neither can be: then everything is as before.
+        """
         host = self._locked
-        record = prepared.record(origin)
+        if old.id not in [load.id for load in host.loads()]:
+            raise Error(f"load {old.id} ({quoted(old.name)}) is not there any more, expected it to be replaced")
+        new = self._run(prepared, origin, prepared.attach, old)
+        with suppress(KernelError):  # the new one runs: the next writer takes away what is left of the old one
+            finish(host.directory, new)
+        return new
+
+    def _run(self, prepared: Prepared, origin: Origin, pairs: Sequence[tuple[str, Hook]], old: Load | None) -> Load:
+        host = self._locked
+        record = replace(prepared.record(origin), replaces=old.id if old else 0)
         words = check_words("metadata", origin.metadata or {})
         loaded = {program.name: program for program in prepared.loaded}
         scene = Scene.of(host, prepared.unit())
+        if old is not None:  # what goes is in nobody's way
+            scene = replace(scene, loads=[load for load in scene.loads if load.id != old.id])
+        taken: list[int] = []
         with ExitStack() as stack:
-            for name, hook in _pairs(prepared, hooks):
-                made = stack.enter_context(attach(loaded[name], hook, scene))
+            for name, hook in pairs:
+                made = taken_over(old, hook, loaded[name], taken) if old else None
+                if made is not None:
+                    taken.append(made.record.replaces[1])
+                else:
+                    made = attach(loaded[name], hook, scene)
+                stack.enter_context(made)
                 scene = replace(scene, opened=(*scene.opened, made))
+            if not pairs:
+                return Load(record.id, _publish.publish_load(host.directory, prepared, record), record)
             path, links = _publish.publish_run(host.directory, prepared, record, scene.opened, words)
         return Load(record.id, path, record, links)
 

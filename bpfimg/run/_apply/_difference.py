@@ -5,7 +5,6 @@ from __future__ import annotations
 from bpfimg._value import value
 from bpfimg.errors import UsageError
 from bpfimg.load import hooks
-from bpfimg.run._apply._exported import asked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -121,22 +120,7 @@ def _links(application: Application, load: Load, stale: Collection[int]) -> Iter
 
 
 def _same(wanted: Attach, link: LinkRecord) -> bool:
-    if wanted.program is not None and wanted.program != link.program_name:
-        return False
-    try:
-        have = hooks.from_dict({"kind": link.hook, **asked(link)})
-    except (UsageError, TypeError, ValueError):
-        return False
-    return _plain(hooks.to_dict(have)) == _plain(hooks.to_dict(wanted.hook))
-
-
-def _plain(document: dict[str, object]) -> dict[str, object]:
-    """A named network namespace is the file that ip-netns(8) keeps for it."""
-    netns = document.get("netns")
-    if isinstance(netns, str):
-        path = netns if "/" in netns else f"/run/netns/{netns}"
-        document["netns"] = path.removeprefix("/var") if path.startswith("/var/run/") else path
-    return document
+    return wanted.program in (None, link.program_name) and link.is_for(wanted.hook)
 
 
 def place(wanted: Attach) -> str:

@@ -58,14 +58,8 @@ def _image(reference: str, digest: str) -> str:
 
 def _attach(link: LinkRecord, warn: Callable[[str], None]) -> dict[str, object] | None:
     try:
-        document = hooks.to_dict(hooks.from_dict({"kind": link.hook, **asked(link)}))
+        document = hooks.to_dict(hooks.from_dict({"kind": link.hook, **link.asked}))
     except (UsageError, TypeError, ValueError) as error:
         warn(f"link {link.id} is left out: {error}")
         return None
     return {"hook": document.pop("kind"), "program": link.program_name, **document}
-
-
-def asked(link: LinkRecord) -> dict[str, object]:
-    """The fields of the hook in the words that were used, not the absolute paths that they became."""
-    words = (link.details or {}).get("asked", {})
-    return {**link.spec, **(words if isinstance(words, dict) else {})}

@@ -10,7 +10,25 @@ from tests.support.guest import kernels
 from tests.support.guest.background import Guest
 
 _HERE = Path(__file__).parent
-GUESTS: dict[str, Guest] = {}
+_GUESTS: dict[str, Guest] = {}
+
+
+class Results:
+    """What became of the tests of this session, as far as it has come. (A conftest hears of its own folder only.)"""
+
+    def __init__(self) -> None:
+        self.found: dict[str, str] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.outcome != "passed" or report.when == "call":
+            self.found[report.nodeid] = report.outcome
+
+
+_RESULTS = Results()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(_RESULTS)
 
 
 def _asked(item: pytest.Item) -> tuple[str, str] | None:
@@ -21,8 +39,8 @@ def _asked(item: pytest.Item) -> tuple[str, str] | None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Ours come last: until then the guests run beside everything else."""
-    items.sort(key=lambda item: _HERE in item.path.parents)
+    """Ours come last: until then the guests run beside everything else; and the page of hooks after their results."""
+    items.sort(key=lambda item: (_HERE in item.path.parents, item.path.name == "test_hooks_page.py"))
 
 
 @pytest.hookimpl(trylast=True)
@@ -32,15 +50,22 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     for word in kernels.SUITES:
         wanted = [asked[1] for item in session.items if (asked := _asked(item)) and asked[0] == word]
         if wanted:
-            GUESTS[word] = Guest(word, wanted)
-            GUESTS[word].start()
+            _GUESTS[word] = Guest(word, wanted)
+            _GUESTS[word].start()
 
 
 def pytest_sessionfinish() -> None:
-    while GUESTS:
-        GUESTS.popitem()[1].stop()
+    while _GUESTS:
+        _GUESTS.popitem()[1].stop()
 
 
-@pytest.fixture
-def guest(word: str) -> Guest:
-    return GUESTS[word]
+@pytest.fixture(scope="session")
+def guests() -> dict[str, Guest]:
+    """The guests of this session by the words of their kernels."""
+    return _GUESTS
+
+
+@pytest.fixture(scope="session")
+def results() -> dict[str, str]:
+    """The outcomes of this session's tests so far."""
+    return _RESULTS.found

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING
 
 from tests.support.guest import run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Guest:
@@ -32,6 +36,12 @@ class Guest:
         self._stopped.set()
         if self._thread.ident:
             self._thread.join()
+
+    def outcomes(self, tests: Sequence[str]) -> dict[str, str]:
+        """What became of each of these tests; nothing where there was no guest, or they were not all wanted."""
+        if not {*tests} <= {*self._wanted} or (tests and self.result(tests[0]) and self._missing):
+            return {}
+        return {test: self.result(test).outcome for test in tests}
 
     def result(self, test: str) -> run.Result:
         """What became of that test; of one that was not run, a failure that says why, or a skip without a guest."""

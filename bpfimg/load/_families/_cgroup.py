@@ -33,7 +33,7 @@ def attach(program: Loaded, hook: Cgroup, scene: Scene) -> Attachment:
         try:
             link = bpf.link_create(program.fd, group.fileno(), abi.ATTACH_TYPES.index(word))
         except KernelError as error:
-            raise _explained(error, program, path, word) from error
+            raise _explained(error, path, word) from error
     record = recorded(
         program,
         hook,
@@ -44,7 +44,7 @@ def attach(program: Loaded, hook: Cgroup, scene: Scene) -> Attachment:
     return Attachment(record, link, link.fileno())
 
 
-def _explained(error: KernelError, program: Loaded, path: str, word: str) -> AttachError | KernelError:
+def _explained(error: KernelError, path: str, word: str) -> AttachError | KernelError:
     if error.errno == errno.EPERM and not error.hint:
         return AttachError(
             f"control group {quoted(path)} takes no further {word} program: one that is attached there or above it"

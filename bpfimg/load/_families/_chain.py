@@ -60,6 +60,18 @@ def link_in(chain: Chain, program: Loaded, where: Place, priority: int, scene: S
     )
 
 
+def position(chain: Chain, where: Place, priority: int, scene: Scene) -> str:
+    """Where a link would go in, in words: `2nd of 3 in the TCX chain`."""
+    _, links, _ = bpf.prog_query(where.ifindex, chain.attach_type)
+    anchor = place(links, _ours(chain, where, scene), priority)
+    if anchor.before:
+        number = links.index(anchor.before) + 1
+    else:
+        number = links.index(anchor.after) + 2 if anchor.after else len(links) + 1
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10 if number // 10 != 1 else 0, "th")
+    return f"{number}{ending} of {len(links) + 1} in the {chain.name} chain"
+
+
 def _created(chain: Chain, program: Loaded, where: Place, anchor: Anchor, revision: int) -> Fd:
     relative = anchor.before or anchor.after
     flags = 0

@@ -31,6 +31,19 @@ def check(hook: Netfilter) -> None:
         raise NotSupported("this kernel takes no netfilter programs (they came with 6.4)", feature="netfilter")
 
 
+def foresee(hook: Netfilter, scene: Scene) -> str:
+    """Busy when a program of ours has that priority there; those of others are not known before."""
+
+    def inside(place: Place) -> str:
+        for link in (link for load in scene.loads for link in load.links):
+            there = (link.hook, link.netns_inode, link.spec.get("family"), link.spec.get("hook"), link.priority)
+            if there == ("netfilter", place.inode, hook.family, hook.hook, hook.priority):
+                raise _busy(hook, place)
+        return ""
+
+    return within(hook.netns, inside)
+
+
 def attach(program: Loaded, hook: Netfilter, scene: Scene) -> Attachment:
     """Attaches; Busy when a program has that priority on that hook already, whoever attached it."""
 
@@ -51,11 +64,7 @@ def attach(program: Loaded, hook: Netfilter, scene: Scene) -> Attachment:
 def _explained(error: KernelError, hook: Netfilter, place: Place) -> AttachError | KernelError | UsageError:
     where = f"{hook.family} {hook.hook} in {shown(place)}"
     if error.errno == errno.EBUSY:
-        return Busy(
-            f"{where} has a program with priority {hook.priority} already, expected another priority",
-            owner="another netfilter program",
-            hint=f"take another number: --priority {hook.priority + 1} runs right behind it",
-        )
+        return _busy(hook, place)
     if error.errno == errno.ERANGE:
         if hook.defrag and hook.priority <= _BEHIND_DEFRAG:
             return UsageError(
@@ -75,3 +84,12 @@ def _explained(error: KernelError, hook: Netfilter, place: Place) -> AttachError
             hint=f"the module nf_defrag_{hook.family} does it; or go without --defrag",
         )
     return KernelError(f"cannot attach to netfilter {where}: {error}", errno=error.errno, hint=error.hint)
+
+
+def _busy(hook: Netfilter, place: Place) -> Busy:
+    return Busy(
+        f"{hook.family} {hook.hook} in {shown(place)} has a program with priority {hook.priority} already,"
+        " expected another priority",
+        owner="another netfilter program",
+        hint=f"take another number: --priority {hook.priority + 1} runs right behind it",
+    )

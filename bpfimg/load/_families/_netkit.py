@@ -7,7 +7,7 @@ import errno
 from bpfimg.errors import AttachError, KernelError, NotSupported
 from bpfimg.kernel import abi
 from bpfimg.load._attach import Attachment
-from bpfimg.load._families._chain import Chain, link_in
+from bpfimg.load._families._chain import Chain, link_in, position
 from bpfimg.load._families._place import Place, at
 from bpfimg.load._families._place import check as check_place
 from bpfimg.load._families._recorded import recorded
@@ -36,15 +36,30 @@ def attach(program: Loaded, hook: Netkit, scene: Scene) -> Attachment:
     """
 
     def inside(where: Place) -> Attachment:
-        chain = Chain("netkit", _ATTACH_TYPES[hook.side], ("netkit",), "side", hook.side)
         try:
-            link = link_in(chain, program, where, hook.priority, scene)
+            link = link_in(_chain(hook), program, where, hook.priority, scene)
         except KernelError as error:
             raise _explained(error, where) from error
         record = recorded(program, hook, f"{where.interface} {hook.side}", place=where)
         return Attachment(record, link, link.fileno())
 
     return at(hook.interface, hook.netns, inside)
+
+
+def foresee(hook: Netkit, scene: Scene) -> str:
+    """Where in the chain the program would stand, in words; AttachError when the interface is no netkit device."""
+
+    def inside(where: Place) -> str:
+        try:
+            return position(_chain(hook), where, hook.priority, scene)
+        except KernelError as error:
+            raise _explained(error, where) from error
+
+    return at(hook.interface, hook.netns, inside)
+
+
+def _chain(hook: Netkit) -> Chain:
+    return Chain("netkit", _ATTACH_TYPES[hook.side], ("netkit",), "side", hook.side)
 
 
 def _explained(error: KernelError, where: Place) -> AttachError | KernelError:

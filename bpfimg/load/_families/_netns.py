@@ -39,6 +39,25 @@ def attach(program: Loaded, hook: Netns, scene: Scene) -> Attachment:
     return within(hook.netns, inside)
 
 
+def foresee(hook: Netns, scene: Scene) -> str:
+    """Busy when the namespace runs a flow_dissector; otherwise how many run before."""
+    attach_type = abi.ATTACH_TYPES.index(hook.kind)
+
+    def inside(place: Place) -> str:
+        with netns.opened(None) as namespace:
+            there = _there(namespace, attach_type)
+        if there and hook.kind == "flow_dissector":
+            raise _busy(hook, place, scene, there[0])
+        return f"behind {len(there)} more" if there else ""
+
+    return within(hook.netns, inside)
+
+
+def _busy(hook: Netns, place: Place, scene: Scene, program: int) -> Busy:
+    who, remedy = described(program, scene.loads, lambda link: link.netns_inode == place.inode)
+    return Busy(f"{shown(place)} already runs a {hook.kind}: {who}", owner=who, hint=remedy)
+
+
 def _there(namespace: Fd, attach_type: int) -> tuple[int, ...]:
     try:
         return bpf.prog_query(namespace.fileno(), attach_type)[0]
@@ -53,8 +72,7 @@ def _explained(
     if hook.kind == "sk_lookup" and error.errno == errno.E2BIG:
         return SlotsFull(f"{where} is full: the kernel takes 64 sk_lookup programs in a namespace")
     if error.errno in (errno.E2BIG, errno.EEXIST, errno.EBUSY) and there:
-        who, remedy = described(there[0], scene.loads, lambda link: link.netns_inode == place.inode)
-        return Busy(f"{where} already runs a {hook.kind}: {who}", owner=who, hint=remedy)
+        return _busy(hook, place, scene, there[0])
     if hook.kind == "flow_dissector" and error.errno == errno.EEXIST:
         return Busy(
             f"{where} cannot have a flow_dissector: that of the host's first network namespace is for all, and it"

@@ -60,6 +60,17 @@ def attach(program: Loaded, hook: Sockmap, scene: Scene) -> Attachment:
     return Attachment(record, None, program.fd, enter=lambda published: _enter(program, published))
 
 
+def foresee(hook: Sockmap, scene: Scene) -> str:
+    """Busy when a map that is there already has a program; a map of the object itself is new, and free."""
+    if not _is_foreign(hook.map):
+        return ""
+    with _opened(hook.map) as map:
+        info = bpf.map_info(map)
+        _check_type(info, hook)
+        _check_free(map, abi.ATTACH_TYPES.index(hook.resolved(None)), f"map {info.name} (id {info.id})", scene, info.id)
+    return _FROM_NOW
+
+
 def _enter(program: Loaded, record: LinkRecord) -> None:
     with bpf.map_by_id(_map_id(record)) as map:
         bpf.prog_attach(map, program.fd, _attach_type(record))

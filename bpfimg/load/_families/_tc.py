@@ -6,11 +6,12 @@ from bpfimg._value import replace
 from bpfimg.errors import AttachError, Busy, KernelError, NotSupported, quoted
 from bpfimg.kernel import bpf, libbpf, netlink, netns
 from bpfimg.load._attach import Attachment
+from bpfimg.load._families._chain import position
 from bpfimg.load._families._owner import describe
 from bpfimg.load._families._place import Place, again, at, is_there, named, refused
 from bpfimg.load._families._place import check as check_place
 from bpfimg.load._families._recorded import recorded
-from bpfimg.load._families._tcx import link_at
+from bpfimg.load._families._tcx import chain_of, link_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,6 +49,20 @@ def attach(program: Loaded, hook: Tc, scene: Scene) -> Attachment:
                     raise
                 record = replace(record, note=f"a clsact filter: {error}")
         return _filter(program, replace(record, how="clsact", clsact_priority=_filter_priority(hook.priority)))
+
+    return at(hook.interface, hook.netns, inside)
+
+
+def foresee(hook: Tc, scene: Scene) -> str:
+    """How the program would be attached, in words; Busy when another Tc program of ours is there."""
+
+    def inside(where: Place) -> str:
+        from bpfimg.kernel import features
+
+        _check_free(where, hook.direction, scene)
+        if scene.tc == "clsact" or (scene.tc == "auto" and features.has("tcx") is False):
+            return "a clsact filter"
+        return position(chain_of(hook.direction), where, hook.priority, scene)
 
     return at(hook.interface, hook.netns, inside)
 

@@ -7,7 +7,7 @@ import errno
 from bpfimg.errors import KernelError, NotSupported
 from bpfimg.kernel import abi
 from bpfimg.load._attach import Attachment
-from bpfimg.load._families._chain import Chain, link_in
+from bpfimg.load._families._chain import Chain, link_in, position
 from bpfimg.load._families._place import Place, at
 from bpfimg.load._families._place import check as check_place
 from bpfimg.load._families._recorded import recorded
@@ -44,11 +44,20 @@ def attach(program: Loaded, hook: Tcx, scene: Scene) -> Attachment:
     return at(hook.interface, hook.netns, inside)
 
 
+def foresee(hook: Tcx, scene: Scene) -> str:
+    """Where in the chain the program would stand, in words."""
+    return at(hook.interface, hook.netns, lambda where: position(chain_of(hook.direction), where, hook.priority, scene))
+
+
+def chain_of(direction: str) -> Chain:
+    """The chain of a direction, which Tc hooks share."""
+    return Chain("TCX", _ATTACH_TYPES[direction], ("tc", "tcx"), "direction", direction)
+
+
 def link_at(program: Loaded, where: Place, direction: str, priority: int, scene: Scene) -> Fd:
     """Creates the link, in the namespace of `where`; also for Tc hooks, which share the chain."""
-    chain = Chain("TCX", _ATTACH_TYPES[direction], ("tc", "tcx"), "direction", direction)
     try:
-        return link_in(chain, program, where, priority, scene)
+        return link_in(chain_of(direction), program, where, priority, scene)
     except KernelError as error:
         if error.errno == errno.EINVAL:
             from bpfimg.kernel import features

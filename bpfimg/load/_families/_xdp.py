@@ -72,10 +72,7 @@ def _link(program: Loaded, place: Place, mode: str) -> Fd:
 
 def _explained(error: KernelError, program: Loaded, hook: Xdp, place: Place, scene: Scene) -> AttachError | KernelError:
     if error.errno in _TAKEN:
-        there = libbpf.xdp_query(place.ifindex)
-        who, remedy = _holder(there.prog_id, there.mode or "", scene, place)
-        mode = f", in {there.mode} mode" if there.mode else ""
-        return Busy(f"{place.interface} already runs XDP{mode}: {who}", owner=who, hint=remedy)
+        return _taken(libbpf.xdp_query(place.ifindex), scene, place)
     explained = refused(place, error)
     refusal = refused_by_driver(error, program, place)
     if hook.mode == "native" and refusal is not None and isinstance(explained, KernelError):
@@ -84,6 +81,24 @@ def _explained(error: KernelError, program: Loaded, hook: Xdp, place: Place, sce
             hint=f"{refusal.hint}, or {_FALLS_BACK}" if refusal.hint else _FALLS_BACK,
         )
     return explained
+
+
+def _taken(there: libbpf.XdpState, scene: Scene, place: Place) -> Busy:
+    who, remedy = _holder(there.prog_id, there.mode or "", scene, place)
+    mode = f", in {there.mode} mode" if there.mode else ""
+    return Busy(f"{place.interface} already runs XDP{mode}: {who}", owner=who, hint=remedy)
+
+
+def foresee(hook: Xdp, scene: Scene) -> str:
+    """In which mode the program would run, in words; Busy when the interface runs one."""
+
+    def inside(place: Place) -> str:
+        there = libbpf.xdp_query(place.ifindex)
+        if there.prog_id:
+            raise _taken(there, scene, place)
+        return "native if the driver takes it, else generic" if hook.mode == "auto" else hook.mode
+
+    return at(hook.interface, hook.netns, inside)
 
 
 def _holder(program: int, mode: str, scene: Scene, place: Place) -> tuple[str, str]:

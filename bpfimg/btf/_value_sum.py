@@ -16,7 +16,7 @@ def total(values: Sequence[Value]) -> Value | None:
     if all(isinstance(each, dict) for each in values):
         return {name: total([each[name] for each in values]) for name in first}  # type: ignore[index,misc,union-attr]
     if all(isinstance(each, list) for each in values):
-        return [total(list(each)) for each in zip(*values, strict=True)]  # type: ignore[arg-type,misc]
+        return [total(list(each)) for each in zip(*values, strict=True)]  # type: ignore[misc]
     if all(isinstance(each, int | float) and not isinstance(each, bool) for each in values):
         return sum(values)  # type: ignore[arg-type]
     return first if all(each == first for each in values) else None

@@ -67,14 +67,19 @@ def _raise_memlock() -> bool:
     return True
 
 
+def _place(key: bytearray) -> int:
+    """Where the key is; the kernel wants none for maps without keys (queues, stacks)."""
+    return address(key) if key else 0
+
+
 def map_lookup(fd: Fd | int, key: bytes, value_size: int) -> bytes | None:
-    """Returns the value under `key`, or None if there is none.
+    """Returns the value under `key` (b"" for the next one of a queue or stack), or None if there is none.
 
     `value_size` is in bytes as the kernel copies it: for a per-CPU map the value rounded up to 8, times the
     possible CPUs. A smaller number than the map's would make the kernel write past the buffer.
     """
     keys, value = bytearray(key), bytearray(value_size)
-    attr = fill(abi.ATTR_ELEM, {"map_fd": number(fd), "key": address(keys), "value": address(value)})
+    attr = fill(abi.ATTR_ELEM, {"map_fd": number(fd), "key": _place(keys), "value": address(value)})
     result = bpf_errno(abi.MAP_LOOKUP_ELEM, attr)
     if result == -_ENOENT:
         return None
@@ -86,7 +91,7 @@ def map_lookup(fd: Fd | int, key: bytes, value_size: int) -> bytes | None:
 def map_update(fd: Fd | int, key: bytes, value: bytes, flags: int = abi.ANY) -> None:
     """Writes `value` under `key`; both as long as the map's own sizes. KernelError EPERM: the map is frozen."""
     keys, values = bytearray(key), bytearray(value)
-    attr = fill(abi.ATTR_ELEM, {"map_fd": number(fd), "key": address(keys), "value": address(values), "flags": flags})
+    attr = fill(abi.ATTR_ELEM, {"map_fd": number(fd), "key": _place(keys), "value": address(values), "flags": flags})
     bpf(abi.MAP_UPDATE_ELEM, attr, fd)
 
 

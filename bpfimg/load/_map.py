@@ -19,7 +19,7 @@ from bpfimg.load._map_types import KEYLESS, OF_MAPS, OF_PROGRAMS, UNREADABLE, Ty
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from types import TracebackType
     from typing import Any
 
@@ -41,12 +41,12 @@ class Map:
     `name` is in full where bpfimg knows it; `info` is what the kernel says; `key_type` and `value_type` are in C.
     """
 
-    def __init__(self, fd: Fd, name: str = "") -> None:
+    def __init__(self, fd: Fd, name: str = "", programs: Sequence[str] = ()) -> None:
         self._fd = fd
         self._lock = allocate_lock()
         self.info = bpf.map_info(fd)
         self.name = name or self.info.name
-        self._types = Types(self.info)
+        self._types = Types(self.info, programs, self.name)
 
     @property
     def id(self) -> int:
@@ -80,14 +80,14 @@ class Map:
 
     def __getitem__(self, key: Any) -> Any:
         """The value under `key`; KeyError when there is none, UsageError when `key` is none for this map."""
-        data = self._lookup(self._types.write_key(key))
+        data = self._lookup(self._key(key))
         if data is None:
             raise KeyError(key)
         return self._types.read_value(data)
 
     def get(self, key: Any, default: Any = None) -> Any:
         """The value under `key`, or `default`."""
-        data = self._lookup(self._types.write_key(key))
+        data = self._lookup(self._key(key))
         return default if data is None else self._types.read_value(data)
 
     def total(self, key: Any) -> Any:
@@ -123,7 +123,7 @@ class Map:
         return True  # an empty map is a map
 
     def __contains__(self, key: Any) -> bool:
-        return self._lookup(self._types.write_key(key)) is not None
+        return self._lookup(self._key(key)) is not None
 
     def raw(self) -> Iterator[tuple[bytes, bytes]]:
         """Every key with its value as bytes; of a map that only has values (a queue) the next one, with no key."""
@@ -152,7 +152,7 @@ class Map:
         range; KernelError: the map is frozen, or full.
         """
         self._writable("written")
-        raw = self._types.write_key(key)
+        raw = self._key(key)
         if self.type in OF_MAPS or self.type in OF_PROGRAMS:
             self._put(raw, value, only)
             return
@@ -169,7 +169,7 @@ class Map:
         self._writable("deleted from")
         try:
             with self._lock:
-                bpf.map_delete(self._open, self._types.write_key(key))
+                bpf.map_delete(self._open, self._key(key))
         except KernelError as error:
             if error.errno == _ENOENT:
                 raise KeyError(key) from None
@@ -224,6 +224,12 @@ class Map:
     @property
     def _called(self) -> str:
         return f"map {self.name!r} (id {self.id})"
+
+    def _key(self, key: Any) -> bytes:
+        self._readable()
+        if self.type in KEYLESS:
+            raise UsageError(f"{self._called} is a {self.type} and has no keys, expected push, pop or peek")
+        return self._types.write_key(key)
 
     def _lookup(self, key: bytes) -> bytes | None:
         self._readable()

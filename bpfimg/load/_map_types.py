@@ -10,6 +10,7 @@ from bpfimg.kernel import abi, bpf, dump
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
 _EPERM = 1
@@ -59,15 +60,22 @@ def word(type_id: int) -> str:
 
 
 class Types:
-    """Turns keys and values of one map into Python and back; `key` and `value` are their C spellings ("" unknown)."""
+    """Turns keys and values of one map into Python and back; `key` and `value` are their C spellings ("" unknown).
 
-    def __init__(self, info: bpf.MapInfo) -> None:
+    `programs` are pins of programs of the object that has the map under `name`.
+    """
+
+    def __init__(self, info: bpf.MapInfo, programs: Sequence[str] = (), name: str = "") -> None:
         self._info = info
         self.word = word(info.type)
         self.per_cpu = self.word in PER_CPU
         self._btf = _btf(info.btf_id)
         self._key = info.btf_key_type_id if self._btf else 0
         self._value = info.btf_value_type_id if self._btf else 0
+        if programs and self._btf is None and self.word in KEYLESS:
+            from bpfimg.load._map_definition import declared
+
+            self._btf, self._key, self._value = declared(programs, name, info.key_size, info.value_size)
         self.key = self._spelled(self._key) or ("__u32" if self._indexed() else "")
         self.value = self._spelled(self._value) or ("__u32" if self._ids() else "")
 

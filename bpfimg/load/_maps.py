@@ -6,6 +6,8 @@ others, `access` who may open the pins of its own.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 from bpfimg.errors import Error, KernelError, UsageError, quoted
 from bpfimg.kernel import bpf
 from bpfimg.load._map import Map
@@ -17,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bpfimg.kernel import Fd
     from bpfimg.load._host import Host, Load
 
 __all__ = ["Access", "Map", "Sharing", "access", "by_id", "by_pin", "find", "kept", "of_load"]
@@ -30,13 +33,14 @@ def of_load(host: Host, load: Load | int | str, name: str) -> Map:
     UsageError when it has none of that name; globals are in `.bss`, `.data` and `.rodata`.
     """
     loads = _loads(host, load)
-    found: dict[int, str] = {}
+    found: dict[int, tuple[str, Load]] = {}
     for each in loads:
         for (known, number), pin in zip(each.record.maps if each.record else (), each.map_pins(), strict=True):
             if known == name:
-                found[number] = pin
+                found[number] = pin, each
     if len(found) == 1:
-        return by_pin(next(iter(found.values())), name)
+        pin, each = next(iter(found.values()))
+        return by_pin(pin, name, each.program_pins())
     if found:
         ids = ", ".join(str(each.id) for each in loads)
         message = f"{len(loads)} loads of application {quoted(load)} have a map {quoted(name)} each, expected one"
@@ -76,8 +80,11 @@ def by_id(number: int, name: str = "") -> Map:
         ) from error
 
 
-def by_pin(path: str, name: str = "") -> Map:
-    """Opens a map by the path of its pin; read-only where no more is allowed."""
+def by_pin(path: str, name: str = "", programs: Sequence[str] = ()) -> Map:
+    """Opens a map by the path of its pin; read-only where no more is allowed.
+
+    `programs` are pins of programs of its object, which may know types that the kernel does not.
+    """
     try:
         fd = bpf.get(path)
     except KernelError as error:
@@ -87,15 +94,15 @@ def by_pin(path: str, name: str = "") -> Map:
     if bpf.kind(fd) != "map":
         fd.close()
         raise UsageError(f"{quoted(path)} is no pin of a map")
-    return _opened(fd, name)
+    return _opened(fd, name, programs)
 
 
-def _opened(fd: object, name: str) -> Map:
-    try:
-        return Map(fd, name)  # type: ignore[arg-type]
-    except BaseException:
-        fd.close()  # type: ignore[attr-defined]
-        raise
+def _opened(fd: Fd, name: str, programs: Sequence[str] = ()) -> Map:
+    with ExitStack() as stack:
+        stack.enter_context(fd)
+        opened = Map(fd, name, programs)
+        stack.pop_all()
+    return opened
 
 
 def find(host: Host, words: Sequence[str]) -> Map:
@@ -111,5 +118,8 @@ def find(host: Host, words: Sequence[str]) -> Map:
             hint="`bpfimg maps` shows both",
         )
     number = int(word)
-    names = {known: name for each in host.loads() if each.record for name, known in each.record.maps}
-    return by_id(number, names.get(number, ""))
+    for load in host.loads():
+        for name, known in load.record.maps if load.record else ():
+            if known == number:
+                return of_load(host, load, name)
+    return by_id(number)

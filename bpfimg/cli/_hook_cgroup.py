@@ -19,7 +19,7 @@ def _add_cgroup(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--attach-type",
         metavar="TYPE",
-        help="where its section leaves it open, or several programs fit: ingress, egress, inet4_connect, ...",
+        help="where its section leaves it open, or several programs fit: ingress, egress, connect4, dev, ...",
     )
     parser.add_argument("--target", metavar="HOOK", help="LSM hook of an lsm_cgroup program whose section names none")
 
@@ -32,15 +32,15 @@ def _cgroup(arguments: argparse.Namespace) -> Hook:
 
 
 def _whole(word: str) -> str:
-    """The kernel's word for a short one: egress is cgroup_inet_egress, connect4 cgroup_inet4_connect."""
-    word = word.lower().replace("-", "_")
-    if word in ("ingress", "egress", "sock_create", "sock_release"):
-        return f"cgroup_inet_{word}"
-    if word[:-1] in ("sendmsg", "recvmsg"):
-        return f"cgroup_udp{word[-1]}_{word[:-1]}"
-    if word[-1:] in ("4", "6"):  # as sections call them: connect4, post_bind6
-        return f"cgroup_inet{word[-1]}_{word[:-1]}"
-    return word if word.startswith(("cgroup_", "lsm_")) else f"cgroup_{word}"
+    """The kernel's word for a short one, as sections have them: egress, connect4, dev, sockops."""
+    from bpfimg import bytecode
+
+    short = word.lower().replace("-", "_")
+    for section in (f"cgroup_skb/{short}", f"cgroup/{short}", short):
+        rule = bytecode.section_rule(section)
+        if rule is not None and rule.attach_type is not None:
+            return rule.attach_type
+    return f"cgroup_{short}" if short.startswith(("inet", "udp", "unix")) else short
 
 
 #: hook -> (adds its options, the hook that they ask for)

@@ -50,7 +50,7 @@ class Cgroup:
     def __post_init__(self) -> None:
         check.path("control group", self.path)
         if self.attach_type is not None:
-            check.one_of("attach type of control groups", self.attach_type, _KNOWN)
+            check.one_of("known attach type of control groups", self.attach_type, _KNOWN)
         if self.target is not None:
             check.word("target", self.target)
 

@@ -224,7 +224,7 @@ class Sockmap:
         check.one_of("kind", self.kind, ("sk_msg", "sk_skb"))
         check.path("map", self.map)
         if self.attach_type is not None:
-            check.one_of(f"attach type of {self.kind}", self.attach_type, SOCKMAP_ATTACH_TYPES[self.kind])
+            check.one_of(f"known attach type of {self.kind}", self.attach_type, SOCKMAP_ATTACH_TYPES[self.kind])
 
     @property
     def word(self) -> str:

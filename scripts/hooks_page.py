@@ -17,9 +17,7 @@ _WRITE = "BPFIMG_WRITE_HOOKS_PAGE"
 def main() -> int:
     """What pytest ended with: 0 when every hook has an answer on every kernel."""
     tests = [each.test for each in listed() if each.hooks]
-    guests = [
-        f"tests/guest/test_kernels.py::test_in_guest[{word}-{test}]" for word in ("6.1", "6.12") for test in tests
-    ]
+    guests = [f"tests/guest/test_kernels.py::test_in_guest[{word}-{test}]" for word in SUITES for test in tests]
     argv = [sys.executable, "-m", "pytest", *tests, *guests, "tests/guest/test_hooks_page.py"]
     return subprocess.run(argv, cwd=ROOT, env={**os.environ, _WRITE: "1"}, check=False).returncode
 

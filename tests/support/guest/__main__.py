@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import sys
 import time
 from collections import Counter
@@ -32,7 +33,9 @@ def main() -> int:
         counted["broken off"] += 1
         print(f"broken off: {error}", flush=True)
     figures = ", ".join(f"{number} {word}" for word, number in sorted(counted.items()))
-    print(f"{word}: {figures or 'no tests'} in {time.monotonic() - began:.0f} s")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    taken = f"{time.monotonic() - began:.0f} s, {used.ru_utime + used.ru_stime:.0f} s of processor time"
+    print(f"{word}: {figures or 'no tests'} in {taken}")
     return 1 if counted["failed"] or counted["broken off"] else 0
 
 

@@ -1,0 +1,99 @@
+"""fentry: a function of the kernel or a module as it is called, with its types; bound to it when it is loaded."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bpfimg.errors import AttachError, NotSupported, VerifierError
+from bpfimg.load import Origin, hooks, prepare
+from tests.support import loads, tracing
+from tests.support.features import hook, lacks, needs
+from tests.support.objects import example
+
+if TYPE_CHECKING:
+    from bpfimg.load import Host
+    from tests.support.netns import Namespace
+
+pytestmark = [pytest.mark.kernel, hook("fentry")]
+
+
+@needs("trampolines")
+@pytest.mark.parametrize("target", [None, tracing.NAP])
+def test_calls_are_counted_until_the_program_is_detached(target: str | None, host: Host) -> None:
+    data = tracing.program(f"fentry/{tracing.NAP}")
+    link = tracing.counts_until_detached(host, data, hooks.Tracing("fentry", target), counter="hits")
+    assert (link.where, link.how, link.details) == (tracing.NAP, "link", {"target": tracing.NAP})
+
+
+@needs("trampolines")
+def test_the_hook_says_another_than_the_section(host: Host) -> None:
+    data = tracing.program("fentry/vfs_read")
+    link = tracing.counts_until_detached(host, data, hooks.Tracing("fentry", tracing.NAP), counter="hits")
+    assert link.where == tracing.NAP
+
+
+@needs("trampolines")
+def test_a_section_that_names_nothing_takes_what_the_hook_says(host: Host) -> None:
+    tracing.counts_until_detached(host, tracing.program("fentry"), hooks.Tracing("fentry", tracing.NAP), counter="hits")
+
+
+@needs("trampolines")
+def test_a_program_that_may_sleep(host: Host) -> None:
+    """At functions that may: it can read memory that is not there yet."""
+    data = tracing.program("fentry.s/security_task_getpgid")
+    with loads.nothing_left(host), pytest.raises(VerifierError, match="not sleepable"):
+        loads.run(host, data, hooks.Tracing("fentry"))
+    data = tracing.program("fentry.s/security_file_open")
+    tracing.counts_until_detached(host, data, hooks.Tracing("fentry"), _open, counter="hits")
+
+
+def _open() -> None:
+    os.close(os.open("/proc/self/stat", os.O_RDONLY))
+
+
+@needs("trampolines")
+def test_a_function_of_a_module(host: Host, ns: Namespace) -> None:
+    wanted = hooks.Tracing("fentry", "veth_xmit", "veth")
+    link = tracing.counts_until_detached(host, tracing.program("fentry"), wanted, lambda: ns.ping(1), counter="hits")
+    assert (link.where, link.details) == ("veth:veth_xmit", {"target": "veth_xmit", "module": "veth"})
+
+
+@needs("trampolines")
+def test_a_function_that_is_not_of_that_module(host: Host) -> None:
+    data = tracing.program("fentry")
+    with loads.nothing_left(host), pytest.raises(AttachError, match="of the kernel itself, expected veth"):
+        loads.run(host, data, hooks.Tracing("fentry", tracing.NAP, "veth"))
+    with loads.nothing_left(host), pytest.raises(AttachError, match="module no_such is not loaded"):
+        loads.run(host, data, hooks.Tracing("fentry", tracing.NAP, "no_such"))
+
+
+@needs("trampolines")
+def test_a_function_that_is_not_there(host: Host) -> None:
+    data = tracing.program("fentry")
+    with loads.nothing_left(host), pytest.raises(AttachError, match="kernel has no function do_nanoslep") as caught:
+        loads.run(host, data, hooks.Tracing("fentry", "do_nanoslep"))
+    assert tracing.NAP in caught.value.hint
+
+
+@lacks("trampolines")
+def test_a_kernel_that_refuses_trampolines(host: Host) -> None:
+    data = tracing.program("fentry")
+    with loads.nothing_left(host), pytest.raises(NotSupported, match="programs that need BPF trampolines") as caught:
+        loads.run(host, data, hooks.Tracing("fentry", tracing.NAP))
+    assert caught.value.feature == "trampolines"
+
+
+@needs("trampolines")
+def test_two_programs_of_one_object_with_one_map(host: Host) -> None:
+    """The example: calls, and those of them that slept in full."""
+    pairs = [(name, hooks.Tracing(kind)) for name, kind in (("count_calls", "fentry"), ("count_failures", "fexit"))]
+    with prepare(example("fentry_counter"), name="app", hooks=pairs, globals={"pid": str(os.getpid())}) as prepared:
+        prepared.load()
+        with host.writer() as writer:
+            loaded = writer.run(prepared, Origin("app"))
+    assert [link.hook for link in loaded.links] == ["fentry", "fexit"]
+    tracing.nap()
+    assert loads.counted(loaded) == 1

@@ -5,10 +5,27 @@ from __future__ import annotations
 from bpfimg.kernel import _abi as abi
 from bpfimg.kernel import _features_probes as probes
 from bpfimg.kernel import _features_tried as tried
+from bpfimg.kernel._failure import permission_hint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from bpfimg.kernel._features_hooks import Answer
+    from bpfimg.kernel._features_host import Facts as Facts  # noqa: PLC0414  # for those who ask
+
+__all__ = [
+    "FEATURES",
+    "has",
+    "helper_function",
+    "helper_functions",
+    "hook",
+    "host",
+    "map_type",
+    "permission_hint",
+    "program_type",
+    "untold",
+]
 
 #: what a kernel says that does not know a type, where the program itself gives no reason
 _UNKNOWN = (tried.EINVAL, tried.E2BIG, tried.EOPNOTSUPP, tried.ENOTSUPP)
@@ -47,6 +64,34 @@ def helper_function(type_id: int, number: int) -> bool | None:
     from bpfimg.kernel._features_helpers import helper_function as answer
 
     return _once(f"helper {type_id} {number}", lambda: answer(type_id, number))
+
+
+def helper_functions(type_id: int) -> tuple[tuple[str, bool], ...]:
+    """Returns (name, whether programs of this type may call it) of all helper functions; () if it cannot say."""
+    from bpfimg.kernel._features_helpers import helper_functions as answer
+
+    return tuple(answer(type_id))
+
+
+def hook(word: str) -> Answer:
+    """Returns whether programs can be attached to that kind of hook (a word of the command line), and why not."""
+    from bpfimg.kernel._features_hooks import hook as answer
+
+    return answer(word)
+
+
+def untold(program_type: str) -> str:
+    """Returns which capability is missing to tell whether programs of that type can be loaded; "" if none is."""
+    from bpfimg.kernel._features_hooks import untold as answer
+
+    return answer(program_type)
+
+
+def host() -> Facts:
+    """Returns what is read about this host, not tried: settings, mounts, capabilities."""
+    from bpfimg.kernel._features_host import facts
+
+    return facts()
 
 
 def _once(question: str, probe: Callable[[], bool | None]) -> bool | None:

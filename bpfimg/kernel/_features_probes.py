@@ -8,11 +8,11 @@ from bpfimg.errors import Error
 from bpfimg.kernel import _abi as abi
 from bpfimg.kernel import _features_tried as tried
 from bpfimg.kernel._failure import missing_capabilities, permitted
+from bpfimg.kernel._host_facts import security_modules
 from bpfimg.kernel._syscall import ORDER, address, bpf_errno, fill
 
 GET_ATTACH_COOKIE = 174  # BPF_FUNC_get_attach_cookie
 _STRUCT = 4  # BTF_KIND_STRUCT
-_LSM_ID_BPF = 109
 _NOT_KNOWN = (tried.EINVAL, tried.E2BIG, tried.EOPNOTSUPP, tried.ENOTSUPP)
 
 
@@ -78,7 +78,7 @@ def link_detach() -> bool | None:
 def traces(program_type: str, attach_type: str, *targets: str) -> bool | None:
     """Whether a trivial program for one of these functions, LSM hooks, tracepoints or iterators loads."""
     for target in targets:
-        found = _function(target, tried.attach_number(attach_type))
+        found = function(target, tried.attach_number(attach_type))
         if found is None:
             return None
         if found > 0:
@@ -97,17 +97,8 @@ def lsm() -> bool | None:
 
 def lsm_called() -> bool | None:
     """Whether BPF is among the active security modules: a kernel that has it may be started without."""
-    active = active_lsms()
+    active = security_modules()
     return None if active is None else "bpf" in active
-
-
-def active_lsms() -> tuple[str, ...] | None:
-    """The active security modules, of which "bpf" may be all that is known; None where the kernel does not tell."""
-    try:
-        with open("/sys/kernel/security/lsm", encoding="ascii") as file:
-            return tuple(file.read().strip().split(","))
-    except (OSError, ValueError):
-        return None
 
 
 def struct_ops() -> bool | None:
@@ -154,12 +145,17 @@ def refused(program_type: str) -> bool | None:
     return False if not missing_capabilities(wanted, permitted()) and has("xdp") else None
 
 
-def _function(name: str, attach_type: int) -> int | None:
+def function(name: str, attach_type: int) -> int | None:
     """The id of what is attached to, in the kernel's types; 0 or less if there is none, None if nobody can say."""
     from bpfimg.kernel._library import library
 
-    try:
-        found, _ = library().call("libbpf_find_vmlinux_btf_id", name.encode(), attach_type)
-    except Error:
-        return None
-    return found
+    if (name, attach_type) not in _found:
+        try:
+            found, _ = library().call("libbpf_find_vmlinux_btf_id", name.encode(), attach_type)
+        except Error:
+            return None
+        _found[name, attach_type] = found
+    return _found[name, attach_type]
+
+
+_found: dict[tuple[str, int], int] = {}  # a look through all types takes milliseconds

@@ -17,7 +17,7 @@ SLEEPABLE, XDP_HAS_FRAGS = 1 << 4, 1 << 5
 NOWHERE = 0x7FFFFFFF  # an interface, a descriptor that is not
 EPERM, E2BIG, EBADF, EACCES, EFAULT, ENODEV, EINVAL = 1, 7, 9, 13, 14, 19, 22
 EOPNOTSUPP, ENOTSUPP = 95, 524
-_LOG_SIZE = 4096
+_LOG_SIZE = 16384
 
 #: the attach type without which a program of that type is not taken, whatever it does
 NEEDED_ATTACH_TYPES: Mapping[str, str] = {
@@ -41,10 +41,20 @@ def load(
     return _load(program_type, attach_type, code, flags=flags, btf_id=btf_id, then=then)
 
 
-def told(program_type: str, attach_type: str | int | None = None, *, code: bytes = RETURN_0) -> tuple[int, str]:
-    """Loads a program: 0 or the error number, and the verifier's log, empty where the verifier was not reached."""
+def told(
+    program_type: str,
+    attach_type: str | int | None = None,
+    *,
+    code: bytes = RETURN_0,
+    btf_id: int = 0,
+    all: bool = False,
+) -> tuple[int, str]:
+    """Loads a program: 0 or the error number, and the verifier's log, empty where the verifier was not reached.
+
+    Of what it takes it says nothing, unless `all` is set.
+    """
     log = bytearray(_LOG_SIZE)
-    number = _load(program_type, attach_type, code, log=log)
+    number = _load(program_type, attach_type, code, btf_id=btf_id, log=log, level=2 if all else 1)
     return number, bytes(log).partition(b"\0")[0].decode("ascii", "replace")
 
 
@@ -69,7 +79,7 @@ def _linked(fd: int, attach_type: str, target: int, extra: bytes) -> int:
     number = attach_number(attach_type)
     attr = fill(abi.ATTR_LINK_CREATE, {"prog_fd": fd, "target_fd": target, "attach_type": number})
     attr[abi.LINK_CREATE_UNION : abi.LINK_CREATE_UNION + len(extra)] = extra
-    return _closed(bpf_errno(abi.LINK_CREATE, attr))
+    return closed(bpf_errno(abi.LINK_CREATE, attr))
 
 
 def _load(
@@ -81,6 +91,7 @@ def _load(
     btf_id: int = 0,
     then: Callable[[int], int] | None = None,
     log: bytearray | None = None,
+    level: int = 1,
 ) -> int:
     instructions, gpl = bytearray(code), bytearray(b"GPL\0")
     values: dict[str, int | bytes] = {
@@ -94,17 +105,18 @@ def _load(
         "attach_btf_id": btf_id,
     }
     if log is not None:
-        values |= {"log_level": 1, "log_size": len(log), "log_buf": address(log)}
+        values |= {"log_level": level, "log_size": len(log), "log_buf": address(log)}
     result = bpf_errno(abi.PROG_LOAD, fill(abi.ATTR_PROG_LOAD, values))
     if result < 0 or then is None:
-        return _closed(result)
+        return closed(result)
     try:
         return then(result)
     finally:
         os.close(result)
 
 
-def _closed(result: int) -> int:
+def closed(result: int) -> int:
+    """What a call came to that returns a descriptor: 0, or the error number; nothing stays open."""
     if result < 0:
         return -result
     os.close(result)

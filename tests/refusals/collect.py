@@ -1,7 +1,7 @@
 """The verifier's logs about programs that it refuses, from the running kernel: fixtures for those who have another.
 
 `python -m tests.refusals.collect [--guest KERNEL] DIRECTORY` writes one file for each program of the sources beside
-this file: the error number, then the log.
+this file: the error number, then the log. `--expect KERNEL` writes what a user is told about them.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from bpfimg.errors import KernelError, VerifierError
 from bpfimg.kernel import libbpf
+from bpfimg.kernel._verifier_error import verifier_error
+from bpfimg.load._about import About
 from tests.support.objects import compile_source
 
 if TYPE_CHECKING:
@@ -66,6 +68,38 @@ def collect(directory: Path) -> None:
                 print(name, "accepted" if error is None else error)
 
 
+def logs(kernel: str) -> Iterator[tuple[str, int, str]]:
+    """The kept logs of one kernel: program, error number, log."""
+    for path in sorted((HERE / "logs" / kernel).glob("*.log")):
+        number, _, log = path.read_text(encoding="utf-8").partition("\n")
+        yield path.stem, int(number), log
+
+
+def sentences(kernel: str) -> dict[str, str]:
+    """What a user reads about each of them: program -> cause, message, hint."""
+    abouts = {source: About(compiled(source)) for source in SOURCES}
+    found = {}
+    for name, number, log in logs(kernel):
+        # that another kernel has no field is not for this one's types to say
+        about = None if name.startswith("core_") else abouts["licence" if name == "gpl_only" else "programs"]
+        error = verifier_error(name, log, number, about)
+        found[name] = f"[{error.cause}] {error}\n{error.hint}"
+    return found
+
+
+def expected(kernel: str) -> dict[str, str]:
+    """The sentences that were read and found good."""
+    text = (HERE / "logs" / kernel / "expected.txt").read_text(encoding="utf-8")
+    blocks = (block.split("\n", 1) for block in text.strip().split("\n\n"))
+    return {name.removesuffix(":"): words for name, words in blocks}
+
+
+def expect(kernel: str) -> None:
+    """Writes the sentences of one kernel as those to be expected; read them."""
+    text = "\n\n".join(f"{name}:\n{words}" for name, words in sentences(kernel).items())
+    (HERE / "logs" / kernel / "expected.txt").write_text(text + "\n", encoding="utf-8")
+
+
 def in_guest(word: str, directory: Path) -> None:
     """Writes the logs of a guest's kernel."""
     from tests.support.features import VARIABLE
@@ -87,7 +121,9 @@ def in_guest(word: str, directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "--guest":
+    if sys.argv[1] == "--expect":
+        expect(sys.argv[2])
+    elif sys.argv[1] == "--guest":
         in_guest(sys.argv[2], Path(sys.argv[3]))
     else:
         collect(Path(sys.argv[1]))

@@ -55,9 +55,10 @@ def attach(program: Loaded, hook: Sockmap, scene: Scene) -> Attachment:
         else:
             record = recorded(program, hook, where, details=details, absolute=absolute, note=_FROM_NOW)
             return Attachment(record, link, link.fileno())
-    note = f"{_FROM_NOW}; {reason}"
-    record = recorded(program, hook, where, how="attach", details=details, absolute=absolute, note=note)
-    return Attachment(record, None, program.fd, enter=lambda published: _enter(program, published))
+        note = f"{_FROM_NOW}; {reason}"
+        record = recorded(program, hook, where, how="attach", details=details, absolute=absolute, note=note)
+        held = Fd(os.dup(map.fileno()))  # by its id it could only be opened with CAP_SYS_ADMIN
+    return Attachment(record, held, program.fd, enter=lambda _: bpf.prog_attach(held, program.fd, attach_type))
 
 
 def foresee(hook: Sockmap, scene: Scene) -> str:
@@ -69,11 +70,6 @@ def foresee(hook: Sockmap, scene: Scene) -> str:
         _check_type(info, hook)
         _check_free(map, abi.ATTACH_TYPES.index(hook.resolved(None)), f"map {info.name} (id {info.id})", scene, info.id)
     return _FROM_NOW
-
-
-def _enter(program: Loaded, record: LinkRecord) -> None:
-    with bpf.map_by_id(_map_id(record)) as map:
-        bpf.prog_attach(map, program.fd, _attach_type(record))
 
 
 def release(record: LinkRecord) -> bool:

@@ -189,30 +189,6 @@ def index_of(ns: Namespace) -> int:
     return netns.call(ns.path, netlink.interface_index, ns.interface)
 
 
-@pytest.mark.parametrize(("asked", "used"), [("auto", "native"), ("native", "native"), ("generic", "generic")])
-def test_the_xdp_mode_is_recorded(asked: str, used: str, host: Host, ns: Namespace) -> None:
-    link = loads.run(host, loads.xdp(), Xdp(ns.interface, mode=asked, netns=ns.path)).links[0]
-    assert (link.mode, link.used_mode, link.note) == (asked, used, "")
-
-
-def test_auto_falls_back_to_generic_where_the_driver_refuses_and_says_why(host: Host, ns: Namespace) -> None:
-    ns.exec(["ip", "link", "set", ns.peer_interface, "mtu", "9000"], peer=True)
-    ns.exec(["ip", "link", "set", ns.interface, "mtu", "9000"])
-    with loads.nothing_left(host), pytest.raises(AttachError, match="not take the program in native mode"):
-        loads.run(host, loads.xdp(), Xdp(ns.interface, mode="native", netns=ns.path))
-    link = loads.run(host, loads.xdp(), Xdp(ns.interface, netns=ns.path)).links[0]
-    assert link.used_mode == "generic"
-    assert "ERANGE" in link.note
-    assert ns.ping(1)
-    assert loads.hits(host.loads()[0]) == 1
-
-
-def test_offload_is_refused_by_name(host: Host, ns: Namespace) -> None:
-    with pytest.raises(NotSupported) as caught:
-        loads.run(host, loads.xdp(), Xdp(ns.interface, mode="offload", netns=ns.path))
-    assert caught.value.feature == "xdp-offload"
-
-
 @pytest.mark.parametrize("how", ["tcx", "clsact"])
 def test_one_tc_program_for_each_interface_and_direction(how: str, host: Host, ns: Namespace) -> None:
     skip_unless(*(["tcx"] if how == "tcx" else []))

@@ -103,6 +103,16 @@ class Host:
 
         return is_attached(link)
 
+    def changed(self, link: LinkRecord) -> str:
+        """Says what has become of the file that a probe is in, or of netfilter's namespace; empty while it is there."""
+        if link.hook == "netfilter":
+            from bpfimg.load._families._netfilter import changed as namespace_changed
+
+            return namespace_changed(link)
+        from bpfimg.load._families._target import changed
+
+        return changed(link)
+
     def foresee(self, hook: Hook) -> str:
         """Says in words how an attachment there would be, as far as that can be known; nothing is changed.
 

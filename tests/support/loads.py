@@ -165,6 +165,14 @@ def _programs() -> list[str]:
     return [name for name in found if name.startswith(TAG)]
 
 
+def becomes_stale(host: load.Host) -> bool:
+    """True when the only link is listed as stale: the kernel takes groups and namespaces away in its own time."""
+    deadline = time.monotonic() + 20
+    while (states := [link.state for link in inspect.host(host).links]) == ["attached"] and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return states == ["stale"]
+
+
 @contextmanager
 def nothing_left(host: load.Host) -> Iterator[None]:
     """Asserts that what happens inside changes neither our directory, nor our descriptors, nor the programs."""

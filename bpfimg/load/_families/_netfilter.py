@@ -8,13 +8,14 @@ import struct
 from bpfimg.errors import AttachError, Busy, KernelError, NotSupported, UsageError
 from bpfimg.kernel import abi, bpf
 from bpfimg.load._attach import Attachment
-from bpfimg.load._families._place import Place, shown, within
+from bpfimg.load._families._place import Place, again, shown, within
 from bpfimg.load._families._recorded import recorded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.load._attach import Loaded, Scene
     from bpfimg.load._hooks import Netfilter
+    from bpfimg.load._records import LinkRecord
 
 _FAMILIES = {"ipv4": 2, "ipv6": 10}  # NFPROTO_IPV4, NFPROTO_IPV6
 _HOOKS = {"prerouting": 0, "input": 1, "forward": 2, "output": 3, "postrouting": 4}  # enum nf_inet_hooks
@@ -42,6 +43,11 @@ def foresee(hook: Netfilter, scene: Scene) -> str:
         return ""
 
     return within(hook.netns, inside)
+
+
+def changed(record: LinkRecord) -> str:
+    """That the namespace has gone: a link of netfilter never says so. Empty while it is there."""
+    return "" if again(record.netns, record.netns_inode)[0] else "its network namespace has gone"
 
 
 def attach(program: Loaded, hook: Netfilter, scene: Scene) -> Attachment:

@@ -70,6 +70,7 @@ def test_a_path_may_begin_where_cgroup2_is_mounted(host: Host, cgroup: Cgroup) -
 def test_the_group_may_go_before_the_link(host: Host, cgroup: Cgroup) -> None:
     loaded = loads.run(host, example("cgroup_connect_guard"), Hook(cgroup.path))
     cgroup.remove()
+    assert loads.becomes_stale(host)
     loads.detach(host, loaded.links[0].id)
     with pytest.raises(AttachError, match="no control group"):
         loads.attach(host, loaded.id, Hook(cgroup.path))

@@ -69,6 +69,7 @@ def test_the_namespace_may_go_before_the_link(host: Host) -> None:
     with loads.doomed_namespace() as doomed:
         loaded = loads.run(host, example("sk_lookup_counter"), Netns("sk_lookup", doomed.path))
         loads.sh("ip", "netns", "del", doomed.name)
+        assert loads.becomes_stale(host)
         loads.detach(host, loaded.links[0].id)
 
 

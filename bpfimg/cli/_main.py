@@ -48,7 +48,11 @@ VERBS: dict[str, tuple[str, str]] = {
     "export": ("_export", "write what is loaded as such a file"),
     "doctor": ("_doctor", "say what is inconsistent on this host, and how to mend it"),
     "gc": ("_gc", "take away what killed commands left"),
+    "features": ("_features", "say what this host can do: hooks, program and map types, functions"),
     "links": ("_links", "list links: what is attached where"),
+    "maps": ("_maps", "list maps; --all: every map in this kernel"),
+    "map": ("_map", "read, write and watch what is in a map, by its types"),
+    "hooks": ("_hooks_verb", "list what programs can be attached to: functions, tracepoints, static probes"),
 }
 
 #: the first class that fits decides; the rest is exit code 1

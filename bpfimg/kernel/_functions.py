@@ -10,17 +10,21 @@ import os
 from bpfimg.errors import AttachError, NotSupported
 from bpfimg.kernel import _tracefs
 from bpfimg.kernel._tracefs import near_names as near_tracepoints
+from bpfimg.kernel._tracefs_formats import fields, tracepoints
 
 __all__ = [
+    "blacklist",
     "blacklisted",
     "copies",
     "exists",
+    "fields",
     "functions",
     "is_module",
     "matching",
     "missing_target",
     "near",
     "near_tracepoints",
+    "tracepoints",
 ]
 
 TYPE_CHECKING = False
@@ -147,12 +151,17 @@ def _absent(what: str, name: str, alike: list[str]) -> AttachError:
 
 def blacklisted(name: str) -> bool:
     """Whether the kernel lets nobody probe that function; False where debugfs, which has the list, is not mounted."""
+    return name in blacklist()
+
+
+def blacklist() -> frozenset[str]:
+    """The functions that the kernel lets nobody probe; none where debugfs, which has the list, is not mounted."""
     from bpfimg.kernel._mounts import of_type
 
     for place in of_type("debugfs"):
         try:
             with open(f"{place}/kprobes/blacklist", encoding="ascii", errors="replace") as file:
-                return any(line.split()[-1:] == [name] for line in file)
+                return frozenset(name for line in file for name in line.split()[-1:])
         except OSError:
             continue
-    return False
+    return frozenset()

@@ -14,6 +14,10 @@ from bpfimg.kernel._bpf_links import link_create
 from bpfimg.kernel._fd import Fd
 from bpfimg.kernel._syscall import address, openat2
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bpfimg.kernel._bcc import Bcc
+
 _RESOLVE_NO_MAGICLINKS, _RESOLVE_IN_ROOT = 0x02, 0x10
 _OFFSETS_MAX = 1 << 20  # MAX_UPROBE_MULTI_CNT
 _SEMAPHORE_SHIFT = 32  # PERF_UPROBE_REF_CTR_OFFSET_SHIFT
@@ -141,3 +145,10 @@ def uprobe_multi(
         if error.errno == errno.ESRCH and pid is not None:
             raise AttachError(f"there is no process {pid}") from error
         raise
+
+
+def bcc(path: str = "libbcc_bpf.so.0") -> Bcc | None:
+    """The library of bcc, which knows an executable's functions and static probes; None where it is not installed."""
+    from bpfimg.kernel._bcc import opened
+
+    return opened(path)

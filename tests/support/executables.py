@@ -1,4 +1,4 @@
-"""Programs of user space to put probes into: compiled by this machine's gcc, each source once per test run."""
+"""Programs of user space to put probes into: compiled by this machine's compiler, each source once per test run."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bpfimg.load import Load
+
+COMPILERS = ("gcc", "clang")
 
 #: what <sys/sdt.h> makes of DTRACE_PROBE1, with or without a semaphore
 _SDT = """
@@ -68,10 +70,11 @@ int main(void)
 
 @functools.cache
 def compiled(source: str = ECHO, *flags: str) -> bytes:
-    """The executable that gcc makes of C text."""
-    if shutil.which("gcc") is None:
-        pytest.skip("needs gcc to compile programs to probe")
-    command = ["gcc", "-O1", "-x", "c", *flags, "-o", tools.OUTPUT, "-"]
+    """The executable that gcc, or else clang, makes of C text."""
+    compiler = next((each for each in COMPILERS if shutil.which(each)), None)
+    if compiler is None:
+        pytest.skip("needs gcc or clang to compile programs to probe")
+    command = [compiler, "-O1", "-x", "c", *flags, "-o", tools.OUTPUT, "-"]
     status, out, said = tools.run(command, source.encode())
     assert status == 0, said.decode(errors="replace")
     return out

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bpfimg.bytecode._executable._file import MACHINES, Executable, read
     from bpfimg.bytecode._executable._limits import Limits
     from bpfimg.bytecode._executable._notes import Probe, build_id, probes
-    from bpfimg.bytecode._executable._symbols import Symbol, functions, named
+    from bpfimg.bytecode._executable._symbols import Symbol, functions, named, stubs
 
 __all__ = [
     "MACHINES",
@@ -31,6 +31,7 @@ __all__ = [
     "named",
     "probes",
     "read",
+    "stubs",
 ]
 
 __getattr__ = opened(
@@ -49,5 +50,6 @@ __getattr__ = opened(
         "named": "_symbols",
         "probes": "_notes",
         "read": "_file",
+        "stubs": "_symbols",
     },
 )

@@ -74,6 +74,17 @@ def functions(file: Executable) -> Iterator[Symbol]:
                     yield symbol
 
 
+def stubs(file: Executable) -> frozenset[tuple[str, int]]:
+    """(name, address) of what only leads to a function of another file: the linker's stubs in a fixed executable."""
+    return frozenset(
+        (symbol.name, symbol.address)
+        for each in _tables(file)
+        if each.type == SHT_DYNSYM
+        for symbol in _symbols(file, each, _strings(file, each))
+        if not symbol.defined and symbol.address
+    )
+
+
 def _tables(file: Executable) -> list[Section]:
     # The dynamic table first: it knows versions.
     found = [each for kind in (SHT_DYNSYM, SHT_SYMTAB) for each in file.sections if each.type == kind]
@@ -89,11 +100,11 @@ def _strings(file: Executable, table: Section) -> bytes:
 def _places(strings: bytes, name: str) -> Iterator[int]:
     """Where the name may begin: linkers let a name end inside a longer one."""
     wanted = name.encode("utf-8", "surrogateescape")
-    at = strings.find(wanted)
-    while at >= 0:
-        if strings[at + len(wanted) : at + len(wanted) + 1] in (b"\0", b"@"):
+    for end in (b"\0", b"@") if wanted else ():
+        at = strings.find(wanted + end)
+        while at >= 0:
             yield at
-        at = strings.find(wanted, at + 1)
+            at = strings.find(wanted + end, at + 1)
 
 
 def _symbols(

@@ -10,6 +10,7 @@ from bpfimg._door import opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from bpfimg.load._hooks import _attachable as attachable
     from bpfimg.load._hooks._by_section import BySection
     from bpfimg.load._hooks._cgroup import Cgroup
     from bpfimg.load._hooks._net import Netfilter, Netkit, Netns, Sockmap, Tc, Tcx, Xdp
@@ -39,6 +40,7 @@ __all__ = [
     "Uprobe",
     "Usdt",
     "Xdp",
+    "attachable",
     "from_dict",
     "to_dict",
 ]
@@ -66,6 +68,7 @@ __getattr__ = opened(
         "Usdt": "_user",
         "WORDS": "_words",
         "Xdp": "_net",
+        "attachable": "_attachable*",
         "from_dict": "_words",
         "to_dict": "_words",
     },

@@ -31,6 +31,7 @@ _EXTREME = (
 _CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}
 _ROW = "IIQQQQIIQQ"
 _SYMBOL = "IBBHQQ"
+_SEGMENT = "IIQQQQQQ"
 _HEADER = (
     (16, 2),
     (18, 2),
@@ -61,6 +62,7 @@ class Seed:
         self.order = "<" if data[5] == 1 else ">"
         self.groups: list[list[Field]] = []
         self.parts: list[tuple[str, int, int, int]] = []  # name, place of its header, offset, size
+        self.relocatable = data[16:18] in (b"\1\0", b"\0\1")
         self._map()
 
     def _map(self) -> None:
@@ -70,6 +72,10 @@ class Seed:
         rows = [struct.unpack_from(self.order + _ROW, self.data, table + 64 * i) for i in range(count)]
         strings = rows[names][4]
         self.groups.append([field for i in range(count) for field in _fields(table + 64 * i, _ROW)])
+        (segments,) = struct.unpack_from(self.order + "Q", self.data, 32)
+        (many,) = struct.unpack_from(self.order + "H", self.data, 56)
+        if many:  # an executable
+            self.groups.append([field for i in range(many) for field in _fields(segments + 56 * i, _SEGMENT)])
         for i, row in enumerate(rows):
             start = strings + row[0]
             name = self.data[start : self.data.index(b"\0", start)].decode(errors="replace")
@@ -80,7 +86,7 @@ class Seed:
 
     def _section(self, name: str, kind: int, code: bool, start: int, size: int) -> None:
         end = start + size
-        if kind == 2:
+        if kind in (2, 11):
             self.groups.append([field for at in range(start, end, 24) for field in _fields(at, _SYMBOL)])
         elif kind == 9:
             self.groups.append(
@@ -123,7 +129,7 @@ class Mutator:
     def __init__(self, seeds: Sequence[Seed], choose: random.Random) -> None:
         self._seeds = seeds
         self._choose = choose
-        self._labels = [_labels(seed.data) for seed in seeds if len(seed.data) < 8192][:60]
+        self._labels = [_labels(seed.data) for seed in seeds if len(seed.data) < 8192 and seed.relocatable][:60]
         self._named: dict[str, list[bytes]] = {}
         for seed in seeds:
             for name in _WHOLE_SECTIONS:

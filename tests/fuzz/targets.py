@@ -1,7 +1,7 @@
 """What is done with one input, and what must hold: whatever is in it, it is read, or it is one `bpfimg.Error`.
 
-An input is an object file, raw BTF (it begins with BTF's magic number), JSON (labels as they stand in an image), or of
-the room of trust (`trust` says what is done with that).
+An input is an object file, an executable of user space, raw BTF (it begins with BTF's magic number), JSON (labels as
+they stand in an image), or of the room of trust (`trust` says what is done with that).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from bpfimg.btf import Btf, KernelTypes, Limits, Resolver, declaration, question, spelled
-from bpfimg.bytecode import check_header, dissect, requirements, variables
+from bpfimg.bytecode import check_header, dissect, executable, requirements, variables
 from bpfimg.errors import BytecodeError, Error
 from tests.fuzz.trust.mutate import HEAD
 
@@ -26,6 +26,9 @@ _BTF_MAGIC = {b"\x9f\xeb": "little", b"\xeb\x9f": "big"}
 _MESSAGE_MAX = 700
 _TYPES_OF_A_KERNEL = 500  # one that is the square of its types to resolve is not what anybody is handed
 _MANY = 40  # of things of which an input may have thousands: looked at one by one in the tests of each reader
+
+
+_PROGRAM_LIMITS = executable.Limits(symbols=1 << 16, string_bytes=1 << 20, probes=1 << 10)
 
 
 class BrokenError(AssertionError):
@@ -46,12 +49,56 @@ def exercise(data: bytes, *, every: bool = True) -> bool:
             _types(data, _BTF_MAGIC[data[:2]])
         elif data[:1] in (b"{", b"["):
             _labels(data)
+        elif data[:4] == b"\x7fELF" and data[16:18] in (b"\2\0", b"\3\0", b"\0\2", b"\0\3"):
+            _program(data)
         else:
             _object(data, every=every)
     except Error as error:
         _sentence(error)
         return False
     return True
+
+
+def _program(data: bytes) -> None:
+    """An executable that a probe is to go into."""
+    file = executable.read(lambda at, size: data[at : at + size], len(data), _PROGRAM_LIMITS)
+    for step in (_functions, _probes, _build_id, _libraries):
+        try:
+            step(file, data)
+        except Error as error:
+            _sentence(error)
+
+
+def _functions(file: executable.Executable, _data: bytes) -> None:
+    for symbol in itertools.islice(executable.functions(file), _MANY):
+        places = {each.address for each in executable.named(file, symbol.name)}
+        if symbol.address not in places and "@" not in symbol.name:
+            raise BrokenError("a function that is listed is not found by its name")
+        offset = file.file_offset(symbol.address)
+        if offset is not None and file.code_address(offset) is None:
+            raise BrokenError("a function's place in the file is not one of code")
+    for name in ("work", "malloc", "work@", "@", "x" * 5000):
+        executable.named(file, name)
+
+
+def _probes(file: executable.Executable, _data: bytes) -> None:
+    for probe in executable.probes(file)[:_MANY]:
+        for machine in ("x86_64", "aarch64"):
+            try:
+                executable.arguments(probe.arguments, machine)
+            except Error as error:
+                _sentence(error)
+
+
+def _build_id(file: executable.Executable, _data: bytes) -> None:
+    number = executable.build_id(file)
+    if number is not None and not number.isalnum():
+        raise BrokenError("a build id that is no number")
+
+
+def _libraries(_file: executable.Executable, data: bytes) -> None:
+    """The list of libraries: bytes of any file behind its beginning."""
+    executable.libraries(b"glibc-ld.so.cache1.1" + data[20:])
 
 
 def _sentence(error: Error) -> None:

@@ -8,7 +8,7 @@ from bpfimg.kernel import _abi as abi
 from bpfimg.kernel._fd import Fd, number
 from bpfimg.kernel._syscall import ORDER, address, bpf, bpf_errno, failed, fill, take
 
-_EPERM, _EACCES = 1, 13
+_EPERM, _EACCES, _EINVAL = 1, 13, 22
 _MAX_ATTACHED = 64  # BPF_MPROG_MAX, what one tcx or netkit hook holds at most
 
 
@@ -82,7 +82,10 @@ def bind_map(prog_fd: Fd | int, map_fd: Fd | int) -> None:
 
 
 def prog_query(target: int, attach_type: int) -> tuple[tuple[int, ...], tuple[int, ...], int]:
-    """Returns (program ids, link ids, revision) of what is attached to an interface or descriptor, in order."""
+    """Returns (program ids, link ids, revision) of what is attached to an interface or descriptor, in order.
+
+    Before 6.6 a kernel tells neither link ids (then there are zeros) nor a revision.
+    """
     programs, links = bytearray(4 * _MAX_ATTACHED), bytearray(4 * _MAX_ATTACHED)
     values: dict[str, int | bytes] = {
         "target_fd": target,
@@ -92,7 +95,13 @@ def prog_query(target: int, attach_type: int) -> tuple[tuple[int, ...], tuple[in
         "count": _MAX_ATTACHED,
     }
     attr = fill(abi.ATTR_QUERY, values)
-    bpf(abi.PROG_QUERY, attr, f"what is attached to {target}")
+    result = bpf_errno(abi.PROG_QUERY, attr)
+    if result == -_EINVAL:  # from an older kernel for any field that it does not know
+        del values["link_ids"]
+        attr = fill(abi.ATTR_QUERY, values)
+        result = bpf_errno(abi.PROG_QUERY, attr)
+    if result < 0:
+        raise failed(abi.PROG_QUERY, f"what is attached to {target}", result)
     count = take(attr, abi.ATTR_QUERY, "count", len(attr)) or 0
     revision = take(attr, abi.ATTR_QUERY, "revision", len(attr)) or 0
     return _numbers(programs, count), _numbers(links, count), revision

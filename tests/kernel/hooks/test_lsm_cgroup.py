@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bpfimg.load import Host
     from tests.support.cgroups import Cgroup
 
-pytestmark = [pytest.mark.kernel, hook("lsm_cgroup"), needs("cgroup-link")]
+pytestmark = [pytest.mark.kernel, hook("cgroup lsm_cgroup"), needs("cgroup-link")]
 
 _SOCKET = "import socket; socket.socket()"
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.support.cgroups import Cgroup
     from tests.support.netns import Namespace
 
-pytestmark = [pytest.mark.kernel, hook("sock_ops"), needs("cgroup-link")]
+pytestmark = [pytest.mark.kernel, hook("cgroup sock_ops"), needs("cgroup-link")]
 
 _CONNECT = "import socket; l = socket.create_server(('10.77.0.1', 0)); socket.create_connection(l.getsockname())"
 

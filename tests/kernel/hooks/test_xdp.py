@@ -71,6 +71,7 @@ def test_native_where_frames_are_too_large_is_refused_with_the_way_out(host: Hos
     assert "--mode generic" in caught.value.hint
 
 
+@hook("xdp frags")
 @needs("xdp-frags")
 def test_a_program_for_fragments_goes_native_and_sees_whole_frames(host: Host, ns: Namespace) -> None:
     jumbo(ns)

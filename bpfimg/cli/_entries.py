@@ -7,77 +7,139 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from bpfimg.inspect import Inventory, LinkView, ProgramView
-    from bpfimg.load import SignerRecord
+    from bpfimg.inspect import Inventory, LinkView, MapView, ProgramView
+    from bpfimg.load import LoadRecord, SignerRecord
 
-__all__ = ["link_entry", "program_entries", "program_entry", "short_image", "target", "where"]
+    Entry = dict[str, object]
 
-_KERNEL = (
-    "tag",
-    "gpl",
-    "loaded_at",
-    "uid",
-    "btf_id",
-    "xlated_size",
-    "jited_size",
-    "memlock",
-    "verified_insns",
-    "run_time",
-    "run_count",
-)
-_LINK_RECORD = ("interface", "ifindex", "direction", "netns", "priority", "mode", "used_mode", "note", "created")
+__all__ = [
+    "by_program",
+    "link_entry",
+    "program_entries",
+    "program_entry",
+    "short_image",
+    "target",
+    "where",
+]
 
 
-def program_entries(inventory: Inventory) -> list[dict[str, object]]:
-    """Every program of the inventory, with its links and map pins."""
-    return [program_entry(view, inventory) for view in inventory.programs]
+class _Index:
+    """Which links and maps belong to a program: asked once for each of thousands."""
+
+    __slots__ = ("by_id", "by_load", "links")
+
+    def __init__(self, inventory: Inventory) -> None:
+        self.links = by_program(inventory)
+        self.by_id = {found.id: found for found in inventory.maps}
+        self.by_load: dict[int, list[MapView]] = {}
+        for found in inventory.maps:
+            if found.load is not None:
+                self.by_load.setdefault(found.load, []).append(found)
 
 
-def program_entry(view: ProgramView, inventory: Inventory) -> dict[str, object]:
+def by_program(inventory: Inventory) -> dict[int, list[LinkView]]:
+    """Program id -> its links."""
+    found: dict[int, list[LinkView]] = {}
+    for link in inventory.links:
+        found.setdefault(link.program_id, []).append(link)
+    return found
+
+
+def program_entries(inventory: Inventory, views: Sequence[ProgramView] | None = None) -> list[Entry]:
+    """The programs of the inventory, or those of `views`, with their links and maps."""
+    index = _Index(inventory)
+    return [_program(view, index) for view in (inventory.programs if views is None else views)]
+
+
+def program_entry(view: ProgramView, inventory: Inventory) -> Entry:
     """One program. What bpfimg did not load has `managed` false, and null where only a record could tell."""
-    record = view.record
-    image = record.image if record else None
-    own = [m for m in inventory.maps if m.load is not None and m.load == view.load]
-    users = {number for m in own for number in m.program_ids} - {view.id}
-    return {
+    return _program(view, _Index(inventory))
+
+
+def _program(view: ProgramView, index: _Index) -> Entry:
+    record, info = view.record, view.info
+    own = index.by_load.get(view.load, []) if view.load is not None else []
+    entry: Entry = {
         "id": view.id,
         "name": view.name,
         "type": view.type,
         "managed": view.load is not None,
         "application": record.name if record else None,
         "load": view.load,
-        "image": None
-        if image is None
-        else {
-            "reference": image.reference,
-            "digest": image.digest,
-            "manifest": image.manifest,
-            "signers": list(dict.fromkeys(signer.who for signer in image.signers)),
-            "signatures": [_signature(signer) for signer in image.signers],
-            "version": image.version or None,
-            "policy": image.policy,
-            "policy_digest": image.policy_digest or None,
-            "rule": image.rule,
-            "unsigned_allowed": image.unsafe,
-            "pull": image.pull,
-        },
+        "image": _image(record) if record else None,
         "globals": dict(record.globals) if record else {},
         "metadata": dict(record.metadata) if record else {},
         "created": (record.created or None) if record else None,
         "pin": view.pin or None,
-        "map_pins": {m.name: m.pin for m in own if m.pin},
+        "map_pins": {each.name: each.pin for each in own if each.pin},
         "map_owner": view.load,
-        "map_used_by": sorted(users),
-        "links": [link_entry(link) for link in inventory.links if link.program_id == view.id],
+        "map_used_by": sorted({number for each in own for number in each.program_ids} - {view.id}) if own else [],
+        "target": view.target or None,
+        "links": [link_entry(link) for link in index.links.get(view.id, ())],
+        "maps": [_map(index.by_id[number]) for number in view.map_ids if number in index.by_id],
         "held_by": list(view.held_by),
         "damage": view.damage or None,
-        "kernel": {"id": view.id, "map_ids": list(view.map_ids), **{field: getattr(view, field) for field in _KERNEL}},
+    }
+    if info is None:
+        entry["kernel"] = {"id": view.id, "map_ids": [], **_UNKNOWN}
+    else:
+        entry["kernel"] = {
+            "id": view.id,
+            "map_ids": list(info.map_ids),
+            "tag": info.tag,
+            "gpl": info.gpl,
+            "loaded_at": view.loaded_at,
+            "uid": info.uid,
+            "btf_id": info.btf_id,
+            "xlated_size": info.xlated_size,
+            "jited_size": info.jited_size,
+            "memlock": info.memlock,
+            "verified_insns": info.verified_insns,
+            "run_time": info.run_time,
+            "run_count": info.run_count,
+            "recursion_misses": info.recursion_misses,
+        }
+    return entry
+
+
+_UNKNOWN: Entry = {
+    "tag": "",
+    "gpl": None,
+    "loaded_at": "",
+    "uid": None,
+    "btf_id": 0,
+    "xlated_size": None,
+    "jited_size": None,
+    "memlock": None,
+    "verified_insns": None,
+    "run_time": None,
+    "run_count": None,
+    "recursion_misses": None,
+}
+
+
+def _image(record: LoadRecord) -> Entry | None:
+    image = record.image
+    if image is None:
+        return None
+    return {
+        "reference": image.reference,
+        "digest": image.digest,
+        "manifest": image.manifest,
+        "signers": list(dict.fromkeys(signer.who for signer in image.signers)),
+        "signatures": [_signature(signer) for signer in image.signers],
+        "version": image.version or None,
+        "policy": image.policy,
+        "policy_digest": image.policy_digest or None,
+        "rule": image.rule,
+        "unsigned_allowed": image.unsafe,
+        "pull": image.pull,
     }
 
 
-def _signature(signer: SignerRecord) -> dict[str, object]:
+def _signature(signer: SignerRecord) -> Entry:
     """One signature that was believed; null where there is no such thing, or a record does not say."""
     return {
         "authority": signer.authority,
@@ -91,10 +153,11 @@ def _signature(signer: SignerRecord) -> dict[str, object]:
     }
 
 
-def link_entry(view: LinkView) -> dict[str, object]:
+def link_entry(view: LinkView) -> Entry:
     """One link; `id` is bpfimg's own and stays, `kernel_id` is the kernel's. Others' links have only the latter."""
     record = view.record
-    entry: dict[str, object] = {
+    used = record.used_mode if record else view.details.get("mode")
+    return {
         "id": view.id if view.id is not None else view.kernel_id,
         "managed": view.id is not None,
         "kernel_id": view.kernel_id,
@@ -102,16 +165,48 @@ def link_entry(view: LinkView) -> dict[str, object]:
         "hook": view.hook,
         "target": target(view),
         "how": view.how,
+        "type": view.type or None,
+        "attach_type": view.attach_type or None,
         "state": view.state,
+        "reason": view.reason or None,
         "load": view.load,
         "pin": view.pin or None,
+        "interface": (record.interface if record else view.interface),
+        "ifindex": (record.ifindex if record else view.ifindex),
+        "direction": (record.direction if record else view.direction),
+        "netns": (record.netns if record else view.netns),
+        "netns_inode": view.netns_inode,
+        "priority": (record.priority if record else view.priority),
+        "position": view.position,
+        "mode": record.mode if record else None,
+        "used_mode": used if isinstance(used, str) else None,
+        "note": record.note or None if record else None,
+        "created": record.created or None if record else None,
+        "proceed_on": list(record.proceed_on) if record else [],
+        "tracepoint": record.tracepoint if record else None,
+        "metadata": dict(record.metadata or {}) if record else {},
+        "spec": dict(record.spec) if record else {},
+        "details": dict(view.details),
+        "part_ids": list(view.part_ids),
+        "held_by": list(view.held_by),
     }
-    entry |= {field: getattr(record, field) if record else None for field in _LINK_RECORD}
-    entry["created"] = entry["created"] or None
-    entry["proceed_on"] = list(record.proceed_on) if record else []
-    entry["tracepoint"] = record.tracepoint if record else None
-    entry["metadata"] = dict(record.metadata or {}) if record else {}
-    return entry
+
+
+def _map(view: MapView) -> Entry:
+    """A map that a program uses. Sizes are bytes; null where the kernel does not say."""
+    return {
+        "id": view.id,
+        "name": view.name,
+        "type": view.type,
+        "key_size": view.key_size,
+        "value_size": view.value_size,
+        "max_entries": view.max_entries,
+        "flags": view.flags,
+        "memlock": view.memlock,
+        "frozen": view.frozen,
+        "btf_id": view.btf_id,
+        "held_by": list(view.held_by),
+    }
 
 
 def target(view: LinkView) -> str:
@@ -129,7 +224,7 @@ def _place(link: LinkView) -> str:
     if link.hook not in ("xdp", "tracepoint") or not link.target:
         words = f"{link.hook} {target(link)}".strip()
     record = link.record
-    if record is not None and record.netns and not link.moved:
+    if record is not None and record.netns and not link.moved and record.interface:
         words += f" in {record.netns.rpartition('/')[2]}"
     return words if link.state == "attached" else f"{words} ({link.state})"
 

@@ -108,3 +108,21 @@ def called_functions(distances: frozenset[int]) -> dict[int, str]:
             words = symbols[line + 1 : symbols.find(b"\n", line + 1)].split()
             found[distance] = words[2].decode("utf-8", "replace")
     return found
+
+
+def functions_at(addresses: frozenset[int]) -> dict[int, str]:
+    """Names of the kernel's symbols at these addresses; `name [module]` for those of modules.
+
+    Empty where /proc/kallsyms does not show addresses; an address without a name is left out.
+    """
+    wanted = {f"{number:016x}".encode(): number for number in addresses if number}
+    found: dict[int, str] = {}
+    try:
+        with open("/proc/kallsyms", "rb") as file:
+            for line in file if wanted else ():
+                if line[:16] in wanted:
+                    words = line.decode("utf-8", "replace").split()
+                    found.setdefault(wanted[line[:16]], " ".join(words[2:]))
+    except OSError:
+        return {}
+    return found

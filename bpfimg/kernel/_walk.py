@@ -12,9 +12,11 @@ import struct
 
 from bpfimg.kernel import _abi as abi
 from bpfimg.kernel._bpf_info import MapInfo, ProgramInfo
+from bpfimg.kernel._mounts import seen_by
 from bpfimg.kernel._syscall import ORDER, address
 from bpfimg.kernel._walk_calls import Calls, number_in, packed
-from bpfimg.kernel._walk_links import Link, link, links
+from bpfimg.kernel._walk_links import Link, LinkReader, links
+from bpfimg.kernel._walk_pins import pinned
 from bpfimg.kernel._walk_queries import Attached, Probe, attached, counted, probe
 
 TYPE_CHECKING = False
@@ -24,7 +26,22 @@ if TYPE_CHECKING:
 
     from bpfimg.kernel._walk_btf import BtfInfo
 
-__all__ = ["Attached", "Link", "Probe", "attached", "btfs", "counted", "link", "links", "maps", "probe", "programs"]
+__all__ = [
+    "Attached",
+    "Link",
+    "LinkReader",
+    "Probe",
+    "ProgramReader",
+    "attached",
+    "btfs",
+    "counted",
+    "links",
+    "maps",
+    "pinned",
+    "probe",
+    "programs",
+    "seen_by",
+]
 
 _PROGRAM = (
     "type id tag jited_prog_len xlated_prog_len load_time created_by_uid nr_map_ids name gpl_compatible btf_id "
@@ -40,31 +57,42 @@ _FUNCTION, _NOTHING = 8, bytes(8)  # sizeof(struct bpf_func_info): where in the 
 _GPL_BIT = 1 if ORDER == "little" else 1 << 31
 
 
-def programs() -> Iterator[ProgramInfo]:
-    """Every program."""
-    form = packed(abi.PROG_INFO, _PROGRAM)
-    end = form.size
-    ids, function = bytearray(4 * _MAPS), bytearray(_FUNCTION)
-    calls = Calls(abi.PROG_GET_NEXT_ID, abi.PROG_GET_FD_BY_ID, _asked(ids, function))
-    unpack, ask, info, fdinfo = form.unpack_from, calls.ask, calls.info, calls.fdinfo
-    ids_of = [struct.Struct(f"={count}I") for count in range(_MAPS + 1)]
-    type_id = struct.Struct("=xxxxI")
-    for fd in calls.opened():
+class ProgramReader:
+    """Tells of one program after the other, each by a descriptor, with buffers that are made once; close it."""
+
+    __slots__ = ("_calls", "_form", "_function", "_ids")
+
+    def __init__(self) -> None:
+        self._form = packed(abi.PROG_INFO, _PROGRAM)
+        self._ids, self._function = bytearray(4 * _MAPS), bytearray(_FUNCTION)
+        self._calls = Calls(abi.PROG_GET_NEXT_ID, abi.PROG_GET_FD_BY_ID, _asked(self._ids, self._function))
+
+    def everything(self) -> Iterator[ProgramInfo]:
+        """Every program of the kernel."""
+        for fd in self._calls.opened():
+            found = self.info(fd)
+            if found is not None:
+                yield found
+
+    def info(self, fd: int) -> ProgramInfo | None:
+        """What the kernel says of a program; None when it is none."""
+        calls, function = self._calls, self._function
+        info = calls.info
         function[:] = _NOTHING
-        length = ask(fd)
+        length = calls.ask(fd)
         if length < 0:
-            continue
+            return None
         count = int.from_bytes(info[52:56], ORDER)
         if count > _MAPS:
             many = bytearray(4 * count)
-            length = ask(fd, _asked(many, function))
+            length = calls.ask(fd, _asked(many, function))
             maps = struct.unpack(f"={count}I", many)
         else:
-            maps = ids_of[count].unpack_from(ids)
-        fields = unpack(info) if length >= end else _older(form, info, length)
+            maps = struct.unpack_from(f"={count}I", self._ids)
+        fields = self._form.unpack_from(info) if length >= self._form.size else _older(self._form, info, length)
         kind, number, tag, jited, xlated, load_time, uid, _, name, gpl, btf_id, *later = fields
         run_time, run_count, misses, verified, target_object, target_type = later
-        yield ProgramInfo(
+        return ProgramInfo(
             number,
             kind,
             name.rstrip(b"\0").decode("utf-8", "replace"),
@@ -81,10 +109,19 @@ def programs() -> Iterator[ProgramInfo]:
             run_count,
             target_object,
             target_type,
-            number_in(fdinfo(fd), b"memlock:"),
+            number_in(calls.fdinfo(fd), b"memlock:"),
             misses,
-            type_id.unpack_from(function)[0],
+            int.from_bytes(function[4:], ORDER),
         )
+
+    def close(self) -> None:
+        """Closes the file of /proc that it reads."""
+        self._calls.close()
+
+
+def programs() -> Iterator[ProgramInfo]:
+    """Every program."""
+    return ProgramReader().everything()
 
 
 def _asked(ids: bytearray, function: bytearray) -> bytes:

@@ -68,7 +68,7 @@ class Calls:
                 finally:
                     os.close(fd)
         finally:
-            self._forget()
+            self.close()
 
     def _following(self, last: int) -> int:
         _WORDS.pack_into(self._attr, 0, last, 0, 0)
@@ -93,7 +93,7 @@ class Calls:
         number, file = self._fdinfo
         try:
             if number != fd or file is None:
-                self._forget()
+                self.close()
                 file = Fd(os.open(f"/proc/self/fdinfo/{fd}", os.O_RDONLY | os.O_CLOEXEC))
                 # read again from its start it tells of whatever has that number then (fs/proc/fd.c, seq_show)
                 self._fdinfo = (fd, file)
@@ -101,7 +101,8 @@ class Calls:
         except OSError:
             return b""
 
-    def _forget(self) -> None:
+    def close(self) -> None:
+        """Closes the file of /proc."""
         file = self._fdinfo[1]
         self._fdinfo = (-1, None)
         if file is not None:

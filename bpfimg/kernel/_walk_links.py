@@ -10,7 +10,6 @@ import struct
 
 from bpfimg._value import value
 from bpfimg.kernel import _abi as abi
-from bpfimg.kernel._fd import Fd, number
 from bpfimg.kernel._syscall import ORDER, address
 from bpfimg.kernel._walk_calls import Calls, packed, text_at
 
@@ -73,37 +72,31 @@ class Link:
 
 def links() -> Iterator[Link]:
     """Every link, in ascending order of ids."""
-    asking = _Asking(Calls(abi.LINK_GET_NEXT_ID, abi.LINK_GET_FD_BY_ID))
-    for fd in asking.calls.opened():
-        found = asking.link(fd)
-        if found is not None:
-            yield found
+    return LinkReader().everything()
 
 
-def link(fd: Fd | int) -> Link:
-    """What the kernel says of one link; KernelError as bpf(2) answers."""
-    found = _Asking(Calls(abi.LINK_GET_NEXT_ID, abi.LINK_GET_FD_BY_ID)).link(number(fd))
-    if found is None:
-        from bpfimg.kernel._syscall import failed
+class LinkReader:
+    """Tells of one link after the other, each by a descriptor, with buffers that are made once."""
 
-        raise failed(abi.OBJ_GET_INFO_BY_FD, f"descriptor {number(fd)}", -22)
-    return found
+    __slots__ = ("_calls", "_forms", "_name", "_offers", "_template")
 
-
-class _Asking:
-    """The calls, room for a name, and what the last link was like."""
-
-    __slots__ = ("_forms", "_name", "_offers", "_template", "calls")
-
-    def __init__(self, calls: Calls) -> None:
-        self.calls = calls
+    def __init__(self) -> None:
+        self._calls = Calls(abi.LINK_GET_NEXT_ID, abi.LINK_GET_FD_BY_ID)
         self._name = bytearray(8 * _NAME)  # a multi link would take the length for a number of addresses
         self._template = b""
         self._offers: dict[tuple[int, int], bytes] = {}
         self._forms: dict[tuple[int, int], tuple[struct.Struct, tuple[str, ...], bool]] = {}
 
+    def everything(self) -> Iterator[Link]:
+        """Every link of the kernel."""
+        for fd in self._calls.opened():
+            found = self.link(fd)
+            if found is not None:
+                yield found
+
     def link(self, fd: int) -> Link | None:
-        calls, name = self.calls, self._name
+        """What the kernel says of a link; None when it is none."""
+        calls, name = self._calls, self._name
         name[0] = 0
         length = calls.ask(fd, self._template)
         if length < 0:
@@ -146,7 +139,7 @@ class _Asking:
                 any(name in _TEXTS for name in fields),
             )
         form, fields_told, named = self._forms[key]
-        facts: Facts = dict(zip(fields_told, form.unpack_from(self.calls.info), strict=True))
+        facts: Facts = dict(zip(fields_told, form.unpack_from(self._calls.info), strict=True))
         if named:
             facts["name"] = text_at(self._name)
         if kind == abi.LINK_PERF_EVENT and perf < len(_PERF_WORDS):
@@ -161,7 +154,7 @@ class _Asking:
 
     def _iterated(self, name: str) -> Facts:
         """What of its target an iterator looks at: a map, a control group, a task; all of it where there is 0."""
-        info = self.calls.info
+        info = self._calls.info
 
         def word(field: str) -> int:
             offset, width = abi.LINK_INFO[f"iter.{field}"]
@@ -184,7 +177,7 @@ class _Asking:
             offset, width = abi.LINK_INFO[f"{part}.{name}"]
             template[offset : offset + width] = content.to_bytes(width, ORDER)
         # ENOSPC for more than there is room for: the first ones are there all the same
-        self.calls.ask(fd, bytes(template))
+        self._calls.ask(fd, bytes(template))
         numbers = struct.unpack(f"={count}Q", room)
         return {"addresses" if field == "addrs" else "offsets": numbers}
 

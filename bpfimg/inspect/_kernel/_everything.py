@@ -1,104 +1,96 @@
 """Every program in the kernel, where it is attached and who holds it: ours and everybody else's.
 
-Attachments that no link stands for are found where the kernel tells of them: XDP programs and filters of traffic
-control by netlink, on the interfaces of the network namespace that we are in.
+The kernel tells of links by id. What no link stands for is found where the kernel tells of it: on the interfaces of
+every network namespace that can be reached, on control groups, maps of sockets, and in perf events of processes.
 """
 
 from __future__ import annotations
 
 from bpfimg._value import replace
-from bpfimg.errors import KernelError
+from bpfimg.inspect._kernel import _join, _maps, _targets, _types
+from bpfimg.inspect._kernel._cgroups import Cgroups
+from bpfimg.inspect._kernel._functions import Names
 from bpfimg.inspect._kernel._holders import holders
-from bpfimg.inspect._kernel._host import seen, state_of, word
-from bpfimg.inspect._kernel._views import LinkView, ProgramView
-from bpfimg.kernel import abi, bpf, libbpf, netlink
+from bpfimg.inspect._kernel._namespaces import reachable
+from bpfimg.inspect._kernel._network import hooked
+from bpfimg.inspect._kernel._views import LinkView, ProgramView, word
+from bpfimg.kernel import abi, bpf, walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from bpfimg.load import Host
+    from bpfimg.inspect._kernel._holders import Holders
+    from bpfimg.inspect._kernel._views import Inventory
+    from bpfimg.load import Host, Load
 
-_TCX = {abi.ATTACH_TCX_INGRESS: "ingress", abi.ATTACH_TCX_EGRESS: "egress"}
+_SOCKET_PROGRAMS = ("sk_msg", "sk_skb")
+_TARGETED = ("tracing", "lsm", "ext", "struct_ops")
 
 
-def added(
-    host: Host, programs: Sequence[ProgramView], links: Sequence[LinkView]
-) -> tuple[list[ProgramView], list[LinkView]]:
+def added(host: Host, loads: Sequence[Load], own: Inventory, *, maps: bool) -> Inventory:
     """Returns our programs and links followed by everybody else's, with their holders filled in."""
-    known = {view.id for view in programs}
-    everything = [*programs, *(view for view in _others() if view.id not in known)]
+    infos = {info.id: info for info in walk.programs()}
+    links = list(walk.links())
+    map_infos = list(walk.maps()) if maps or links or infos else []
     held = holders(host.bpffs)
-    everything = [replace(view, held_by=tuple(held.get(view.id, ()))) for view in everything]
-    ours = {view.kernel_id for view in links}
-    others = [view for view in _links() if view.kernel_id not in ours]
-    return everything, [*links, *others, *_netlink_xdp([*links, *others]), *_filters(links)]
+    unseen = held.unseen
+    names = Names()
+    programs = _programs(infos, own.programs, held, names)
+    types = {program.type for program in programs}
+
+    namespaces = {each.inode: each for each in reachable(held.processes.networks, unseen)}
+    groups = Cgroups()
+    sources = _targets.Sources(infos, {info.id: info.name for info in map_infos}, names, groups, namespaces)
+    netfilter = any(link.type == abi.LINK_NETFILTER for link in links)
+    places = [each for one in namespaces.values() for each in hooked(one, netfilter=netfilter, unseen=unseen)]
+
+    join = _join.Join(own.links, links, sources)
+    join.network(places)
+    join.groups(groups.attached(types))
+    if types & set(_SOCKET_PROGRAMS):
+        join.sockets(info for info in map_infos if word(abi.MAP_TYPES, info.type) in ("sockmap", "sockhash"))
+    join.events(held.processes.events)
+    unseen += groups.unseen
+    views = [_held(view, held) for view in join.views()]
+    return replace(
+        own,
+        programs=tuple(programs),
+        links=tuple(views),
+        maps=tuple(_maps.everything(map_infos, loads, programs, held)) if maps else (),
+        unseen=tuple(unseen),
+        btfs=_types.btfs(programs, map_infos, held),
+        struct_ops=_types.struct_ops(map_infos, programs, views, names, held),
+    )
 
 
-def _others() -> Iterator[ProgramView]:
-    for number in bpf.program_ids():
-        try:
-            with bpf.program_by_id(number) as fd:
-                yield seen(bpf.program_info(fd))
-        except KernelError as error:
-            if error.errno != 2:  # it has gone meanwhile
-                raise
+def _programs(
+    infos: dict[int, bpf.ProgramInfo], own: Iterable[ProgramView], held: Holders, names: Names
+) -> list[ProgramView]:
+    programs = [replace(view, held_by=held.of("program", view.id), target=_target(view, names)) for view in own]
+    known = {view.id for view in programs}
+    for info in infos.values():
+        if info.id in known:
+            continue
+        name = names.program(info.name, info.btf_id, info.function_type_id)
+        kind = word(abi.PROGRAM_TYPES, info.type)
+        view = ProgramView(info.id, name, kind, info, None, None, "", held.of("program", info.id), "", "")
+        programs.append(replace(view, target=_target(view, names)) if kind in _TARGETED else view)
+    return programs
 
 
-def _links() -> Iterator[LinkView]:
-    for number in bpf.link_ids():
-        try:
-            with bpf.link_by_id(number) as fd:
-                info = bpf.link_info(fd)
-        except KernelError as error:
-            if error.errno == 2:
-                continue
-            raise
-        hook = word(abi.LINK_TYPES, info.type)
-        yield LinkView(
-            None, info.id, info.prog_id, hook, "link", _target(info, hook), state_of(info), ifindex=info.ifindex
-        )
-
-
-def _target(info: bpf.LinkInfo, hook: str) -> str:
-    """Where a link is, as far as the kernel says. An ifindex is of one namespace: ours, only if it is there here."""
-    if info.ifindex is None:
-        attach_type = "" if info.attach_type is None else word(abi.ATTACH_TYPES, info.attach_type)
-        return info.target or attach_type
-    if info.ifindex == 0:
+def _target(view: ProgramView, names: Names) -> str:
+    """What the program was loaded for: a function of the kernel or of another program."""
+    info = view.info
+    if info is None or view.type not in _TARGETED or not info.attach_btf_id:
         return ""
-    direction = _TCX.get(info.attach_type or 0, "")
-    name = netlink.interface_name(info.ifindex) if _is_here(info, hook) else None
-    place = name or f"ifindex {info.ifindex} of another network namespace"
-    return f"{place} {direction}".rstrip()
+    if info.attach_btf_obj_id and names.owner(info.attach_btf_obj_id):
+        return names.function(info.attach_btf_obj_id, info.attach_btf_id)[0]
+    return names.of_program(info.attach_btf_obj_id or 0, info.attach_btf_id)
 
 
-def _is_here(info: bpf.LinkInfo, hook: str) -> bool:
-    try:
-        if hook == "xdp":
-            return bool(libbpf.xdp_query(info.ifindex or 0).prog_id == info.prog_id)
-        return info.id in bpf.prog_query(info.ifindex or 0, info.attach_type or 0)[1]
-    except KernelError:
-        return False
-
-
-def _netlink_xdp(links: Sequence[LinkView]) -> Iterator[LinkView]:
-    """XDP programs that are on an interface without a link."""
-    linked = {(view.program_id, view.ifindex) for view in links if view.hook == "xdp"}
-    for name, index in netlink.interfaces().items():
-        try:
-            number = libbpf.xdp_query(index).prog_id
-        except KernelError:
-            continue  # the interface has gone meanwhile
-        if number and (number, index) not in linked:
-            yield LinkView(None, None, number, "xdp", "netlink", name, "attached", ifindex=index)
-
-
-def _filters(links: Sequence[LinkView]) -> Iterator[LinkView]:
-    """Programs in clsact and ingress filters that are not ours."""
-    ours = {(view.record.id, view.program_id) for view in links if view.record and view.how == "clsact"}
-    names = {index: name for name, index in netlink.interfaces().items()}
-    for found in netlink.filters():
-        if (found.handle, found.prog_id) not in ours:  # the handle of ours is the id of the link
-            target = f"{names.get(found.ifindex, found.ifindex)} {found.direction}"
-            yield LinkView(None, None, found.prog_id, "tc", "clsact", target, "attached", ifindex=found.ifindex)
+def _held(view: LinkView, held: Holders) -> LinkView:
+    if view.kernel_id is None:
+        return view
+    found = held.of("link", view.kernel_id)
+    return replace(view, held_by=found) if found else view

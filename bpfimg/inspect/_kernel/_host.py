@@ -7,206 +7,189 @@ damaged.
 from __future__ import annotations
 
 import os
-import time
 
+from bpfimg._value import replace
 from bpfimg.errors import KernelError
-from bpfimg.inspect._kernel._views import Inventory, LinkView, ProgramView
-from bpfimg.kernel import abi, bpf
+from bpfimg.inspect._kernel._states import gone, state
+from bpfimg.inspect._kernel._views import Inventory, LinkView, ProgramView, word
+from bpfimg.kernel import abi, bpf, walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
     from bpfimg.inspect._kernel._names import Names
-    from bpfimg.inspect._kernel._views import MapView
+    from bpfimg.inspect._kernel._states import State
     from bpfimg.kernel import Fd
     from bpfimg.load import Host, LinkRecord, Load, Unfinished
 
-_DANGLING = ("xdp", "tcx", "netkit")  # kinds of link that say ifindex 0 once their device has gone
+_OTHER = "something else is pinned in its place"
 
 
 def host(host: Host, *, all: bool = False, maps: bool = False) -> Inventory:
     """Returns what bpfimg loaded; with `all` everything in the kernel, where it is attached and who holds it.
 
-    `maps` adds the maps of the programs listed. KernelError when bpffs is not mounted, or (all) without CAP_SYS_ADMIN.
+    `maps` adds the maps of the programs listed. With `all` there are BTF objects and tables of operations, too, and
+    `unseen` says what could not be looked at. KernelError when bpffs is not mounted, or (all) without CAP_SYS_ADMIN.
     """
     loads = host.loads()
-    programs = [view for load in loads for view in _programs(load)]
-    names: list[Names] = []
-    links = [view for load in loads for view in _links(host, load, names)]
+    reader = _Reader(host)
+    try:
+        programs = [view for load in loads for view in reader.programs(load)]
+        links = [view for load in loads for view in reader.links(load)]
+    finally:
+        reader.close()
     unfinished = tuple(_unfinished(change) for change in host.unfinished())
+    found = Inventory(tuple(programs), tuple(links), (), unfinished)
     if all:
         from bpfimg.inspect._kernel import _everything
 
-        programs, links = _everything.added(host, programs, links)
-    views: tuple[MapView, ...] = ()
+        return _everything.added(host, loads, found, maps=maps)
     if maps:
         from bpfimg.inspect._kernel import _maps
 
-        views = _maps.of(loads, programs, all=all)
-    return Inventory(tuple(programs), tuple(links), views, unfinished)
-
-
-def _programs(load: Load) -> list[ProgramView]:
-    if load.record is None:
-        return [_damaged(load)]
-    found = []
-    for program, pin in zip(load.record.programs, load.program_pins(), strict=True):
-        damage = ""
-        try:
-            fd = _opened(pin, "program")
-        except KernelError as error:
-            if not os.path.isdir(load.path):
-                return []  # unloaded meanwhile
-            damage = f"its pin {pin} has gone" if error.errno == 2 else str(error)
-            try:
-                fd = bpf.program_by_id(program.id)
-            except KernelError:
-                found.append(_absent(load, program.id, program.name, program.type, damage))
-                continue
-        with fd:
-            view = seen(bpf.program_info(fd), name=program.name, load=load, pin=pin, damage=damage)
-        found.append(view if view.id == program.id else _absent(load, program.id, program.name, program.type, _OTHER))
+        found = replace(found, maps=_maps.of(loads, programs))
     return found
 
 
-_OTHER = "something else is pinned in its place"
+class _Reader:
+    """Reads what the records name, with buffers that are made once."""
 
+    __slots__ = ("_host", "_links", "_names", "_programs")
 
-def _damaged(load: Load) -> ProgramView:
-    try:
-        with bpf.program_by_id(load.id) as fd:
-            return seen(bpf.program_info(fd), load=load, damage=load.damage)
-    except KernelError:
-        return _absent(load, load.id, "", "", load.damage)
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._programs, self._links = walk.ProgramReader(), walk.LinkReader()
+        self._names: list[Names] = []
+
+    def close(self) -> None:
+        self._programs.close()
+
+    def programs(self, load: Load) -> list[ProgramView]:
+        if load.record is None:
+            return [self._damaged(load)]
+        found = []
+        for program, pin in zip(load.record.programs, load.program_pins(), strict=True):
+            damage = ""
+            try:
+                fd = opened(pin, "program")
+            except KernelError as error:
+                if not os.path.isdir(load.path):
+                    return []  # unloaded meanwhile
+                damage = f"its pin {pin} has gone" if error.errno == 2 else str(error)
+                try:
+                    fd = bpf.program_by_id(program.id)
+                except KernelError:
+                    found.append(_absent(load, program.id, program.name, program.type, damage))
+                    continue
+            with fd:
+                info = self._programs.info(fd.fileno())
+            if info is None or info.id != program.id:
+                found.append(_absent(load, program.id, program.name, program.type, _OTHER))
+                continue
+            kind = word(abi.PROGRAM_TYPES, info.type)
+            found.append(ProgramView(info.id, program.name, kind, info, load.id, load.record, pin, (), damage, ""))
+        return found
+
+    def _damaged(self, load: Load) -> ProgramView:
+        try:
+            with bpf.program_by_id(load.id) as fd:
+                info = self._programs.info(fd.fileno())
+        except KernelError:
+            info = None
+        if info is None:
+            return _absent(load, load.id, "", "", load.damage)
+        kind = word(abi.PROGRAM_TYPES, info.type)
+        return ProgramView(info.id, info.name, kind, info, load=load.id, damage=load.damage)
+
+    def links(self, load: Load) -> list[LinkView]:
+        found = []
+        for record in load.links:
+            pin = load.link_pin(record.id)
+            seen = state(self._host, record, pin, self._links)
+            if seen is not None:
+                found.append(self._link(load, record, pin, seen))
+        return found + [self._damaged_link(load, number) for number in load.damaged_links]
+
+    def _link(self, load: Load, record: LinkRecord, pin: str, seen: State) -> LinkView:
+        target, name, moved = self._target(record, seen.ifindex)
+        first = seen.links[0] if seen.links else None
+        return LinkView(
+            id=record.id,
+            kernel_id=first.id if first else None,
+            program_id=record.program_id,
+            hook=record.hook,
+            how=record.how,
+            target=target,
+            state=seen.word,
+            load=load.id,
+            record=record,
+            pin=pin,
+            ifindex=seen.ifindex,
+            moved=moved,
+            reason=seen.reason,
+            type=word(abi.LINK_TYPES, first.type) if first else "",
+            interface=name,
+            direction=record.direction,
+            netns=record.netns,
+            netns_inode=record.netns_inode,
+            priority=record.priority,
+            details=record.details or {},
+            part_ids=tuple(each.id for each in seen.links[1:]),
+        )
+
+    def _target(self, record: LinkRecord, ifindex: int | None) -> tuple[str, str | None, bool]:
+        """Where the link is in words, the interface's name of now, and whether it has left the namespace."""
+        if not ifindex or not record.interface:
+            return record.target, record.interface, False
+        if not self._names:
+            from bpfimg.inspect._kernel._names import Names
+
+            self._names.append(Names())
+        name = self._names[0].now(record, ifindex)
+        if not name:
+            return record.target, record.interface, name is not None
+        side = record.direction or record.spec.get("side") or ""
+        return f"{name} {side}".rstrip(), name, False
+
+    def _damaged_link(self, load: Load, number: int) -> LinkView:
+        pin = load.link_pin(number)
+        try:
+            with opened(pin, "link") as fd:
+                link = self._links.link(fd.fileno())
+        except KernelError:
+            link = None
+        if link is None:
+            return LinkView(number, None, 0, "damaged", "link", "", "stale", load.id, None, pin, reason="no link there")
+        facts: Mapping[str, object] = link.facts
+        reason, name, ifindex = gone(link), facts.get("name", ""), facts.get("ifindex")
+        return LinkView(
+            id=number,
+            kernel_id=link.id,
+            program_id=link.prog_id,
+            hook=word(abi.LINK_TYPES, link.type),
+            how="link",
+            target=str(name),
+            state="stale" if reason else "attached",
+            load=load.id,
+            pin=pin,
+            ifindex=ifindex if isinstance(ifindex, int) else None,
+            reason=reason,
+            type=word(abi.LINK_TYPES, link.type),
+        )
 
 
 def _absent(load: Load, number: int, name: str, kind: str, damage: str) -> ProgramView:
     return ProgramView(number, name, kind, load=load.id, record=load.record, damage=damage)
 
 
-def _opened(pin: str, kind: str) -> Fd:
+def opened(pin: str, kind: str) -> Fd:
     """What is pinned there; KernelError when that is something else."""
     fd = bpf.get(pin)
     if bpf.kind(fd) != kind:
         fd.close()
         raise KernelError(f"{pin} is not a {kind}", errno=22)
     return fd
-
-
-def seen(
-    info: bpf.ProgramInfo, *, name: str = "", load: Load | None = None, pin: str = "", damage: str = ""
-) -> ProgramView:
-    """The view of a program that the kernel told us about."""
-    return ProgramView(
-        id=info.id,
-        name=name or info.name,
-        type=word(abi.PROGRAM_TYPES, info.type),
-        tag=info.tag,
-        gpl=info.gpl,
-        loaded_at=moment(info.loaded_at),
-        uid=info.uid,
-        map_ids=info.map_ids,
-        btf_id=info.btf_id,
-        jited_size=info.jited_size,
-        xlated_size=info.xlated_size,
-        memlock=info.memlock,
-        verified_insns=info.verified_insns,
-        run_time=info.run_time,
-        run_count=info.run_count,
-        load=load.id if load else None,
-        record=load.record if load else None,
-        pin=pin,
-        damage=damage,
-    )
-
-
-def word(words: Sequence[str], number: int) -> str:
-    """The kernel's word for a number; newer kernels have numbers that we have no word for."""
-    return words[number] if 0 <= number < len(words) else f"type {number}"
-
-
-def moment(since_boot: int) -> str:
-    """Nanoseconds since boot as a time of day: RFC 3339, UTC, whole seconds."""
-    booted = time.clock_gettime_ns(time.CLOCK_REALTIME) - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime((booted + since_boot) // 10**9))
-
-
-def _links(host: Host, load: Load, names: list[Names]) -> list[LinkView]:
-    found = []
-    for record in load.links:
-        pin = load.link_pin(record.id)
-        try:
-            state, number, ifindex = _filter_state(host, record) if record.how != "link" else _link_state(pin)
-        except KernelError:
-            if not os.path.lexists(pin):
-                continue  # detached meanwhile
-            state, number, ifindex = "stale", None, None
-        if state == "stale" and not os.path.lexists(pin):
-            continue  # detached between opening it and asking about it
-        target, moved = _target(record, ifindex, names)
-        found.append(
-            LinkView(
-                id=record.id,
-                kernel_id=number,
-                program_id=record.program_id,
-                hook=record.hook,
-                how=record.how,
-                target=target,
-                state=state,
-                load=load.id,
-                record=record,
-                pin=pin,
-                ifindex=ifindex,
-                moved=moved,
-            )
-        )
-    return found + [_damaged_link(load, number) for number in load.damaged_links]
-
-
-def _target(record: LinkRecord, ifindex: int | None, names: list[Names]) -> tuple[str, bool]:
-    """Where the link is, in words, and whether its interface has left the namespace; `names` keeps what was asked."""
-    if not ifindex or not record.interface:
-        return record.target, False
-    if not names:
-        from bpfimg.inspect._kernel._names import Names
-
-        names.append(Names())
-    name = names[0].now(record, ifindex)
-    if not name:
-        return record.target, name is not None
-    return f"{name} {record.direction}" if record.direction else name, False
-
-
-def _link_state(pin: str) -> tuple[str, int | None, int | None]:
-    with _opened(pin, "link") as fd:
-        info = bpf.link_info(fd)
-    return state_of(info), info.id, info.ifindex
-
-
-def state_of(info: bpf.LinkInfo) -> str:
-    """ "attached", or "stale" for a link whose device has gone or that was detached by force."""
-    dangling = word(abi.LINK_TYPES, info.type) in _DANGLING and info.ifindex == 0
-    return "stale" if dangling else "attached"
-
-
-def _filter_state(host: Host, record: LinkRecord) -> tuple[str, None, int | None]:
-    there = host.has_filter(record)
-    return "attached" if there else "stale", None, record.ifindex if there else None
-
-
-def _damaged_link(load: Load, number: int) -> LinkView:
-    pin = load.link_pin(number)
-    try:
-        with _opened(pin, "link") as fd:
-            info = bpf.link_info(fd)
-    except KernelError:
-        return LinkView(number, None, 0, "damaged", "link", "", "stale", load.id, None, pin)
-    hook = word(abi.LINK_TYPES, info.type)
-    state, ifindex = state_of(info), info.ifindex
-    return LinkView(
-        number, info.id, info.prog_id, hook, "link", info.target or "", state, load.id, None, pin, ifindex=ifindex
-    )
 
 
 def _unfinished(change: Unfinished) -> str:

@@ -1,59 +1,82 @@
-"""The maps that the listed programs use."""
+"""Maps: those of our loads, or all, with the programs that use them."""
 
 from __future__ import annotations
 
 from bpfimg.errors import KernelError
-from bpfimg.inspect._kernel._host import word
-from bpfimg.inspect._kernel._views import MapView
+from bpfimg.inspect._kernel._views import MapView, word
 from bpfimg.kernel import abi, bpf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from bpfimg.inspect._kernel._holders import Holders
     from bpfimg.inspect._kernel._views import ProgramView
     from bpfimg.load import Load
 
+    Own = dict[int, tuple[str, int, str]]
+    """Map id -> name in full, load, pin."""
 
-def of(loads: Sequence[Load], programs: Sequence[ProgramView], *, all: bool) -> tuple[MapView, ...]:
-    """Returns the maps of our loads, then (with `all`) every other map in the kernel; names of ours are in full."""
+
+def of(loads: Sequence[Load], programs: Sequence[ProgramView]) -> tuple[MapView, ...]:
+    """Returns the maps of our loads."""
+    users, own = _users(programs), _own(loads)
+    found = []
+    for number, (_, _, pin) in own.items():
+        try:
+            with bpf.get(pin) as fd:
+                info = bpf.map_info(fd)
+        except KernelError:
+            continue  # it has gone meanwhile, or somebody removed its pin
+        if info.id == number:
+            found.append(_view(info, own, users, ()))
+    return tuple(found)
+
+
+def everything(
+    infos: Iterable[bpf.MapInfo], loads: Sequence[Load], programs: Sequence[ProgramView], held: Holders
+) -> Iterator[MapView]:
+    """Returns a view of every map, ours first; names of ours are in full."""
+    users, own = _users(programs), _own(loads)
+    for info in sorted(infos, key=lambda each: each.id not in own):
+        yield _view(info, own, users, held.of("map", info.id))
+
+
+def _view(info: bpf.MapInfo, own: Own, users: dict[int, list[int]], held_by: tuple[str, ...]) -> MapView:
+    name, load, pin = own.get(info.id, ("", None, ""))
+    return MapView(
+        info.id,
+        name or info.name,
+        word(abi.MAP_TYPES, info.type),
+        info.key_size,
+        info.value_size,
+        info.max_entries,
+        info.flags,
+        info.memlock,
+        info.frozen,
+        tuple(users.get(info.id, ())),
+        load,
+        pin,
+        info.btf_id,
+        info.btf_key_type_id,
+        info.btf_value_type_id,
+        held_by,
+        info.map_extra,
+    )
+
+
+def _users(programs: Sequence[ProgramView]) -> dict[int, list[int]]:
     users: dict[int, list[int]] = {}
     for program in programs:
         for number in program.map_ids:
             users.setdefault(number, []).append(program.id)
-    ours = {
+    return users
+
+
+def _own(loads: Sequence[Load]) -> Own:
+    return {
         number: (name, load.id, pin)
         for load in loads
         if load.record
         for (name, number), pin in zip(load.record.maps, load.map_pins(), strict=True)
     }
-    numbers = [*ours, *(number for number in bpf.map_ids() if number not in ours)] if all else list(ours)
-    return tuple(_views(numbers, ours, users))
-
-
-def _views(
-    numbers: Iterable[int], ours: dict[int, tuple[str, int, str]], users: dict[int, list[int]]
-) -> Iterable[MapView]:
-    for number in numbers:
-        name, load, pin = ours.get(number, ("", None, ""))
-        try:
-            with bpf.get(pin) if pin else bpf.map_by_id(number) as fd:
-                info = bpf.map_info(fd)
-        except KernelError:
-            continue  # it has gone meanwhile, or somebody removed its pin
-        if info.id != number:
-            continue
-        yield MapView(
-            id=info.id,
-            name=name or info.name,
-            type=word(abi.MAP_TYPES, info.type),
-            key_size=info.key_size,
-            value_size=info.value_size,
-            max_entries=info.max_entries,
-            flags=info.flags,
-            memlock=info.memlock,
-            frozen=info.frozen,
-            program_ids=tuple(users.get(number, ())),
-            load=load,
-            pin=pin,
-        )

@@ -6,7 +6,7 @@ import sys
 
 from bpfimg._value import replace, value
 from bpfimg.errors import BytecodeError, Error, KernelError
-from bpfimg.inspect._kernel._host import moment, word
+from bpfimg.inspect._kernel._views import moment, word
 from bpfimg.kernel import abi, bpf, dump
 
 TYPE_CHECKING = False

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from bpfimg._value import value
+import time
+
+from bpfimg._value import field, value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from bpfimg.kernel import bpf
     from bpfimg.load import LinkRecord, LoadRecord
 
 
@@ -13,40 +18,52 @@ if TYPE_CHECKING:
 class ProgramView:
     """A program in the kernel. `load` and `record` are those of our load that it belongs to, None for others' programs.
 
-    `name` is in full for ours; the kernel keeps 15 characters. `loaded_at` is RFC 3339, sizes are bytes; None where
-    the kernel does not say. `pin` is our pin of it; `held_by` the pins and processes that keep it, where they were
-    looked for. `damage` says what is wrong with it, if anything.
+    `name` is in full where it is known; the kernel keeps 15 characters. `info` is what the kernel says, None when the
+    program has gone; sizes are bytes. `pin` is our pin of it; `held_by` the pins and processes that keep it, where they
+    were looked for. `damage` says what is wrong with it, if anything. `target` is what a tracing program, LSM program
+    or extension was loaded for.
     """
 
     id: int
     name: str
     type: str
-    tag: str = ""
-    gpl: bool | None = None
-    loaded_at: str = ""
-    uid: int | None = None
-    map_ids: tuple[int, ...] = ()
-    btf_id: int = 0
-    jited_size: int | None = None
-    xlated_size: int | None = None
-    memlock: int | None = None
-    verified_insns: int | None = None
-    run_time: int | None = None
-    run_count: int | None = None
+    info: bpf.ProgramInfo | None = None
     load: int | None = None
     record: LoadRecord | None = None
     pin: str = ""
     held_by: tuple[str, ...] = ()
     damage: str = ""
+    target: str = ""
+
+    @property
+    def map_ids(self) -> tuple[int, ...]:
+        """The maps that it uses."""
+        return self.info.map_ids if self.info else ()
+
+    @property
+    def btf_id(self) -> int:
+        """Its BTF object; 0: none."""
+        return self.info.btf_id if self.info else 0
+
+    @property
+    def loaded_at(self) -> str:
+        """RFC 3339."""
+        return moment(self.info.loaded_at) if self.info else ""
 
 
 @value(frozen=True, slots=True)
 class LinkView:
     """A program on a hook. `id` is ours, None for what others attached; `kernel_id` that of the kernel's link.
 
-    `hook` is our word for ours, else the kernel's; `how` is link, clsact or netlink. `state` is attached, or stale: its
-    interface has gone, or somebody took the program off. `ifindex` is where the kernel has it now, None where it does
-    not say; `moved` is true when that is in another network namespace than at first. `target` has the name of now.
+    `hook` is our word for the kind of hook, for others' links too; the kernel's where we have none. `how` is link,
+    clsact (also for other qdiscs), netlink (XDP), attach (a control group, map or namespace without a link) or event
+    (a perf event that a process holds). `state` is attached, or stale, and `reason` says why: its interface has gone,
+    somebody took the program off. `target` is where, in words of now.
+
+    `ifindex` is where the kernel has it now, None where it does not say; `interface` the name there. `moved` is true
+    when that is in another network namespace than at first. `netns` is a path that leads to the namespace, None for
+    our own or where it is not known. `position` counts from 0 in the chain on that hook. `details` are facts by name:
+    of others' links from the kernel, of ours from the record. `part_ids` are the kernel's links of it but the first.
     """
 
     id: int | None
@@ -61,11 +78,27 @@ class LinkView:
     pin: str = ""
     ifindex: int | None = None
     moved: bool = False
+    reason: str = ""
+    type: str = ""  # the kernel's word for the kind of link
+    attach_type: str = ""  # the kernel's word
+    interface: str | None = None
+    direction: str | None = None
+    netns: str | None = None
+    netns_inode: int | None = None
+    priority: int | None = None
+    position: int | None = None
+    details: Mapping[str, object] = field(default_factory=dict)
+    held_by: tuple[str, ...] = ()
+    part_ids: tuple[int, ...] = ()
 
 
 @value(frozen=True, slots=True)
 class MapView:
-    """A map in the kernel; sizes are bytes, `type` is the kernel's word, `program_ids` those seen to use it."""
+    """A map in the kernel; sizes are bytes, `type` is the kernel's word, `program_ids` those seen to use it.
+
+    `btf_id`, `key_type_id` and `value_type_id` are its types; 0: none. `held_by` are pins and processes, where they
+    were looked for.
+    """
 
     id: int
     name: str
@@ -79,13 +112,72 @@ class MapView:
     program_ids: tuple[int, ...]
     load: int | None = None
     pin: str = ""
+    btf_id: int = 0
+    key_type_id: int = 0
+    value_type_id: int = 0
+    held_by: tuple[str, ...] = ()
+    map_extra: int | None = None
+
+
+@value(frozen=True, slots=True)
+class BtfView:
+    """A BTF object: types of the kernel or a module (`name`), or of programs and maps; `size` is bytes."""
+
+    id: int
+    name: str | None
+    size: int
+    kernel: bool | None
+    program_ids: tuple[int, ...]
+    map_ids: tuple[int, ...]
+    held_by: tuple[str, ...] = ()
+
+
+@value(frozen=True, slots=True)
+class StructOpsView:
+    """A table of operations that the kernel may call: `id` and `name` are its map's, `type` the kernel's structure.
+
+    `state` is the kernel's word: init (not registered), inuse (registered), tobefree, ready (registered by links).
+    """
+
+    id: int
+    name: str
+    type: str
+    state: str
+    link_ids: tuple[int, ...]
+    program_ids: tuple[int, ...]
+    held_by: tuple[str, ...] = ()
 
 
 @value(frozen=True, slots=True)
 class Inventory:
-    """What was found, ours first, then by id. `unfinished` names changes that are not done, in words."""
+    """What was found, ours first, then by id. `unfinished` names changes that are not done, in words.
+
+    `unseen` says what could not be looked at, and why; empty when everything could.
+    """
 
     programs: tuple[ProgramView, ...]
     links: tuple[LinkView, ...]
     maps: tuple[MapView, ...]
     unfinished: tuple[str, ...]
+    unseen: tuple[str, ...] = ()
+    btfs: tuple[BtfView, ...] = ()
+    struct_ops: tuple[StructOpsView, ...] = ()
+
+
+def word(words: Sequence[str], number: int) -> str:
+    """The kernel's word for a number; newer kernels have numbers that we have no word for."""
+    return words[number] if 0 <= number < len(words) else f"type {number}"
+
+
+_moments: dict[int, str] = {}  # programs are mostly loaded many at a time
+
+
+def moment(since_boot: int) -> str:
+    """Nanoseconds since boot as a time of day: RFC 3339, UTC, whole seconds."""
+    booted = time.clock_gettime_ns(time.CLOCK_REALTIME) - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    second = (booted + since_boot) // 10**9
+    if second not in _moments:
+        if len(_moments) > 4096:
+            _moments.clear()
+        _moments[second] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(second))
+    return _moments[second]

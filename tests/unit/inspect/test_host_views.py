@@ -9,8 +9,9 @@ import pytest
 
 from bpfimg import inspect
 from bpfimg.errors import KernelError
-from bpfimg.inspect._kernel._host import moment, state_of, word
-from bpfimg.kernel import abi, bpf
+from bpfimg.inspect._kernel._states import gone
+from bpfimg.inspect._kernel._views import moment, word
+from bpfimg.kernel import abi, walk
 from bpfimg.load import Host
 
 
@@ -38,8 +39,7 @@ def _seconds(text: str) -> int:
 )
 def test_a_link_without_a_device_is_stale(kind: str, ifindex: int | None, state: str) -> None:
     number = list(abi.LINK_TYPES).index(kind)
-    info = bpf.LinkInfo(id=1, type=number, prog_id=2, ifindex=ifindex, attach_type=None, target=None)
-    assert state_of(info) == state
+    assert bool(gone(walk.Link(1, number, 2, {"ifindex": ifindex}))) == (state == "stale")
 
 
 def test_without_bpffs_there_is_a_hint(tmp_path: object) -> None:

@@ -152,7 +152,7 @@ def _near(target: Target, name: str) -> list[str]:
             low = symbol.name.lower()
             if wanted in low:
                 inside.add(symbol.full)
-            elif abs(len(low) - len(wanted)) <= 3 and low[:2] == wanted[:2] and len(alike) < _LOOKED_AT:
+            elif abs(len(low) - len(wanted)) <= 3 and low[:1] == wanted[:1] and len(alike) < _LOOKED_AT:
                 alike.add(symbol.name)
     found = [quoted(each)[1:-1] for each in sorted(inside, key=lambda each: (len(each), each))[:_NEAR]]
     return found or [quoted(each)[1:-1] for each in get_close_matches(name, sorted(alike), _NEAR, 0.6)]

@@ -36,6 +36,15 @@ def check(hook: Uprobe) -> None:
         places(target, hook)
 
 
+def foresee(hook: Uprobe, scene: Scene) -> str:
+    """Where it would go: the file and the offset in it, or how many functions."""
+    with opened(hook.target, hook.container_pid) as target:
+        found = places(target, hook)
+        if len(found) > 1:
+            return f"{len(found)} functions of {target.shown}"
+        return f"offset {found[0].offset:#x} of {target.shown}"
+
+
 def attach(program: Loaded, hook: Uprobe, scene: Scene) -> Attachment:
     """Attaches; the kernel's own words for it depend on its version, so the record says where."""
     with opened(hook.target, hook.container_pid) as target, ExitStack() as stack:

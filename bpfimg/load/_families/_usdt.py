@@ -44,6 +44,15 @@ def check(hook: Usdt) -> None:
         _locations(target, hook)
 
 
+def foresee(hook: Usdt, scene: Scene) -> str:
+    """Where it would go: the offsets in the file."""
+    with opened(hook.target, hook.container_pid) as target:
+        found = _locations(target, hook)
+        first = ", ".join(f"{each.offset:#x}" for each in found[:_SHOWN])
+        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        return f"offset{'s' if len(found) > 1 else ''} {first}{more} of {target.shown}"
+
+
 def attach(program: Loaded, hook: Usdt, scene: Scene) -> Attachment:
     """Attaches at every place; where the program asks for arguments it is told first where they are."""
     with opened(hook.target, hook.container_pid) as target, ExitStack() as stack:

@@ -41,6 +41,7 @@ def bring(arguments: argparse.Namespace, hook: Hook | hooks.BySection | None, op
         **_where(hook),
         programs=wanted.programs,
         globals=wanted.globals,
+        sharing=wanted.sharing,
         metadata=wanted.metadata,
         name=wanted.name,
         pull=wanted.pull,

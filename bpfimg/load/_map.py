@@ -139,6 +139,11 @@ class Map:
         """What a pair of `raw` means."""
         return self._types.read_key(key), self._types.read_value(value)
 
+    def key(self, key: Any) -> tuple[bytes, Any]:
+        """The key as bytes, and as `keys` gives it; UsageError when it is none for this map."""
+        data = self._key(key)
+        return data, self._types.read_key(data)
+
     # writing
 
     def __setitem__(self, key: Any, value: Any) -> None:

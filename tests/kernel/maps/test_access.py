@@ -223,19 +223,19 @@ def test_threads_share_one_map(host: Host, app: Load) -> None:
 
         def work(first: int) -> None:
             try:
-                for number in range(first, first + 100):
+                for number in range(first, first + 50):
                     odds[number] = {"low": number}
                     assert odds[number]["low"] == number
-                    assert len(list(odds.keys())) >= 1
+                    assert number % 25 or first <= max(odds.keys())
                     if number % 2:
                         del odds[number]
             except (Error, KeyError, AssertionError) as error:
                 failures.append(error)
 
-        threads = [threading.Thread(target=work, args=(100 * n,)) for n in range(8)]
+        threads = [threading.Thread(target=work, args=(50 * n,)) for n in range(8)]
         for each in threads:
             each.start()
         for each in threads:
             each.join()
         assert failures == []
-        assert sorted(odds) == list(range(0, 800, 2))
+        assert sorted(odds) == list(range(0, 400, 2))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bpfimg import inspect
+from bpfimg._value import replace
 from bpfimg.errors import AttachError, UsageError
 from bpfimg.load import check, hooks
 from bpfimg.load._families._target import changed
@@ -205,6 +206,34 @@ def test_a_container_whose_files_have_other_paths(host: Host, program: Path, cou
         with pytest.raises(UsageError, match="relative"):
             check(hooks.Uprobe("./app", "main", container_pid=process.pid))
     assert changed(loaded.links[0]) == f"process {process.pid} has ended"
+
+
+@pytest.mark.parametrize("kind", ["tmpfs", "overlay"])
+def test_a_container_with_mounts_of_its_own(host: Host, counter: bytes, kind: str, tmp_path: Path) -> None:
+    """A file that no path of ours leads to; overlay is what container engines mount."""
+    if f"\t{kind}\n" not in Path("/proc/filesystems").read_text():
+        pytest.skip(f"this kernel has no {kind}")
+    program = written(tmp_path / "program", compiled_with("-static"))
+    root, layers = tmp_path / "root", tmp_path / "layers"
+    for place in (root, layers):
+        place.mkdir()
+    mount = f"mount -t tmpfs t {root} && cp {program} {root}/app"
+    if kind == "overlay":
+        mount = f"mount -t tmpfs t {layers} && cd {layers} && mkdir low up work && cp {program} low/app"
+        mount += f" && mount -t overlay -o lowerdir=low,upperdir=up,workdir=work o {root}"
+    script = written(tmp_path / "script", f"#!/bin/sh\n{mount} && exec chroot {root} /app\n".encode())
+    with echo(script, "unshare", "--mount", "--propagation", "private") as process:
+        process.say()
+        assert not (root / "app").exists()
+        hook = hooks.Uprobe("/app", "work", container_pid=process.pid)
+        one = loads.run(host, counter, hook)
+        many = loads.run(host, counter, replace(hook, function=None, pattern="work*"), name="many")
+        for loaded in (one, many):
+            assert loaded.links[0].where.startswith(f"/app of process {process.pid}:work")
+            assert changed(loaded.links[0]) == ""
+        process.say(b"ab")
+        assert (counted(one), counted(many)) == (2, 4)
+    assert changed(one.links[0]) == f"process {process.pid} has ended"
 
 
 def test_a_file_that_was_replaced_or_removed(host: Host, programs: Path, counter: bytes) -> None:

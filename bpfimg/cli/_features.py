@@ -21,6 +21,7 @@ examples:
   bpfimg features --helpers xdp --helpers sched_cls
   bpfimg features -o json"""
 _WIDTH = 100
+_PLACES = 3
 _ANSWERS = {True: "yes", False: "no", None: "unknown"}
 
 
@@ -165,6 +166,7 @@ def _facts(facts: features.Facts) -> Iterator[tuple[str, str]]:
     here = "unknown" if held is None else " ".join(name for name, has in held.items() if has) or "none"
     yield "capabilities", f"{here}{' (of a user namespace only)' if facts.user_namespace else ''}"
     for kind, places in facts.mounts.items():
-        yield f"{kind} at", " ".join(places) or "not mounted"
+        more = f" and {len(places) - _PLACES} more" if len(places) > _PLACES else ""
+        yield f"{kind} at", f"{' '.join(places[:_PLACES])}{more}" if places else "not mounted"
     if facts.configuration is None:
         yield "configuration", "not readable"

@@ -222,6 +222,9 @@ def _as_json(error: errors.Error, code: int) -> str:
     reasons = [clean(reason) for reason in getattr(error, "reasons", ())]
     if reasons:
         said["reasons"] = reasons
+    for word in ("cause", "source"):
+        if getattr(error, word, ""):
+            said[word] = clean(getattr(error, word))
     log = getattr(error, "log", "")
     if log:
         said["log"] = clean(log, keep_lines=True)

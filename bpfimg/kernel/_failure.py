@@ -11,6 +11,7 @@ import os
 from bpfimg.errors import KernelError, NotSupported
 from bpfimg.kernel import _abi as abi
 from bpfimg.kernel._fd import Fd, number
+from bpfimg.kernel._host_facts import CAPABILITIES
 
 _NET = ("CAP_BPF", "CAP_NET_ADMIN")
 _COMMANDS: dict[int, tuple[str, tuple[str, ...]]] = {  # command -> what it does, the capabilities that it takes
@@ -47,7 +48,6 @@ _COMMANDS: dict[int, tuple[str, tuple[str, ...]]] = {  # command -> what it does
     abi.ITER_CREATE: ("read (ITER_CREATE)", ("CAP_BPF", "CAP_PERFMON")),
     abi.PROG_BIND_MAP: ("bind a map to (PROG_BIND_MAP)", ("CAP_BPF",)),
 }
-_CAPABILITY_BITS = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21, "CAP_PERFMON": 38, "CAP_BPF": 39}
 
 # Not in `errno.errorcode`: the kernel's own ENOTSUPP, and libbpf's codes from 4000.
 _OTHER_ERRNOS = {
@@ -89,7 +89,7 @@ def missing_capabilities(wanted: tuple[str, ...], effective: int) -> tuple[str, 
     """Returns those of `wanted` that the set `effective` lacks; CAP_SYS_ADMIN stands for CAP_BPF and CAP_PERFMON."""
 
     def has(name: str) -> bool:
-        return bool(effective >> _CAPABILITY_BITS[name] & 1)
+        return bool(effective >> CAPABILITIES[name] & 1)
 
     covered = ("CAP_BPF", "CAP_PERFMON") if has("CAP_SYS_ADMIN") else ()
     return tuple(name for name in wanted if not has(name) and name not in covered)

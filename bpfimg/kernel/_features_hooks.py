@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from bpfimg._value import value
 from bpfimg.kernel import _abi as abi
 from bpfimg.kernel import _mounts
@@ -60,6 +62,7 @@ _LACKING = {
     "struct-ops": "this kernel takes no tables of operations from programs",
     "syscall": "this kernel has no syscall programs (Linux 5.14)",
 }
+_ROOT = ". Run it as root"
 _MOUNTS = {
     "cgroup2": "no cgroup2 is mounted: mount -t cgroup2 none /sys/fs/cgroup",
     "tracefs": "tracefs is not mounted: mount -t tracefs tracefs /sys/kernel/tracing",
@@ -86,8 +89,13 @@ def hook(word: str) -> Answer:
     answer = program_type(abi.PROGRAM_TYPES.index(program))
     if answer is not True:
         return Answer(answer, f"this kernel takes no {program} programs" if answer is False else untold(program))
-    if mounted and not mounts(mounted):
-        return Answer(False, _MOUNTS[mounted])
+    if mounted:
+        places = mounts(mounted)
+        if not places:
+            return Answer(False, _MOUNTS[mounted])
+        if not os.access(places[0], os.X_OK):
+            needs = permission_hint(("CAP_DAC_READ_SEARCH",), "reading what only root may read")
+            return Answer(False, f"{mounted} at {places[0]} is closed to this user: {needs.removesuffix(_ROOT)}")
     return Answer(True)
 
 
@@ -116,4 +124,4 @@ def _why(feature: str) -> str:
 
 def untold(program: str) -> str:
     """Which capability is missing to tell; "" if none is."""
-    return permission_hint(to_load(program), f"to tell, loading {program} programs").removesuffix(". Run it as root")
+    return permission_hint(to_load(program), f"to tell, loading {program} programs").removesuffix(_ROOT)

@@ -64,7 +64,7 @@ def load_failure(attempt: Attempt, about: About | None = None) -> KernelError:
     refused = _named(attempt.lines, "map '", "failed to create")
     if refused in attempt.maps:
         return _map_refused(attempt, refused)
-    hint = permission_hint(("CAP_BPF",), "loading") if attempt.errno == errno.EPERM else ""
+    hint = permission_hint(_wanted(attempt), "loading it") if attempt.errno == errno.EPERM else ""
     # libbpf guesses at RLIMIT_MEMLOCK, which has been no limit since kernel 5.11, where a capability is missing
     said = "" if hint else "; ".join(printable(line) for line in attempt.lines[:2])
     return KernelError(
@@ -72,6 +72,12 @@ def load_failure(attempt: Attempt, about: About | None = None) -> KernelError:
         errno=attempt.errno,
         hint=hint,
     )
+
+
+def _wanted(attempt: Attempt) -> tuple[str, ...]:
+    """The capabilities that loading all of its programs takes."""
+    words = (abi.PROGRAM_TYPES[type_id] for type_id, _ in attempt.programs.values() if type_id < len(abi.PROGRAM_TYPES))
+    return tuple(dict.fromkeys(("CAP_BPF", *(each for word in words for each in to_load(word)))))
 
 
 def _program_refused(attempt: Attempt, program: str) -> KernelError:
@@ -96,7 +102,7 @@ def _program_refused(attempt: Attempt, program: str) -> KernelError:
 
 def _forbidden(attempt: Attempt, program: str, word: str, what: str) -> KernelError:
     type_id = attempt.programs[program][0]
-    hint = permission_hint(to_load(word), f"to load {_article(word)} program")
+    hint = permission_hint(to_load(word), f"loading {_article(word)} program")
     if not hint and type_id in _TRAMPOLINES and features.has("xdp"):
         return NotSupported(
             f"this kernel refuses program {program!r} ({word}): no programs that need BPF trampolines "

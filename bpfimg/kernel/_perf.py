@@ -75,16 +75,24 @@ def perf_event(
     }
     result = perf_event_open(fill(abi.PERF_ATTR, values, _ATTR_SIZE), cpu, pid)
     if result < 0:
-        raise _refused(what, -result)
+        raise _refused(what, -result, type)
     return Fd(result)
 
 
-def _refused(what: str, number: int) -> KernelError:
+def _refused(what: str, number: int, type: int) -> KernelError:
     from bpfimg.kernel._failure import permission_hint, reason
 
     denied = number in (errno.EPERM, errno.EACCES)
-    hint = permission_hint(("CAP_PERFMON",), "opening a perf event") if denied else ""
+    hint = permission_hint(_wanted(type), "opening it") if denied else ""
     return KernelError(f"cannot open {what} (perf_event_open): {reason(number)}", errno=number, hint=hint)
+
+
+def _wanted(type: int) -> tuple[str, ...]:
+    """perf_uprobe_event_init of the kernel asks for more than its siblings."""
+    try:
+        return ("CAP_SYS_ADMIN",) if type == source("uprobe").type else ("CAP_PERFMON",)
+    except KernelError:
+        return ("CAP_PERFMON",)
 
 
 def online_cpus() -> tuple[int, ...]:

@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.kernel._fd import Fd
 
+_EACCES = 13
 _MOUNT_HINT = "mount -t tracefs tracefs /sys/kernel/tracing; in a container bind-mount the host's"
 _NEAR = 5
 
@@ -64,6 +65,12 @@ def mount() -> str:
     for place in mounts:
         if os.path.isdir(f"{place}/events"):
             return place
+    if mounts and not os.access(mounts[0], os.X_OK):
+        from bpfimg.errors import KernelError
+        from bpfimg.kernel._failure import permission_hint, reason
+
+        hint = permission_hint(("CAP_DAC_READ_SEARCH",), "reading what only root may read")
+        raise KernelError(f"cannot look into tracefs at {mounts[0]}: {reason(_EACCES)}", errno=_EACCES, hint=hint)
     raise NotSupported("tracefs is not mounted, so tracepoints cannot be found", feature="tracefs", hint=_MOUNT_HINT)
 
 

@@ -173,7 +173,7 @@ _TABLE: tuple[tuple[str, str, str, str], ...] = (
         "pointer-arithmetic",
         r"pointer arithmetic|pointer [-+&|]= pointer|tried to subtract pointer",
         "pointers can only be moved by adding or subtracting numbers",
-        "compute with numbers, and add the sum to the pointer; with fewer capabilities than CAP_PERFMON not even that",
+        "compute with numbers, and add the sum to the pointer",
     ),
     (
         "result",

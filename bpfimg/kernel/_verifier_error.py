@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bpfimg.errors import VerifierError
-from bpfimg.kernel._failure import printable, reason
+from bpfimg.kernel._failure import missing_capabilities, permitted, printable, reason
 from bpfimg.kernel._verifier_causes import Cause, cause
 from bpfimg.kernel._verifier_log import Reading, Source, read
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 _FIRST = 4096
+_STRICTER = ("pointer-arithmetic", "leak", "stack-not-set", "bounds", "helper", "not-a-pointer", "endless-loop", "null")
 _TOO_LONG = 28  # ENOSPC: before kernel 6.4 the end of a log is lost that does not fit
 
 
@@ -33,7 +34,7 @@ def verifier_error(program: str, log: str, number: int, about: About | None = No
         said = (about.relocation(program, reading.index) if about else "") or printable(found.means)
     source = _source(reading, program, about)
     place = f"{source.file}:{source.number}" if source and source.number else ""
-    hints = [_meaning(reading, found)]
+    hints = [_meaning(reading, found), _lesser(found)]
     if source and source.text:
         hints.append(f"the source line is `{printable(source.text)}`")
     hints += [_instruction(reading), f"the verifier's log has {reading.lines} lines"]
@@ -65,6 +66,14 @@ def _meaning(reading: Reading, found: Cause | None) -> str:
     if reading.reason and reading.suggestion:
         return printable(f"{reading.reason} {reading.suggestion.rstrip('.')}", 600)
     return printable(f"{found.means}: {found.remedy}", 400) if found else ""
+
+
+def _lesser(found: Cause | None) -> str:
+    """Of a process without CAP_PERFMON the verifier takes less: no differences of pointers, nothing speculative."""
+    if found is None or found.word not in _STRICTER:
+        return ""
+    missing = missing_capabilities(("CAP_PERFMON",), permitted())
+    return "this process lacks CAP_PERFMON, without which programs may do less with pointers" if missing else ""
 
 
 def _source(reading: Reading, program: str, about: About | None) -> Source | None:

@@ -9,22 +9,20 @@ import os
 
 from bpfimg.errors import AttachError, NotSupported
 from bpfimg.kernel import _tracefs
+from bpfimg.kernel._abi import ATTACH_TYPES
 from bpfimg.kernel._tracefs import near_names as near_tracepoints
-from bpfimg.kernel._tracefs_formats import fields, tracepoints
 
 __all__ = [
-    "blacklist",
     "blacklisted",
     "copies",
     "exists",
-    "fields",
     "functions",
     "is_module",
     "matching",
+    "may_be_target",
     "missing_target",
     "near",
     "near_tracepoints",
-    "tracepoints",
 ]
 
 TYPE_CHECKING = False
@@ -36,6 +34,13 @@ _LOOKED_AT = 3000  # of tens of thousands of names: comparing each with a mistyp
 #: in place of functions that ftrace has lost
 _NO_FUNCTION = "__ftrace_invalid_address__"
 _SYMBOLS = "/proc/kallsyms"
+#: what the kernel's types call a target of that attach type; a function is called what it is
+_BOUND = {
+    "trace_raw_tp": "btf_trace_",
+    "trace_iter": "bpf_iter_",
+    "lsm_mac": "bpf_lsm_",
+    "lsm_cgroup": "bpf_lsm_",
+}
 
 
 def functions() -> Iterator[tuple[str, str | None]]:
@@ -120,10 +125,21 @@ def _is_alike(found: str, wanted: str) -> bool:
     return abs(len(found) - len(wanted)) <= 4 and (found[:3] == wanted[:3] or found[-3:] == wanted[-3:])
 
 
+def may_be_target(name: str, attach_type: int) -> bool:
+    """Whether a program may be bound to that: the kernel's types have the name, or a module has such a function."""
+    word = ATTACH_TYPES[attach_type]
+    wanted = f"\0{_BOUND.get(word, '')}{name}\0".encode()
+    try:
+        with open("/sys/kernel/btf/vmlinux", "rb") as file:
+            if wanted in file.read():
+                return True
+    except OSError:
+        return True  # no types at all: what is loaded says so
+    return word == "trace_raw_tp" or any(found == name and of is not None for found, of in _symbols())
+
+
 def missing_target(name: str, attach_type: int) -> AttachError:
     """The error for a program that was to be bound to something that this kernel has no types (BTF) of."""
-    from bpfimg.kernel._abi import ATTACH_TYPES
-
     word = ATTACH_TYPES[attach_type]
     if word == "trace_raw_tp":
         return _absent("tracepoint", name, near_tracepoints(name))

@@ -58,13 +58,17 @@ class ProgramHandle:
     def set_target(self, name: str, *, program: Fd | int = 0) -> None:
         """Names the function to attach to, of the kernel or of `program` (fentry, fexit, LSM, freplace)."""
         self._at("opened")
+        from bpfimg.kernel._functions import may_be_target, missing_target
+
+        # libbpf (1.1) looks for it in every module as well, and never closes what it opened for an object that is not
+        # loaded in the end: so it is not asked in vain.
+        if not number(program) and not may_be_target(name, self.attach_type_id):
+            raise missing_target(name, self.attach_type_id)
         try:
             self._must("bpf_program__set_attach_target", number(program), name.encode())
         except KernelError as error:
             if error.errno not in (errno.ESRCH, errno.ENOENT) or number(program):
                 raise
-            from bpfimg.kernel._functions import missing_target
-
             raise missing_target(name, self.attach_type_id) from error
 
     def set_autoload(self, wanted: bool) -> None:

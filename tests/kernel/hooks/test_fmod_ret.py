@@ -29,7 +29,7 @@ def test_the_answer_is_the_programs_until_it_is_detached(host: Host) -> None:
     assert loads.counted(loaded) == 1
     assert loaded.links[0].where == "security_task_getpgid"
     loads.detach(host, loaded.links[0].id)
-    assert os.getpgid(own)
+    os.getpgid(own)
     assert loads.counted(loaded) == 1
 
 

@@ -87,7 +87,7 @@ def test_names_that_are_not_there_are_answered_with_those_near_them(host: Host) 
     assert said == "module veth has no function veth_xmitt"
     assert "veth:veth_xmit" in hint
     said, hint = refused(hooks.Kprobe("x", module="no_such_module"))
-    assert said == "module no_such_module is not loaded, so x is not there"
+    assert said == "module no_such_module is not loaded, so it has no function x"
     said, _ = refused(hooks.Kprobe(pattern="no_such_function_*"))
     assert said == "no function that can be traced fits no_such_function_*"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,15 +36,33 @@ def test_files_are_counted_until_the_program_is_detached(host: Host) -> None:
 
 @needs("lsm")
 def test_it_may_say_no_until_it_is_detached(host: Host) -> None:
-    values = {"pid": str(os.getpid()), "forbid": "true"}
-    loaded = loads.run(host, example("lsm_counter"), hooks.Tracing("lsm"), globals=values)
-    try:
-        with pytest.raises(PermissionError):
-            _open()
-    finally:
+    ask = "while read x; do if true < /proc/self/stat; then echo yes; else echo no; fi; done"
+    with subprocess.Popen(["sh", "-c", ask], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=-3) as other:
+
+        def answer() -> bytes:
+            assert other.stdin is not None
+            assert other.stdout is not None
+            other.stdin.write(b"\n")
+            other.stdin.flush()
+            return other.stdout.readline()
+
+        assert answer() == b"yes\n"
+        values = {"pid": str(other.pid), "forbid": "true"}
+        loaded = loads.run(host, example("lsm_counter"), hooks.Tracing("lsm"), globals=values)
+        assert answer() == b"no\n"
+        assert loads.counted(loaded) == 1
+        _open()
         loads.detach(host, loaded.links[0].id)
-    _open()
-    assert loads.counted(loaded) > 0
+        assert answer() == b"yes\n"
+        assert loads.counted(loaded) == 1
+        assert other.stdin is not None
+        other.stdin.close()
+
+
+@needs("lsm")
+def test_a_program_that_may_sleep(host: Host) -> None:
+    data = tracing.program("lsm.s/file_open", "hit(); return (int)ctx[1];")
+    tracing.counts_until_detached(host, data, hooks.Tracing("lsm"), _open, counter="hits")
 
 
 @needs("lsm")

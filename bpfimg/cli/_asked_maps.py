@@ -57,6 +57,7 @@ def sharing(many: Callable[[str], list[str]], one: Callable[[str], str | None]) 
     if owner is None and not given and words == (None, None, None):
         return None
     from bpfimg.cli._parser import key_values
+    from bpfimg.cli._pin_access import access
     from bpfimg.load import maps
 
-    return maps.Sharing(owner=owner or "", maps=key_values(given, "--map"), access=maps.access(*words))
+    return maps.Sharing(owner=owner or "", maps=key_values(given, "--map"), access=access(*words))

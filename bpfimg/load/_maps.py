@@ -1,7 +1,7 @@
 """The maps of this host: found by load and name, by kernel id or by pin, and opened as `Map`.
 
 `of_load` is what `Host.map` calls; `by_id` and `by_pin` open anybody's. `Sharing` says which maps a load takes from
-others, `access` who may open the pins of its own.
+others, `Access` who may open the pins of its own.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from bpfimg.errors import Error, KernelError, UsageError, quoted
 from bpfimg.kernel import bpf
 from bpfimg.load._map import Map
-from bpfimg.load._map_access import Access, access
+from bpfimg.load._map_access import Access
 from bpfimg.load._paths import is_id
 from bpfimg.load._sharing import Sharing, kept
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bpfimg.kernel import Fd
     from bpfimg.load._host import Host, Load
 
-__all__ = ["Access", "Map", "Sharing", "access", "by_id", "by_pin", "find", "kept", "of_load"]
+__all__ = ["Access", "Map", "Sharing", "by_id", "by_pin", "find", "kept", "of_load"]
 
 _ENOENT = 2
 

@@ -20,7 +20,8 @@ ENTRANCES = {
     "getpass": ("cli/",),
     "http": ("oci/_http/",),
     "oras": (),  # the caller brings one: bpfimg.oci.places.Oras never imports it
-    "pwd": ("oci/_login/_login_hint.py",),
+    "grp": ("cli/_pin_access.py",),
+    "pwd": ("cli/_pin_access.py", "oci/_login/_login_hint.py"),
     "requests": ("oci/_engines/_engine.py", "oci/_http/_oras.py"),
     "socket": ("kernel/",),
     "ssl": ("oci/_http/_tls.py",),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -192,6 +193,18 @@ def test_maps_pinned_by_name_are_the_applications(host: Host) -> None:
     assert ids(loaded(host, shared(entries=5, pinning=True), "edge"))
 
 
+def test_first_loads_at_the_same_time_share_one_map(host: Host) -> None:
+    data = shared(pinning=True)
+    done: list[Load] = []
+    threads = [threading.Thread(target=lambda: done.append(loaded(host, data, "edge"))) for _ in range(6)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert len(done) == 6
+    assert len({ids(each)["hits"] for each in done}) == 1
+
+
 def gone(number: int) -> None:
     """Opens a map until that is an error: the kernel frees maps a little later."""
     for _ in range(500):
@@ -221,7 +234,7 @@ def test_pins_are_roots_alone_unless_asked(host: Host) -> None:
     plain = loaded(host, shared(), "plain")
     assert mode(host.directory) == mode(plain.path) == 0o700
     assert mode(plain.map_pins()[0]) == 0o600
-    access = maps.access("65534", "100", "640")
+    access = maps.Access(65534, 100, 0o640)
     given = loaded(host, shared(), "given", sharing=maps.Sharing(access=access))
     assert given.record is not None
     assert given.record.map_access == {"user": 65534, "group": 100, "mode": 0o640}
@@ -236,7 +249,7 @@ def test_pins_are_roots_alone_unless_asked(host: Host) -> None:
 
 
 def test_somebody_else_reads_a_pin_that_he_may_read(host: Host) -> None:
-    given = loaded(host, shared(), "given", sharing=maps.Sharing(access=maps.access(None, None, "644")))
+    given = loaded(host, shared(), "given", sharing=maps.Sharing(access=maps.Access(mode=0o644)))
     os.chmod(host.bpffs, 0o711)
     reader, writer = os.pipe()
     child = os.fork()
@@ -262,14 +275,3 @@ def test_somebody_else_reads_a_pin_that_he_may_read(host: Host) -> None:
     said = os.read(reader, 4096).decode()
     os.close(reader)
     assert said == "hex:0000000000000000, closed"
-
-
-@pytest.mark.parametrize(
-    "words",
-    [("nobody-of-that-name", None, None), (None, "no-such-group", None), (None, None, "rw"), (None, None, "755")],
-)
-def test_access_that_makes_no_sense(words: tuple[str | None, str | None, str | None]) -> None:
-    with pytest.raises(UsageError):
-        maps.access(*words)
-    assert maps.access(None, None, None) is None
-    assert maps.access(None, "0", None) == maps.Access(None, 0, 0o640)

@@ -81,6 +81,7 @@ def _program(view: ProgramView, index: _Index) -> Entry:
         "maps": [_map(index.by_id[number]) for number in view.map_ids if number in index.by_id],
         "held_by": list(view.held_by),
         "damage": view.damage or None,
+        "sample": _sample(view) if view.sample else None,
     }
     if info is None:
         entry["kernel"] = {"id": view.id, "map_ids": [], **_UNKNOWN}
@@ -118,6 +119,21 @@ _UNKNOWN: Entry = {
     "run_count": None,
     "recursion_misses": None,
 }
+
+
+def _sample(view: ProgramView) -> Entry | None:
+    """How a program ran while it was counted."""
+    sample = view.sample
+    if sample is None:
+        return None
+    return {
+        "seconds": round(sample.seconds, 6),
+        "runs": sample.runs,
+        "run_time": sample.run_time,
+        "runs_per_second": round(sample.rate, 3),
+        "mean": None if sample.mean is None else round(sample.mean, 3),
+        "cpu_share": round(sample.share, 9),
+    }
 
 
 def _image(record: LoadRecord) -> Entry | None:
@@ -174,7 +190,7 @@ def link_entry(view: LinkView) -> Entry:
         "interface": (record.interface if record else view.interface),
         "ifindex": (record.ifindex if record else view.ifindex),
         "direction": (record.direction if record else view.direction),
-        "netns": (record.netns if record else view.netns),
+        "netns": view.netns,
         "netns_inode": view.netns_inode,
         "priority": (record.priority if record else view.priority),
         "position": view.position,

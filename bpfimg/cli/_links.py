@@ -5,48 +5,68 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from bpfimg.cli._options import Options
+    from bpfimg.inspect import Inventory, LinkView
 
 EPILOG = """\
-With --all, what no link stands for (XDP and filters by netlink) is looked for in this network namespace only.
+With --all, whatever else is attached is shown, too, also without a link: XDP and filters by netlink, control groups,
+perf events, in every network namespace and control group that can be reached.
 
 examples:
   bpfimg links
+  bpfimg links --all --type xdp
   bpfimg links --all -o json"""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Adds the words."""
+    from bpfimg.cli._selected import add_selector
+
     parser.add_argument("--all", action="store_true", help="everything in the kernel, whoever attached it")
+    add_selector(parser)
 
 
 def run(arguments: argparse.Namespace, options: Options) -> int:
     """Prints the links."""
-    from bpfimg.cli._entries import link_entry, where
-    from bpfimg.cli._list import seen
-    from bpfimg.cli._render import json_text, table
+    from bpfimg.cli._entries import link_entry
+    from bpfimg.cli._list import fits, seen
+    from bpfimg.cli._render import json_text
+    from bpfimg.cli._selected import selector
 
+    wanted = selector(arguments)
     inventory = seen(options, all=arguments.all)
+    links: Sequence[LinkView] = inventory.links
+    if wanted:
+        fitting = {view.id for view in inventory.programs if fits(view, wanted)}
+        links = [view for view in links if view.program_id in fitting]
     if options.json:
-        print(json_text({"links": [link_entry(view) for view in inventory.links]}))
-        return 0
-    own = [view for view in inventory.links if view.id is not None]
-    if options.quiet:
-        print("".join(f"{view.id}\n" for view in own), end="")
-        return 0
+        print(json_text({"links": [link_entry(view) for view in links]}))
+    elif options.quiet:
+        print("".join(f"{view.id}\n" for view in links if view.id is not None), end="")
+    else:
+        print(_table(links, inventory))
+    return 0
+
+
+def _table(links: Sequence[LinkView], inventory: Inventory) -> str:
+    from bpfimg.cli._entries import where
+    from bpfimg.cli._render import table
+
     names = {view.id: view.name for view in inventory.programs}
     rows = [
         (
             "-" if view.id is None else str(view.id),
+            "-" if view.kernel_id is None else str(view.kernel_id),
             str(view.program_id),
             names.get(view.program_id, "-"),
             view.hook,
             where([view]),
-            str(view.record.priority) if view.record and view.record.priority is not None else "-",
-            view.state,
+            "-" if view.priority is None else str(view.priority),
+            f"{view.state}: {view.reason}" if view.reason else view.state,
         )
-        for view in inventory.links
+        for view in links
     ]
-    print(table(("ID", "PROGRAM ID", "PROGRAM", "HOOK", "ATTACHED", "PRIORITY", "STATE"), rows))
-    return 0
+    head = ("ID", "KERNEL ID", "PROGRAM ID", "PROGRAM", "HOOK", "ATTACHED", "PRIORITY", "STATE")
+    return table(head, rows)

@@ -16,10 +16,15 @@ EPILOG = """\
 With --all, programs of other tools are shown too: where they are attached, in every network namespace and control
 group that can be reached, and what holds them (a pin, a process). What could not be looked at is said on stderr.
 
+With --stats the kernel counts for that time how often and how long programs run, and not any longer.
+
 examples:
   bpfimg list
   bpfimg list --all --type xdp
+  bpfimg list --all --stats 5
   bpfimg list -l team=edge -o json"""
+
+_MOST_SECONDS = 3600
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +32,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     from bpfimg.cli._selected import add_selector
 
     parser.add_argument("--all", action="store_true", help="everything in the kernel, whoever loaded it")
+    parser.add_argument(
+        "--stats", metavar="SECONDS", nargs="?", const="1", help="count how programs run, for a time (default 1)"
+    )
+    parser.add_argument("--btf", action="store_true", help="the BTF objects in the kernel, in place of programs")
+    parser.add_argument(
+        "--struct-ops", action="store_true", help="the tables of operations in the kernel, in place of programs"
+    )
     add_selector(parser)
 
 
@@ -35,7 +47,12 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     from bpfimg.cli._selected import selector
 
     wanted = selector(arguments)
-    inventory = seen(options, all=arguments.all, maps=options.json)
+    if arguments.btf or arguments.struct_ops:
+        from bpfimg.cli import _list_kernel
+
+        return _list_kernel.run(arguments, options)
+    sample = _seconds(arguments.stats)
+    inventory = seen(options, all=arguments.all, maps=options.json, sample=sample)
     shown = [view for view in inventory.programs if not wanted or fits(view, wanted)]
     if options.json:
         from bpfimg.cli._entries import program_entries
@@ -45,11 +62,25 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     elif options.quiet:
         print("".join(f"{view.id}\n" for view in shown), end="")
     else:
-        print(_table(shown, inventory, all=arguments.all))
+        print(_table(shown, inventory, all=arguments.all, sampled=sample is not None))
     return 0
 
 
-def _table(shown: list[ProgramView], inventory: Inventory, *, all: bool) -> str:
+def _seconds(text: str | None) -> float | None:
+    if text is None:
+        return None
+    from bpfimg.errors import UsageError, quoted
+
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= _MOST_SECONDS:
+        raise UsageError(f"--stats is {quoted(text)}, expected seconds above 0, {_MOST_SECONDS} at most")
+    return seconds
+
+
+def _table(shown: list[ProgramView], inventory: Inventory, *, all: bool, sampled: bool) -> str:
     from bpfimg.cli._entries import by_program, short_image, where
     from bpfimg.cli._render import table
 
@@ -58,18 +89,27 @@ def _table(shown: list[ProgramView], inventory: Inventory, *, all: bool) -> str:
     for view in shown:
         application = view.record.name if view.record else ("damaged" if view.damage else "-")
         place = where(links.get(view.id, ()))
-        rows.append((str(view.id), application, view.name or "-", view.type or "-", place, short_image(view)))
-    image = "IMAGE OR HOLDER" if all else "IMAGE"
-    return table(("ID", "APPLICATION", "PROGRAM", "TYPE", "ATTACHED", image), rows)
+        row = [str(view.id), application, view.name or "-", view.type or "-", place, short_image(view)]
+        rows.append(row[:5] + _ran(view) + row[5:] if sampled else row)
+    head = ["ID", "APPLICATION", "PROGRAM", "TYPE", "ATTACHED", "IMAGE OR HOLDER" if all else "IMAGE"]
+    return table([*head[:5], "RUNS/S", "NS/RUN", "CPU", *head[5:]] if sampled else head, rows)
 
 
-def seen(options: Options, *, all: bool = False, maps: bool = False) -> Inventory:
+def _ran(view: ProgramView) -> list[str]:
+    sample = view.sample
+    if sample is None:
+        return ["-", "-", "-"]
+    mean = "-" if sample.mean is None else f"{sample.mean:.0f}"
+    return [f"{sample.rate:.1f}", mean, f"{sample.share:.2%}"]
+
+
+def seen(options: Options, *, all: bool = False, maps: bool = False, sample: float | None = None) -> Inventory:
     """What is on this host; what is unfinished, and what could not be seen, is said on stderr."""
     from bpfimg import inspect
     from bpfimg.cli._parser import warn
     from bpfimg.load import Host
 
-    inventory = inspect.host(Host(options.bpffs), all=all, maps=maps)
+    inventory = inspect.host(Host(options.bpffs), all=all, maps=maps, sample=sample)
     if not options.quiet:
         for what in inventory.unfinished:
             warn(f"unfinished, the next change sweeps it: {what}")

@@ -50,6 +50,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "gc": ("_gc", "take away what killed commands left"),
     "features": ("_features", "say what this host can do: hooks, program and map types, functions"),
     "links": ("_links", "list links: what is attached where"),
+    "status": ("_status", "show the chain of programs on each hook, in running order"),
     "maps": ("_maps", "list maps; --all: every map in this kernel"),
     "map": ("_map", "read, write and watch what is in a map, by its types"),
     "hooks": ("_hooks_verb", "list what programs can be attached to: functions, tracepoints, static probes"),

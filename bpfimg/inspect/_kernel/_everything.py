@@ -58,7 +58,7 @@ def added(host: Host, loads: Sequence[Load], own: Inventory, *, maps: bool) -> I
         programs=tuple(programs),
         links=tuple(views),
         maps=tuple(_maps.everything(map_infos, loads, programs, held)) if maps else (),
-        unseen=tuple(unseen),
+        unseen=(*own.unseen, *unseen),
         btfs=_types.btfs(programs, map_infos, held),
         struct_ops=_types.struct_ops(map_infos, programs, views, names, held),
     )

@@ -26,21 +26,37 @@ if TYPE_CHECKING:
 _OTHER = "something else is pinned in its place"
 
 
-def host(host: Host, *, all: bool = False, maps: bool = False) -> Inventory:
+def host(host: Host, *, all: bool = False, maps: bool = False, sample: float | None = None) -> Inventory:
     """Returns what bpfimg loaded; with `all` everything in the kernel, where it is attached and who holds it.
 
     `maps` adds the maps of the programs listed. With `all` there are BTF objects and tables of operations, too, and
-    `unseen` says what could not be looked at. KernelError when bpffs is not mounted, or (all) without CAP_SYS_ADMIN.
+    `unseen` says what could not be looked at. `sample` makes the kernel count for so many seconds how often and how
+    long programs run, and not any longer, unless it does so anyway. KernelError when bpffs is not mounted (with `all`
+    that is said in `unseen`), or, for `all` and `sample`, without CAP_SYS_ADMIN.
     """
-    loads = host.loads()
+    if sample is not None:
+        from bpfimg.inspect._kernel import _samples
+
+        return _samples.sampled(lambda: _seen(host, all=all, maps=maps), sample)
+    return _seen(host, all=all, maps=maps)
+
+
+def _seen(host: Host, *, all: bool, maps: bool) -> Inventory:
+    unseen: tuple[str, ...] = ()
+    try:
+        loads = host.loads()
+        unfinished = tuple(_unfinished(change) for change in host.unfinished())
+    except KernelError as error:
+        if not all:
+            raise
+        loads, unfinished, unseen = (), (), (f"what bpfimg loaded: {error}",)  # the kernel still has much to tell
     reader = _Reader(host)
     try:
         programs = [view for load in loads for view in reader.programs(load)]
         links = [view for load in loads for view in reader.links(load)]
     finally:
         reader.close()
-    unfinished = tuple(_unfinished(change) for change in host.unfinished())
-    found = Inventory(tuple(programs), tuple(links), (), unfinished)
+    found = Inventory(tuple(programs), tuple(links), (), unfinished, unseen)
     if all:
         from bpfimg.inspect._kernel import _everything
 

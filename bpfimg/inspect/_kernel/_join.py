@@ -237,7 +237,8 @@ def _at(view: LinkView, place: Hooked) -> LinkView:
     """A link, now that its place is known."""
     namespace = place.namespace
     if view.id is not None:  # the record says what it was attached to, the place where that is now
-        return replace(view, position=place.position, interface=place.interface or view.interface)
+        name = place.interface or view.interface
+        return replace(view, position=place.position, interface=name, netns=namespace.path, netns_inode=namespace.inode)
     words = place.target + (f" in {namespace.words}" if namespace.words and place.hook not in _WHOLE else "")
     if place.hook == "netfilter":
         words = view.target + (f" in {namespace.words}" if namespace.words else "")

@@ -15,13 +15,37 @@ if TYPE_CHECKING:
 
 
 @value(frozen=True, slots=True)
+class Sample:
+    """How often a program ran, and for how many nanoseconds in all, in a time of so many seconds."""
+
+    seconds: float
+    runs: int
+    run_time: int
+
+    @property
+    def rate(self) -> float:
+        """Runs a second."""
+        return self.runs / self.seconds
+
+    @property
+    def mean(self) -> float | None:
+        """Nanoseconds for one run; None when it did not run."""
+        return self.run_time / self.runs if self.runs else None
+
+    @property
+    def share(self) -> float:
+        """Of the time of one CPU."""
+        return self.run_time / (self.seconds * 10**9)
+
+
+@value(frozen=True, slots=True)
 class ProgramView:
     """A program in the kernel. `load` and `record` are those of our load that it belongs to, None for others' programs.
 
     `name` is in full where it is known; the kernel keeps 15 characters. `info` is what the kernel says, None when the
     program has gone; sizes are bytes. `pin` is our pin of it; `held_by` the pins and processes that keep it, where they
     were looked for. `damage` says what is wrong with it, if anything. `target` is what a tracing program, LSM program
-    or extension was loaded for.
+    or extension was loaded for. `sample` is there where one was asked for.
     """
 
     id: int
@@ -34,6 +58,7 @@ class ProgramView:
     held_by: tuple[str, ...] = ()
     damage: str = ""
     target: str = ""
+    sample: Sample | None = None
 
     @property
     def map_ids(self) -> tuple[int, ...]:

@@ -34,7 +34,10 @@ NAMED = {
 }
 #: what kernels before 6.6 do not have (they say prog_cnt for count); any other field that is not there is our mistake
 LATER = {"count", "link_ids", "revision", "tracing.cookie", "raw_tracepoint.cookie"}
-LATER_PARTS = ("iter.", "kprobe_multi.", "netfilter.", "netkit.", "perf_event.", "sockmap.", "tcx.", "uprobe_multi.")
+LATER_PARTS = (
+    *("iter.", "kprobe_multi.", "netfilter.", "netkit.", "perf_event.", "sockmap.", "struct_ops.", "tcx."),
+    "uprobe_multi.",
+)
 STRUCTURES = {
     "PROG_INFO": "bpf_prog_info",
     "MAP_INFO": "bpf_map_info",

@@ -87,7 +87,8 @@ def test_program_types(type_id: int, attach_type: int, answer: bool | None) -> N
 def test_map_types() -> None:
     words = {word: features.map_type(number) for number, word in enumerate(abi.MAP_TYPES)}
     assert words["array"] is words["hash"] is words["ringbuf"] is words["lpm_trie"] is True
-    assert words["array_of_maps"] is None
+    assert words["array_of_maps"] is True
+    assert words["unspec"] is None
     assert False not in {words[word] for word in ("queue", "stack", "percpu_array", "prog_array", "stack_trace")}
 
 

@@ -88,9 +88,10 @@ def test_what_is_listed_of_it(kind: str, host: Host, ns: Namespace) -> None:
     assert program.type == ("xdp" if kind == "xdp" else "sched_cls")
     assert program.record is not None
     assert program.record.name == "counter"
-    assert program.gpl is True
-    assert program.xlated_size
-    assert program.memlock
+    assert program.info is not None
+    assert program.info.gpl is True
+    assert program.info.xlated_size
+    assert program.info.memlock
     assert program.loaded_at.endswith("Z")
     assert link.hook == kind.split(maxsplit=1)[0]
     assert link.target == (ns.interface if kind == "xdp" else f"{ns.interface} ingress")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from tests.support.cli import Cli
 from tests.support.features import native, needs
 from tests.support.netns import bpffs
-from tests.support.objects import EXAMPLES
+from tests.support.objects import example as compiled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.kernel, native("each command starts in seconds there")]
 
+_POLICY = {"version": 1, "default": "deny", "rules": [], "localFiles": "insecure-allow-unsigned"}
 #: feature, example, words behind REF, where `links` says that it is
 _WORDS = [
     ("xdp", "xdp_frags_counter", "xdp -i {veth} --mode native", "{veth}"),
@@ -45,17 +47,17 @@ def test_run_links_detach_attach_unload(  # noqa: PLR0917
         hook += ["--netns", ns.name]
     with bpffs() as mount:
         cli = Cli(tmp_path, {"BPFIMG_STORE": str(tmp_path / "store"), "HOME": str(tmp_path), "BPFIMG_BPFFS": mount})
-        cli("key", "generate", "k")
-        cli("build", "-q", "-t", "example.org/app:v1", str(EXAMPLES / f"{example}.bpf.c"))
-        cli("sign", "--key", "k.key", "example.org/app:v1")
-        cli("run", "--pull", "never", "--key", "k.pub", "example.org/app:v1", *hook)
+        (tmp_path / "app.o").write_bytes(compiled(example))
+        (tmp_path / "policy.json").write_text(json.dumps(_POLICY))
+        cli("run", "--policy", "policy.json", "--name", "app", "./app.o", *hook)
         (link,) = cli.json("links", "links")["links"]
         assert (link["hook"], link["state"]) == (hook[0], "attached")
-        assert where.format(**names) in cli("links").stdout
-        assert "counters" in cli("get", "app").stdout
+        assert where.format(**names) in link["target"]
+        shown = cli("get", str(cli.json("programs", "list")["programs"][0]["id"])).stdout
+        assert where.format(**names) in shown
+        assert "map-counters" in shown
         cli("detach", str(link["id"]))
         assert cli.json("links", "links")["links"] == []
         cli("attach", "app", *hook)
-        assert len(cli.json("links", "links")["links"]) == 1
         cli("unload", "app")
         assert cli.json("links", "links")["links"] == []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bpfimg import inspect
-from bpfimg.errors import AttachError, Busy, UsageError
+from bpfimg.errors import AttachError, Busy, KernelError, UsageError
 from bpfimg.kernel import abi, bpf, features
 from bpfimg.load._attach import check
 from bpfimg.load._hooks import Sockmap
@@ -17,6 +17,7 @@ from tests.support.objects import example
 from tests.support.sockmaps import connected, put
 
 if TYPE_CHECKING:
+    from bpfimg.kernel import Fd
     from bpfimg.load import Host, Load
     from tests.support.netns import Namespace
 
@@ -95,6 +96,24 @@ def test_the_map_may_go_before_the_attachment(way: str, host: Host) -> None:
     with host.writer() as writer:
         writer.unload(kept.id)
         writer.detach(other.links[0].id)
+
+
+def test_a_failure_after_the_attachment_and_before_its_commit_takes_it_off(
+    way: str, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = loads.only_load(host, example("sk_skb_counter"), "kept")
+    pin = bpf.pin
+
+    def refusing(fd: Fd | int, path: str) -> None:
+        if path.endswith("/link"):
+            raise KernelError("no room", errno=28)
+        pin(fd, path)
+
+    monkeypatch.setattr(bpf, "pin", refusing)
+    with loads.nothing_left(host), pytest.raises(KernelError, match="no room"):
+        loads.run(host, example("sk_msg_counter"), Sockmap("sk_msg", str(map_of(kept))))
+    with bpf.map_by_id(map_of(kept)) as fd:
+        assert bpf.prog_query(fd.fileno(), abi.ATTACH_TYPES.index("sk_msg_verdict"))[0] == ()
 
 
 def test_what_is_no_map_of_sockets(host: Host) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bpfimg import inspect
+from bpfimg import inspect, load
 from bpfimg.errors import AttachError, UsageError
 from bpfimg.kernel import abi, bpf, cgroups
 from bpfimg.load._attach import check
@@ -116,3 +116,14 @@ def test_where_several_fit_or_a_section_leaves_it_open_the_attach_type_says_it(h
     loaded = loads.run(host, data, Hook(cgroup.path, "cgroup_inet_egress"))
     assert loaded.links[0].where.endswith(" inet_egress")
     loads.attach(host, loaded.id, Hook(cgroup.path, "cgroup_inet_ingress"))
+
+
+def test_several_programs_of_an_object_go_to_the_group_together(host: Host, ns: Namespace, cgroup: Cgroup) -> None:
+    names = ("cgroup_ingress_count", "cgroup_egress_count")
+    with load.prepare(example("cgroup_skb_counter"), name="both", programs=names, hook=Hook(cgroup.path)) as prepared:
+        prepared.load()
+        with host.writer() as writer:
+            loaded = writer.run(prepared, load.Origin("both"))
+    assert [link.where.rpartition(" ")[2] for link in loaded.links] == ["inet_ingress", "inet_egress"]
+    ping(ns, cgroup)
+    assert loads.counted(loaded) == 2, "they share the map"

@@ -49,11 +49,9 @@ def attach(program: Loaded, hook: Uprobe, scene: Scene) -> Attachment:
     """Attaches; the kernel's own words for it depend on its version, so the record says where."""
     with opened(hook.target, hook.container_pid) as target, ExitStack() as stack:
         found = places(target, hook)
-        links = _links(program, target, found, hook, stack)
+        way, links = _links(program, target, found, hook, stack)
         target.still_there()
-        details = {**target.details(), **_said(found, hook), "links": "perf" if program.attach_type == 0 else "multi"}
-        if len(links) > 1 or (len(found) > 1 and len(links) != 1):
-            details["links"] = "perf"
+        details = {**target.details(), **_said(found, hook), "links": way}
         record = recorded(
             program,
             hook,
@@ -82,7 +80,10 @@ def _where(target: Target, hook: Uprobe, found: Sequence[Place]) -> str:
     return f"{target.shown}:{found[0].symbol}{inside}" if hook.function else f"{target.shown}{inside}"
 
 
-def _links(program: Loaded, target: Target, found: Sequence[Place], hook: Uprobe, stack: ExitStack) -> list[Fd]:
+def _links(
+    program: Loaded, target: Target, found: Sequence[Place], hook: Uprobe, stack: ExitStack
+) -> tuple[str, list[Fd]]:
+    """Which kind of links it became, and the links."""
     refusal: KernelError | None = None
     if program.attach_type in _MANY:
         offsets = [each.offset for each in found]
@@ -90,7 +91,7 @@ def _links(program: Loaded, target: Target, found: Sequence[Place], hook: Uprobe
             link = userspace.uprobe_multi(
                 program.fd, target.for_kernel, offsets, program.attach_type, ret=hook.ret, pid=hook.pid
             )
-            return [stack.enter_context(link)]
+            return "multi", [stack.enter_context(link)]
         except KernelError as error:
             if error.errno not in _NO_MULTI:
                 raise explained(error, target) from error
@@ -101,7 +102,7 @@ def _links(program: Loaded, target: Target, found: Sequence[Place], hook: Uprobe
             f" {_PARTS_MAX}",
             hint="one link for many needs kernel 6.6, and a program that was loaded for it" if refusal else "",
         )
-    return [stack.enter_context(_one(program, target, each.offset, hook, refusal)) for each in found]
+    return "perf", [stack.enter_context(_one(program, target, each.offset, hook, refusal)) for each in found]
 
 
 def _one(program: Loaded, target: Target, offset: int, hook: Uprobe, refusal: KernelError | None) -> Fd:

@@ -13,6 +13,7 @@ import pytest
 from bpfimg import inspect
 from bpfimg._value import replace
 from bpfimg.errors import AttachError, UsageError
+from bpfimg.kernel import features
 from bpfimg.load import check, hooks
 from bpfimg.load._families._target import changed
 from tests.support import loads
@@ -180,6 +181,7 @@ def test_a_program_for_many_functions_takes_a_single_one(host: Host, program: Pa
     from tests.support.objects import compile_source
 
     loaded = loads.run(host, compile_source(MULTI), hooks.Uprobe(str(program), "work"))
+    assert (loaded.links[0].details or {})["links"] == ("multi" if features.has("uprobe-multi") else "perf")
     with echo(program) as process:
         process.say(b"ab")
     assert counted(loaded) == 2

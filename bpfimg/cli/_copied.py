@@ -53,9 +53,9 @@ def moved(
         descriptor, platforms = document.select(platforms[0]), ()
         note(options, f"of {found.name}, {descriptor.digest} is the image for {what.platforms[0]}")
     elif platforms and not what.assumed:
-        from bpfimg.run import check_platforms
+        from bpfimg.run import fetching
 
-        check_platforms(found.place, descriptor, found.name, platforms, limits(options))
+        fetching.check_platforms(found.place, descriptor, found.name, platforms, limits(options))
     if isinstance(target, places.DockerDaemon) and not platforms:
         platforms = (target.platform,)  # an engine has one image under a name
     try:

@@ -28,12 +28,12 @@ def add_pull(parser: argparse.ArgumentParser, *, usual: str) -> None:
 def pull_policy(text: str | None, usual: str) -> str:
     """The policy that `text` names, `usual` when there is none; UsageError for a word that is none."""
     from bpfimg.errors import UsageError
-    from bpfimg.run import PULL_POLICIES
+    from bpfimg.run import fetching
 
     word = (text or usual).lower()
     word = _ALIASES.get(word, word)
-    if word not in PULL_POLICIES:
-        raise UsageError(f"--pull is {text!r}, expected {', '.join(PULL_POLICIES)}")
+    if word not in fetching.PULL_POLICIES:
+        raise UsageError(f"--pull is {text!r}, expected {', '.join(fetching.PULL_POLICIES)}")
     return word
 
 
@@ -46,7 +46,7 @@ def fetched(
     lenient: bool = False,
     trust: Policy | None = None,
 ) -> Found:
-    """The image of that bare name, in the local store once it is fetched by the policy; see `run.fetch`.
+    """The image of that bare name, in the local store once it is fetched by the policy; see `run.fetching.fetch`.
 
     Of a short name, what the store has decides; else the first registry that has it. Where the policy `trust` expects
     signatures in a repository of their own, they are fetched, too.
@@ -72,7 +72,7 @@ def fetched(
     if known is not None:
         note(options, f"{options.store} has {known.name}, {known.descriptor.digest}")
     with watching(options) as progress:
-        descriptor = run.fetch(
+        descriptor = run.fetching.fetch(
             local,
             asked,
             reference,

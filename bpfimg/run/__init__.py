@@ -12,8 +12,9 @@ from bpfimg._door import opened
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.run import _apply as apply
+    from bpfimg.run import _fetch as fetching
+    from bpfimg.run import _once as once
     from bpfimg.run._apart import Apart
-    from bpfimg.run._fetch import PULL_POLICIES, check_platforms, fetch
     from bpfimg.run._host import attach, detach, unload
     from bpfimg.run._image import Running, image, load
     from bpfimg.run._local import local_file
@@ -22,19 +23,18 @@ if TYPE_CHECKING:
     from bpfimg.run._sweep import sweep
 
 __all__ = [
-    "PULL_POLICIES",
     "Apart",
     "Plan",
     "Running",
     "apply",
     "attach",
-    "check_platforms",
     "detach",
     "detach_many",
-    "fetch",
+    "fetching",
     "image",
     "load",
     "local_file",
+    "once",
     "sweep",
     "unload",
     "unload_many",
@@ -44,18 +44,17 @@ __getattr__ = opened(
     __name__,
     {
         "Apart": "_apart",
-        "PULL_POLICIES": "_fetch",
         "Plan": "_plan",
         "Running": "_image",
         "apply": "_apply*",
         "attach": "_host",
-        "check_platforms": "_fetch",
         "detach": "_host",
         "detach_many": "_many",
-        "fetch": "_fetch",
+        "fetching": "_fetch*",
         "image": "_image",
         "load": "_image",
         "local_file": "_local",
+        "once": "_once*",
         "sweep": "_sweep",
         "unload": "_host",
         "unload_many": "_many",

@@ -107,10 +107,10 @@ def test_one_that_fails_leaves_the_others_alone(here: Cli, network: Namespace) -
     good = {"name": "good", "image": written(here, "a.o", loads.xdp()), "attach": [xdp(network)]}
     bad = {"name": "bad", "image": written(here, "bad.o", loads.refused()), "attach": []}
     lost = {"name": "lost", "image": "./no.o"}
-    changes = apply(here, declared(here, bad, lost, good), expect=2)
+    changes = apply(here, declared(here, bad, lost, good), expect=1)
     assert {each["id"]: each["error"] and each["error"]["kind"] for each in changes} == {
         "bad": "VerifierError",
-        "lost": "UsageError",
+        "lost": "BytecodeError",
         "good": None,
     }
     assert [each["application"] for each in programs(here)] == ["good"]

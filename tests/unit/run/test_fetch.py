@@ -8,7 +8,8 @@ import pytest
 
 from bpfimg.errors import DigestMismatch, NotFound, RegistryError
 from bpfimg.oci import Descriptor, Layout, Memory, Platform, Reference, places
-from bpfimg.run import PULL_POLICIES, Apart, fetch
+from bpfimg.run import Apart
+from bpfimg.run._fetch import PULL_POLICIES, fetch
 from tests.support.targets import image, index, legacy_signature, referrer
 
 if TYPE_CHECKING:

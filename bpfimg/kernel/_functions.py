@@ -11,11 +11,14 @@ from bpfimg.errors import AttachError, NotSupported
 from bpfimg.kernel import _tracefs
 from bpfimg.kernel._abi import ATTACH_TYPES
 from bpfimg.kernel._tracefs import near_names as near_tracepoints
+from bpfimg.kernel._tracefs_formats import fields, tracepoints
 
 __all__ = [
+    "blacklist",
     "blacklisted",
     "copies",
     "exists",
+    "fields",
     "functions",
     "is_module",
     "matching",
@@ -23,6 +26,7 @@ __all__ = [
     "missing_target",
     "near",
     "near_tracepoints",
+    "tracepoints",
 ]
 
 TYPE_CHECKING = False

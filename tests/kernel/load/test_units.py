@@ -12,6 +12,7 @@ from bpfimg.errors import AttachError, Busy, UsageError
 from bpfimg.kernel import bpf
 from bpfimg.load._hooks import Tc, Tcx, Tracepoint, Xdp
 from tests.support import loads
+from tests.support.features import needs
 from tests.support.loads import TAG
 from tests.support.netns import tracefs
 from tests.support.objects import compile_source
@@ -47,12 +48,14 @@ def names(loaded: Load) -> list[str]:
     return [program.name.removeprefix(TAG) for program in loaded.record.programs]
 
 
-def test_several_programs_go_to_several_hooks_and_share_their_maps(host: Host, ns: Namespace) -> None:
-    ingress, egress = (Tcx(ns.interface, way, netns=ns.path) for way in ("ingress", "egress"))
+@pytest.mark.parametrize("tc", [pytest.param("tcx", marks=needs("tcx")), "clsact"])
+def test_several_programs_go_to_several_hooks_and_share_their_maps(tc: str, host: Host, ns: Namespace) -> None:
+    host.tc = tc
+    ingress, egress = (Tc(ns.interface, way, netns=ns.path) for way in ("ingress", "egress"))
     hooks = [(f"{TAG}a", Xdp(ns.interface, netns=ns.path)), (f"{TAG}c", ingress), (f"{TAG}c", egress)]
     loaded = run(host, loads.several(), [*hooks, (f"{TAG}d", _GETPID)])
     assert names(loaded) == ["a", "c", "d"]
-    assert [link.hook for link in loaded.links] == ["xdp", "tcx", "tcx", "tracepoint"]
+    assert [link.hook for link in loaded.links] == ["xdp", "tc", "tc", "tracepoint"]
     assert host.loads() == (loaded,)
     assert loads.attached(ns) == loads.listed(host)
     before = loads.hits(loaded)
@@ -92,6 +95,7 @@ def test_one_that_cannot_be_attached_undoes_them_all(tc: str, host: Host, ns: Na
         assert loads.attached(ns) == set()
 
 
+@needs("tcx")
 def test_links_of_one_transaction_stand_in_the_order_of_their_priorities(host: Host, ns: Namespace) -> None:
     data = compile_source(
         "\n".join(f'SEC("tc") int {TAG}{name}(void *ctx) {{ return -1; }}' for name in "abc")

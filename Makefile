@@ -1,11 +1,12 @@
 # `make demo` and `make test` do all their own set-up; `make setup` alone is for those who want only that.
-.PHONY: help setup demo test check bench fuzz clean lock
+.PHONY: help setup demo test check guests bench fuzz clean lock
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
 help:
 	@echo 'make demo    object file to trusted, running program, in a network namespace of its own (root)'
-	@echo 'make test    check, then all tests (kernel tests need root)'
+	@echo 'make test    check, then all tests (kernel tests need root; they run on two more kernels in QEMU, too)'
+	@echo 'make guests  the kernel tests in those two guests only, which needs no root'
 	@echo 'make check   ruff, mypy --strict, import rules'
 	@echo 'make bench   cold starts against python3 -c pass; pulls and pushes against oras-py, skopeo, crane and oras;'
 	@echo '             what believing an image costs, beside cosign and sigstore-python (root)'
@@ -20,6 +21,9 @@ demo: setup
 
 test: check
 	$(BIN)/python -m pytest
+
+guests: setup
+	$(BIN)/python -m pytest tests/guest
 
 check: setup
 	$(BIN)/ruff check .

@@ -43,7 +43,7 @@ HOOKS: dict[str, tuple[str, tuple[str, ...], str]] = {
 }
 _TRAMPOLINES = "this kernel refuses programs that need BPF trampolines (freplace, fentry, fexit, LSM)"
 #: what it means that a feature is not there; versions only say when it came
-_LACKING = {
+LACKING = {
     "tcx": "this kernel has no TCX links (Linux 6.6)",
     "netkit": "this kernel was built without netkit devices, or is older (Linux 6.7)",
     "netfilter": "this kernel has no netfilter programs (Linux 6.4)",
@@ -119,7 +119,7 @@ def _why(feature: str) -> str:
             return _TRAMPOLINES
         if "bpf" not in (security_modules() or ("bpf",)):
             return "BPF LSM is built in but not enabled: add bpf to lsm= on the kernel command line"
-    return _LACKING.get(feature, f"this kernel has no {feature}")
+    return LACKING.get(feature, f"this kernel has no {feature}")
 
 
 def untold(program: str) -> str:

@@ -236,6 +236,7 @@ _TABLE: tuple[tuple[str, str, str, str], ...] = (
         "compile it with clang -g -O2 and a newer clang, or without -g where it needs no types",
     ),
 )
+CAUSES = tuple((word, means, remedy) for word, _, means, remedy in _TABLE)
 _COMPILED: list[tuple[re.Pattern[str], tuple[str, str, str]]] = []
 
 

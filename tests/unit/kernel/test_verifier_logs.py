@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import pytest
 
+from bpfimg.kernel import _host_facts
 from bpfimg.kernel._verifier_causes import cause
+from bpfimg.kernel._verifier_error import verifier_error
 from bpfimg.kernel._verifier_log import read
+from tests.refusals import page
 from tests.refusals.collect import HERE, expected, logs, sentences
+
+
+@pytest.fixture(autouse=True)
+def _as_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_host_facts, "capability_set", lambda: (1 << 64) - 1)
+
 
 KERNELS = sorted(path.name for path in (HERE / "logs").iterdir())
 
@@ -34,6 +43,13 @@ def test_logs_that_are_cut_off_anywhere_are_read(kernel: str) -> None:
             read(log[end:])
 
 
+def test_a_process_that_lacks_a_capability_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_host_facts, "capability_set", lambda: 1 << 39)
+    name, number, log = next(each for each in logs("6.12") if each[0] == "pointer_sum")
+    hint = verifier_error(name, log, number).hint
+    assert "this process lacks CAP_PERFMON, without which programs may do less with pointers" in hint
+
+
 def test_the_newer_report_is_read_whole() -> None:
     log = next(log for name, _, log in logs("7.3") if name == "null_check")
     reading = read(log)
@@ -56,3 +72,7 @@ def test_a_long_log_is_read_quickly_enough_to_wait_for() -> None:
     line = "10: (77) r0 >>= 32                    ; R0=scalar(smin=0,smax=umax=0xffffffff,var_off=(0x0; 0xffffffff))\n"
     log = line * (16_000_000 // len(line)) + "BPF program is too large. Processed 1000001 insn\n"
     assert read(log).said == "BPF program is too large. Processed 1000001 insn"
+
+
+def test_the_page_of_refusals_says_what_the_code_says() -> None:
+    assert page.PAGE.read_text(encoding="utf-8") == page.page(), "python -m tests.refusals.page writes it"

@@ -53,7 +53,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "status": ("_status", "show the chain of programs on each hook, in running order"),
     "maps": ("_maps", "list maps; --all: every map in this kernel"),
     "map": ("_map", "read, write and watch what is in a map, by its types"),
-    "hooks": ("_hooks_verb", "list what programs can be attached to: functions, tracepoints, static probes"),
+    "hooks": ("_hooks_verb", "list what can be attached to: functions, tracepoints, probes"),
 }
 
 #: the first class that fits decides; the rest is exit code 1

@@ -60,10 +60,11 @@ def results(word: str, arguments: list[str], stopped: threading.Event | None = N
         out = Path(folder)
         (out / "wanted").write_text("\n".join(ids), encoding="utf-8")
         with asked.answering(out / "asked"), machine.running(kernel, out, ROOT, command) as qemu:
-            yield from _results(out, qemu, stopped or threading.Event())
+            yield from collected(out, qemu, stopped or threading.Event())
 
 
-def _results(out: Path, qemu: subprocess.Popen[bytes], stopped: threading.Event) -> Iterator[Result]:
+def collected(out: Path, qemu: subprocess.Popen[bytes], stopped: threading.Event) -> Iterator[Result]:
+    """The results that a running guest writes; raises `HungError` when it ends too early, or says nothing for long."""
     begun, last = "", time.monotonic()
     for line in _lines(out / "results", qemu):
         if stopped.is_set():

@@ -13,7 +13,7 @@ from bpfimg.inspect._kernel._functions import Names
 from bpfimg.inspect._kernel._holders import holders
 from bpfimg.inspect._kernel._namespaces import reachable
 from bpfimg.inspect._kernel._network import hooked
-from bpfimg.inspect._kernel._views import LinkView, ProgramView, word
+from bpfimg.inspect._kernel._views import ProgramView, word
 from bpfimg.kernel import abi, bpf, walk
 
 TYPE_CHECKING = False
@@ -45,14 +45,14 @@ def added(host: Host, loads: Sequence[Load], own: Inventory, *, maps: bool) -> I
     netfilter = any(link.type == abi.LINK_NETFILTER for link in links)
     places = [each for one in namespaces.values() for each in hooked(one, netfilter=netfilter, unseen=unseen)]
 
-    join = _join.Join(own.links, links, sources)
+    join = _join.Join(own.links, links, sources, held)
     join.network(places)
     join.groups(groups.attached(types))
     if types & set(_SOCKET_PROGRAMS):
         join.sockets(info for info in map_infos if word(abi.MAP_TYPES, info.type) in ("sockmap", "sockhash"))
     join.events(held.processes.events)
     unseen += groups.unseen
-    views = [_held(view, held) for view in join.views()]
+    views = join.views()
     return replace(
         own,
         programs=tuple(programs),
@@ -67,30 +67,25 @@ def added(host: Host, loads: Sequence[Load], own: Inventory, *, maps: bool) -> I
 def _programs(
     infos: dict[int, bpf.ProgramInfo], own: Iterable[ProgramView], held: Holders, names: Names
 ) -> list[ProgramView]:
-    programs = [replace(view, held_by=held.of("program", view.id), target=_target(view, names)) for view in own]
+    programs = [
+        replace(view, held_by=held.of("program", view.id), target=_target(view.info, view.type, names)) for view in own
+    ]
     known = {view.id for view in programs}
     for info in infos.values():
         if info.id in known:
             continue
         name = names.program(info.name, info.btf_id, info.function_type_id)
         kind = word(abi.PROGRAM_TYPES, info.type)
-        view = ProgramView(info.id, name, kind, info, None, None, "", held.of("program", info.id), "", "")
-        programs.append(replace(view, target=_target(view, names)) if kind in _TARGETED else view)
+        target = _target(info, kind, names) if kind in _TARGETED else ""
+        held_by = held.of("program", info.id)
+        programs.append(ProgramView(info.id, name, kind, info, None, None, "", held_by, "", target, None))
     return programs
 
 
-def _target(view: ProgramView, names: Names) -> str:
+def _target(info: bpf.ProgramInfo | None, kind: str, names: Names) -> str:
     """What the program was loaded for: a function of the kernel or of another program."""
-    info = view.info
-    if info is None or view.type not in _TARGETED or not info.attach_btf_id:
+    if info is None or kind not in _TARGETED or not info.attach_btf_id:
         return ""
     if info.attach_btf_obj_id and names.owner(info.attach_btf_obj_id):
         return names.function(info.attach_btf_obj_id, info.attach_btf_id)[0]
     return names.of_program(info.attach_btf_obj_id or 0, info.attach_btf_id)
-
-
-def _held(view: LinkView, held: Holders) -> LinkView:
-    if view.kernel_id is None:
-        return view
-    found = held.of("link", view.kernel_id)
-    return replace(view, held_by=found) if found else view

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from bpfimg.inspect._kernel._cgroups import OnGroup
+    from bpfimg.inspect._kernel._holders import Holders
     from bpfimg.inspect._kernel._network import Hooked
     from bpfimg.inspect._kernel._targets import Sources, Target
     from bpfimg.kernel import bpf
@@ -26,11 +27,11 @@ _MOST_EVENTS = 4096
 class Join:
     """Ours and everybody's links, to which places are added; `views` gives the result, ours first."""
 
-    def __init__(self, own: Sequence[LinkView], links: Sequence[walk.Link], sources: Sources) -> None:
-        self._sources = sources
-        self._own = list(own)
+    def __init__(self, own: Sequence[LinkView], links: Sequence[walk.Link], sources: Sources, held: Holders) -> None:
+        self._own = [replace(view, held_by=held.of("link", view.kernel_id)) if view.kernel_id else view for view in own]
         ours = {view.kernel_id for view in own} | {number for view in own for number in view.part_ids}
-        self._others = [_view(link, _targets.target(link, sources)) for link in links if link.id not in ours]
+        others = (link for link in links if link.id not in ours)
+        self._others = [_view(link, _targets.target(link, sources), held.of("link", link.id)) for link in others]
         self._more: list[LinkView] = []
 
     def views(self) -> list[LinkView]:
@@ -158,7 +159,7 @@ def _probed(probe: walk.Probe) -> Target:
     return _targets.probe(probe.kind, probe.name, probe.offset, probe.address)
 
 
-def _view(link: walk.Link, target: Target) -> LinkView:
+def _view(link: walk.Link, target: Target, held_by: tuple[str, ...]) -> LinkView:
     return LinkView(
         None,
         link.id,
@@ -182,7 +183,7 @@ def _view(link: walk.Link, target: Target) -> LinkView:
         target.priority,
         None,
         dict(target.details),
-        (),
+        held_by,
         (),
     )
 

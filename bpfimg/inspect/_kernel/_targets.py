@@ -88,7 +88,8 @@ def _program_type(link: walk.Link, sources: Sources) -> str:
 
 def _raw_tracepoint(link: walk.Link, sources: Sources) -> Target:
     hook = "tp_btf" if _program_type(link, sources) == "tracing" else "raw_tracepoint"
-    return Target(hook, str(link.facts.get("name", "")), details=_cookie(link.facts))
+    name = str(link.facts.get("name", ""))
+    return Target(hook, name, "", None, None, None, None, "", _cookie(link.facts))
 
 
 def _tracing(link: walk.Link, sources: Sources) -> Target:

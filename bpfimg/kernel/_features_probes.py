@@ -77,6 +77,7 @@ def link_detach() -> bool | None:
 
 def traces(program_type: str, attach_type: str, *targets: str) -> bool | None:
     """Whether a trivial program for one of these functions, LSM hooks, tracepoints or iterators loads."""
+    answer = None
     for target in targets:
         found = function(target, tried.attach_number(attach_type))
         if found is None:
@@ -85,8 +86,10 @@ def traces(program_type: str, attach_type: str, *targets: str) -> bool | None:
             number = tried.load(program_type, attach_type, btf_id=found)
             if number == tried.EPERM:
                 return refused(program_type)
-            return True if number == 0 else False if number in _NOT_KNOWN else None
-    return None if kernel_btf() is not False else False
+            if number not in _NOT_KNOWN:
+                return True if number == 0 else None
+            answer = False  # unless it is for want of something that another target does not need
+    return answer if kernel_btf() else False
 
 
 def lsm() -> bool | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 
 from bpfimg._value import value
-from bpfimg.errors import KernelError, NotSupported
+from bpfimg.errors import Error, KernelError, NotSupported
 from bpfimg.kernel import _abi as abi
 from bpfimg.kernel import _features as features
 from bpfimg.kernel._capabilities import to_load
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _ENOTSUPP = 524
 _TRAMPOLINES = (abi.PROG_TYPE_TRACING, abi.PROG_TYPE_EXT, abi.PROG_TYPE_LSM)
+_WITHOUT = (abi.ATTACH_TYPES.index("trace_raw_tp"), abi.ATTACH_TYPES.index("trace_iter"))
 _MEMORY = (
     "the memory of this control group (memory.max), or of the machine, does not do; "
     "`max_entries` of the object's maps decide how much they take"
@@ -48,14 +49,13 @@ class Attempt:
     maps: Mapping[str, int]  # name -> map type
 
 
-def load_failure(attempt: Attempt, about: About | None = None) -> KernelError:
+def load_failure(attempt: Attempt, about: About | None = None) -> Error:
     """Returns the error for a failed `bpf_object__load`; `about` knows what else the object says."""
     program = _named(attempt.lines, "prog '", "load failed") or _named(attempt.lines, "prog '", "failed to load")
     if program and told(attempt.log):
         return verifier_error(program, attempt.log, attempt.errno, about)
     attach_type = attempt.programs[program][1] if program in attempt.programs else -1
-    word = abi.ATTACH_TYPES[attach_type] if 0 <= attach_type < len(abi.ATTACH_TYPES) else ""
-    missing = lacking(attempt.name, attempt.lines, attempt.errno, word)
+    missing = lacking(attempt.name, attempt.lines, attempt.errno, attach_type)
     missing = missing or no_types(attempt.name, attempt.lines, attempt.errno)
     if missing:
         return missing
@@ -101,9 +101,10 @@ def _program_refused(attempt: Attempt, program: str) -> KernelError:
 
 
 def _forbidden(attempt: Attempt, program: str, word: str, what: str) -> KernelError:
-    type_id = attempt.programs[program][0]
+    type_id, attach_type = attempt.programs[program]
     hint = permission_hint(to_load(word), f"loading {_article(word)} program")
-    if not hint and type_id in _TRAMPOLINES and features.has("xdp"):
+    trampolines = type_id in _TRAMPOLINES and attach_type not in _WITHOUT
+    if not hint and trampolines and features.has("xdp"):
         return NotSupported(
             f"this kernel refuses program {program!r} ({word}): no programs that need BPF trampolines "
             "(freplace, fentry, fexit, LSM) are allowed here",

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 
-from bpfimg.errors import KernelError, NotSupported
+from bpfimg.errors import Error, KernelError, NotSupported
 from bpfimg.kernel._failure import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_TYPES = "/sys/kernel/btf/vmlinux"
 _NO_TYPES = re.compile(r"(?:kernel|vmlinux) BTF|failed to find valid kernel BTF")
 #: pattern; what is lacking; where to look
 _LACKING = (
@@ -58,16 +57,9 @@ _LACKING = (
 _CONFIG_VALUE = re.compile(r"extern \(kcfg\) '([^']*)': value '([^']*)' (.*)")
 _TARGET = re.compile(r"prog '[^']*': failed to find kernel BTF type ID of '([^']*)'")
 _NO_TARGET = re.compile(r"prog '([^']*)': (?:attach program FD is not set|no BTF-based attach target)")
-#: attach type -> what its target is called, and how the kernel's types spell it
-_TARGETS = {
-    "trace_raw_tp": ("tracepoint", b"btf_trace_"),
-    "trace_iter": ("iterator", b"bpf_iter_"),
-    "lsm_mac": ("LSM hook", b"bpf_lsm_"),
-    "lsm_cgroup": ("LSM hook", b"bpf_lsm_"),
-}
 
 
-def lacking(name: str, lines: Sequence[str], number: int, attach_type: str = "") -> KernelError | None:
+def lacking(name: str, lines: Sequence[str], number: int, attach_type: int = -1) -> Error | None:
     """Returns the error for what the lines say is missing; None where they say something else."""
     text = "\n".join(lines)
     for pattern, sentence, hint in _LACKING:
@@ -93,19 +85,17 @@ def no_types(name: str, lines: Sequence[str], number: int) -> NotSupported | Non
     )
 
 
-def _target(text: str, number: int, attach_type: str) -> KernelError | None:
+def _target(text: str, number: int, attach_type: int) -> Error | None:
     untold = _NO_TARGET.search(text)
     if untold:
         message = f"program {printable(untold[1])!r} names no target, expected the function that it is for"
         return KernelError(message, errno=number, hint="give it by `--program TYPE:NAME:TARGET`, or in its section")
     found = _TARGET.search(text)
-    if found is None:
+    if found is None or attach_type < 0:
         return None
-    wanted = printable(found[1])
-    kind, prefix = _TARGETS.get(attach_type, ("function", b""))
-    names = _alike(found[1], prefix)
-    near = f"near it: {', '.join(names)}" if names else ""
-    return NotSupported(f"this kernel has no {kind} {wanted!r}", feature=wanted, errno=number, hint=near)
+    from bpfimg.kernel._functions import missing_target
+
+    return missing_target(printable(found[1]), attach_type)
 
 
 def _configured(name: str, text: str, number: int) -> KernelError | None:
@@ -114,19 +104,3 @@ def _configured(name: str, text: str, number: int) -> KernelError | None:
         return None
     option, setting, why = (printable(group) for group in found.groups())
     return KernelError(f"object {name!r} declares {option} of a type that its value {setting} {why}", errno=number)
-
-
-def _alike(wanted: str, prefix: bytes) -> list[str]:
-    """Names in the kernel's types that resemble it; none where they cannot be read."""
-    from difflib import get_close_matches
-
-    if not prefix:
-        from bpfimg.kernel._functions import near
-
-        return near(wanted)[:3]
-    try:
-        with open(_TYPES, "rb") as file:
-            names = re.findall(rb"(?<=\0)" + prefix + rb"(\w{1,100})(?=\0)", file.read())
-    except OSError:
-        return []
-    return get_close_matches(wanted, sorted({each.decode() for each in names}), n=3)

@@ -50,7 +50,7 @@ Exit code 4, but for CO-RE, where it is the verifier that refuses (1). Where nam
 | kfunc | this kernel has no function NAME() for programs (kfunc), which object 'x' needs |
 | variable, symbol | this kernel has no variable NAME with a type; this kernel has no symbol NAME |
 | option (`__kconfig`) | this kernel's configuration does not have CONFIG_NAME, which object 'x' needs |
-| function, LSM hook, tracepoint, iterator to attach to | this kernel has no tracepoint 'sched_swtich'; near it: sched_switch |
+| function, LSM hook, tracepoint, iterator to attach to (exit code 1) | this kernel has no tracepoint sched_swtich; near it: sched_switch |
 | struct_ops | this kernel has no struct NAME, so none of its operations can be programs |
 | program type, map type | this kernel takes no netfilter programs; this kernel makes no arena maps |
 | programs with trampolines, by policy of the machine | this kernel refuses program 'p' (tracing): no programs that need BPF trampolines are allowed here |

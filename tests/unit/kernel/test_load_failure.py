@@ -7,8 +7,8 @@ import resource
 
 import pytest
 
-from bpfimg.errors import KernelError, NotSupported, VerifierError
-from bpfimg.kernel import _host_facts, features
+from bpfimg.errors import AttachError, KernelError, NotSupported, VerifierError
+from bpfimg.kernel import _host_facts, abi, features
 from bpfimg.kernel._library import useful
 from bpfimg.kernel._load_failure import Attempt, load_failure
 from bpfimg.kernel._verifier_error import verifier_error
@@ -115,9 +115,11 @@ def test_control_characters_of_a_name_do_not_reach_the_terminal() -> None:
 
 
 def test_a_target_that_is_not_there() -> None:
-    error = load_failure(attempt(errno.ESRCH, ("prog 'bad': failed to find kernel BTF type ID of 'gone': -3",)))
-    assert isinstance(error, NotSupported)
-    assert str(error) == "this kernel has no function 'gone'"
+    lines = ("prog 'bad': failed to find kernel BTF type ID of 'gone_nowhere': -3",)
+    tracing = abi.PROG_TYPE_TRACING, abi.ATTACH_TRACE_FENTRY
+    error = load_failure(Attempt("object", errno.ESRCH, lines, "", {"bad": tracing}, {}))
+    assert isinstance(error, AttachError)
+    assert str(error) == "this kernel has no function gone_nowhere"
 
 
 def test_no_types_of_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:

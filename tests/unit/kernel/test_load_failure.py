@@ -115,7 +115,7 @@ def test_control_characters_of_a_name_do_not_reach_the_terminal() -> None:
 
 
 def test_a_target_that_is_not_there() -> None:
-    lines = ("prog 'bad': failed to find kernel BTF type ID of 'gone_nowhere': -3",)
+    lines = ("prog 'bad': failed to find kernel BTF type ID of 'gone_nowhere': -3", "prog 'bad': failed to load: -3")
     tracing = abi.PROG_TYPE_TRACING, abi.ATTACH_TRACE_FENTRY
     error = load_failure(Attempt("object", errno.ESRCH, lines, "", {"bad": tracing}, {}))
     assert isinstance(error, AttachError)

@@ -62,6 +62,7 @@ LACKING = {
     "struct-ops": "this kernel takes no tables of operations from programs",
     "syscall": "this kernel has no syscall programs (Linux 5.14)",
 }
+_UPROBES, _TO_OPEN = ("uprobe", "uretprobe", "usdt"), ("CAP_SYS_ADMIN",)
 _ROOT = ". Run it as root"
 _MOUNTS = {
     "cgroup2": "no cgroup2 is mounted: mount -t cgroup2 none /sys/fs/cgroup",
@@ -89,6 +90,9 @@ def hook(word: str) -> Answer:
     answer = program_type(abi.PROGRAM_TYPES.index(program))
     if answer is not True:
         return Answer(answer, f"this kernel takes no {program} programs" if answer is False else untold(program))
+    refusal = permission_hint(_TO_OPEN, "opening a uprobe") if word in _UPROBES else ""
+    if refusal:
+        return Answer(False, refusal.removesuffix(_ROOT))
     if mounted:
         places = mounts(mounted)
         if not places:

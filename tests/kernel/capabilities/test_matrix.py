@@ -238,6 +238,9 @@ def test_nobody_else_may_look_into_somebodys_bpffs(place: Place) -> None:
 def test_features_are_for_everybody(capabilities: tuple[str, ...], place: Place) -> None:
     document = json.loads(worked(place.run(capabilities, "features", "-o", "json")))
     answers = {entry["id"]: entry for entry in document["features"]}
+    uprobe = answers["hook:uprobe"]
+    assert uprobe["answer"] != "yes"
+    assert "missing: CAP_" in uprobe["reason"]
     asked = {
         "program_type:xdp": NET,
         "program_type:tracing": TRACE,

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from bpfimg.errors import AttachError, Error, KernelError, NotSupported, VerifierError
 from bpfimg.kernel import libbpf
 from bpfimg.load._about import About
 from tests.refusals.collect import HERE, SOURCES, compiled, logs, refused
-from tests.support.features import kernel, lacks, needs
+from tests.support import cgroups
+from tests.support.features import VARIABLE, kernel, lacks, needs
 from tests.support.netns import skip_unless
 from tests.support.objects import compile_source
 
@@ -130,3 +136,53 @@ def test_programs_that_need_trampolines_are_refused_in_words() -> None:
     assert isinstance(error, NotSupported)
     assert error.feature == "trampolines"
     assert "no programs that need BPF trampolines" in str(error)
+
+
+LOAD = """
+import sys
+from bpfimg.errors import Error
+from bpfimg.kernel import libbpf
+try:
+    with libbpf.open_object(open(sys.argv[1], "rb").read(), name="object") as opened:
+        opened.load()
+except Error as error:
+    print(error, "|", error.hint)
+"""
+ARRAY = (
+    "struct {{ __uint(type, 2); __uint(max_entries, {entries}); __uint(key_size, 4); __uint(value_size, 4096); }} m "
+    'SEC(".maps"); SEC("xdp") int p(void *c) {{ __u32 k = 0; return bpf_map_lookup_elem(&m, &k) != NULL; }}'
+)
+
+
+@pytest.fixture
+def array(tmp_path: Path) -> str:
+    """The path of an object with an array of 256 MiB."""
+    path = tmp_path / "array.o"
+    path.write_bytes(compile_source(f'{PRELUDE}\n{ARRAY.format(entries=65536)} LICENSE("GPL");'))
+    return str(path)
+
+
+def test_capabilities_of_a_user_namespace_are_not_blamed_on_a_missing_one(array: str) -> None:
+    argv = ["unshare", "--user", "--map-root-user", sys.executable, "-c", LOAD, array]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"no user namespaces here: {done.stderr.strip()}")
+    assert "this is a user namespace (a rootless container)" in done.stdout
+    assert "missing" not in done.stdout
+
+
+def test_a_control_group_without_memory_for_a_map(array: str) -> None:
+    with cgroups.cgroup() as group:
+        if not (Path(group.path) / "memory.max").exists():
+            skip_unless_in_a_guest()
+            (Path(group.mount) / "cgroup.subtree_control").write_text("+memory")
+        (Path(group.path) / "memory.max").write_text("64M")
+        said = group.exec([sys.executable, "-c", LOAD, array]).stdout
+    assert said.startswith("cannot create map 'm' (array): Cannot allocate memory (ENOMEM) | ")
+    assert "the memory of this control group (memory.max)" in said
+
+
+def skip_unless_in_a_guest() -> None:
+    """Control groups of this machine are left as they are."""
+    if VARIABLE not in os.environ:
+        pytest.skip("needs control groups with a memory controller")

@@ -41,6 +41,8 @@ _LINES: dict[str, tuple[str, str]] = {
     "uprobe": ("_hook_user", "a function of a program or shared library, as it is called"),
     "uretprobe": ("_hook_user", "a function of a program or shared library, as it returns"),
     "usdt": ("_hook_user", "a static probe that a program or shared library was built with"),
+    "iter": ("_hook_once", "no hook: the kernel walks what the program is for, and what that writes is printed"),
+    "syscall": ("_hook_once", "no hook: the program runs once, and what it answers is printed"),
 }
 #: words that are no hooks of one program: only `run` has them
 _RUN = ("auto", "iter", "syscall")

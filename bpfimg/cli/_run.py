@@ -21,6 +21,8 @@ that fit HOOK are attached and the others are loaded with them; programs that th
 The word `auto` in place of a hook attaches every program, or those named, where its section says (tracepoint/x/y,
 kprobe/f, fentry/f); what sections leave open is given once (--iface, --direction, --cgroup).
 
+`iter` and `syscall` in place of a hook run the program once, print what it says, and leave nothing.
+
 --dry-run says each step and asks the kernel, by a load that is closed again: nothing is pinned or attached. Its exit
 code is that of the real run: 1 where the verifier refuses a program or a hook is taken, 4 where the kernel lacks it.
 
@@ -30,6 +32,7 @@ examples:
   bpfimg run registry.example/xdp_counter:v1 xdp --iface eth0
   bpfimg run -g GLOBAL_u8=1 --key cosign.pub registry.example/xdp_pass:v1 xdp -i eth0 -p 100
   bpfimg run registry.example/tc_counter:v1 tc -i eth0 -d ingress
+  bpfimg run registry.example/iter_task:v1 iter --pid 1
   bpfimg run --dry-run registry.example/watch:v2 auto --iface eth0"""
 
 
@@ -53,6 +56,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, options: Options) -> int:
     """Runs, and shows the program as `bpfimg get` does."""
+    if arguments.hook in ("iter", "syscall"):
+        from bpfimg.cli import _hook_once
+
+        return _hook_once.run(arguments, options)
     from bpfimg.cli._hooks import hook_from
     from bpfimg.cli._loaded import bring
 

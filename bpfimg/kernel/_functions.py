@@ -71,12 +71,12 @@ def _traceable() -> Iterator[tuple[str, str | None]] | None:
     return lines()
 
 
-def _symbols() -> Iterator[tuple[str, str | None]]:
+def _symbols(kinds: str = "tT") -> Iterator[tuple[str, str | None]]:
     try:
         with open(_SYMBOLS, encoding="ascii", errors="replace") as file:
             for line in file:
                 words = line.split()
-                if len(words) > 2 and words[1] in "tT":
+                if len(words) > 2 and words[1] in kinds:
                     yield words[2], words[3].strip("[]") if len(words) > 3 else None
     except OSError:
         return
@@ -139,7 +139,9 @@ def may_be_target(name: str, attach_type: int) -> bool:
                 return True
     except OSError:
         return True  # no types at all: what is loaded says so
-    return word == "trace_raw_tp" or any(found == name and of is not None for found, of in _symbols())
+    if word == "trace_raw_tp":
+        return any(found == f"__tracepoint_{name}" for found, _ in _symbols("dDbB"))
+    return any(found == name and of is not None for found, of in _symbols())
 
 
 def missing_target(name: str, attach_type: int) -> AttachError:

@@ -110,14 +110,14 @@ def image(
             prepared.share(host, known_as)
             prepared.load()
             writer = first or stack.enter_context(host.writer())
-            accept = stack.enter_context(_accepting(verified, known_as, warn))
+            accept = stack.enter_context(accepting(verified, known_as, warn))
             loaded = writer.bring(prepared, origin, replaces=replaces, allow_gap=allow_gap)
             accept()
         return Running(loaded, prepared.infos())
 
 
 @contextmanager
-def _accepting(verified: VerifiedImage, name: str, warn: Callable[[str], None]) -> Iterator[Callable[[], None]]:
+def accepting(verified: VerifiedImage, name: str, warn: Callable[[str], None]) -> Iterator[Callable[[], None]]:
     """Asks the history once more: while this one was verified, a newer one may have been loaded. Gives what notes that
     it was accepted, for when it runs: there is no way back from there, and an error would say that it does not."""
     if verified.history is None or verified.mark is None:

@@ -6,11 +6,12 @@ import errno
 import os
 from contextlib import ExitStack
 
-from bpfimg.errors import AttachError, KernelError, NotSupported, UsageError
-from bpfimg.kernel import abi, perf
+from bpfimg.errors import AttachError, KernelError, NotSupported
+from bpfimg.kernel import perf
 from bpfimg.load._attach import Attachment
 from bpfimg.load._families._perf_link import linked
 from bpfimg.load._families._recorded import recorded
+from bpfimg.load._hooks import _events as events
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,23 +19,6 @@ if TYPE_CHECKING:
     from bpfimg.load._attach import Loaded, Scene
     from bpfimg.load._hooks import PerfEvent
 
-# In the order of perf_sw_ids and perf_hw_id, in the words of perf(1).
-_SOFTWARE = (  # noqa: SIM905  # words, not 12 lines
-    "cpu-clock task-clock page-faults context-switches cpu-migrations minor-faults major-faults alignment-faults "
-    "emulation-faults dummy bpf-output cgroup-switches"
-).split()
-_HARDWARE = (  # noqa: SIM905
-    "cycles instructions cache-references cache-misses branches branch-misses bus-cycles stalled-cycles-frontend "
-    "stalled-cycles-backend ref-cycles"
-).split()
-_OTHER_WORDS = {
-    "faults": "page-faults",
-    "cs": "context-switches",
-    "migrations": "cpu-migrations",
-    "cpu-cycles": "cycles",
-    "branch-instructions": "branches",
-}
-_SELDOM = tuple(word for word in _SOFTWARE if "clock" not in word)  # one sample for each, unless it is asked otherwise
 _FREQUENCY = 99  # a second: off the beat of what happens each 10 ms
 _GONE = (errno.ENODEV, errno.ESRCH)
 
@@ -80,12 +64,12 @@ def _sampling(hook: PerfEvent) -> tuple[int, int]:
         return hook.period, 0
     if hook.frequency is not None:
         return 0, hook.frequency
-    return (1, 0) if _OTHER_WORDS.get(hook.event, hook.event) in _SELDOM else (0, _FREQUENCY)
+    return (1, 0) if events.is_seldom(hook.event) else (0, _FREQUENCY)
 
 
 def _events(hook: PerfEvent, most: int | None = None) -> list[Fd]:
     """The event of each place; those of CPUs or threads that have gone meanwhile are left out."""
-    type, config = numbers(hook.event)
+    type, config = events.numbers(hook.event)
     period, frequency = _sampling(hook)
     places = _places(hook)
     with ExitStack() as stack:
@@ -104,7 +88,7 @@ def _events(hook: PerfEvent, most: int | None = None) -> list[Fd]:
                     inherit=pid >= 0,
                 )
             except KernelError as error:
-                if error.errno not in _GONE or type == abi.PERF_TYPE_HARDWARE:
+                if error.errno not in _GONE or type == events.HARDWARE:
                     raise _refused(error, hook, type) from error
                 last = error
                 continue
@@ -132,29 +116,8 @@ def _places(hook: PerfEvent) -> list[tuple[int, int]]:
     return [(thread, -1 if hook.cpu is None else hook.cpu) for thread in threads]
 
 
-def numbers(event: str) -> tuple[int, int]:
-    """(Type, number) of an event by its word in perf(1), or `r` and a number in hexadecimal as the processor has it."""
-    word = _OTHER_WORDS.get(event, event)
-    if word in _SOFTWARE:
-        return abi.PERF_TYPE_SOFTWARE, _SOFTWARE.index(word)
-    if word in _HARDWARE:
-        return abi.PERF_TYPE_HARDWARE, _HARDWARE.index(word)
-    try:
-        if word.startswith("r") and len(word) <= 17:
-            return abi.PERF_TYPE_RAW, int(word[1:], 16)
-    except ValueError:
-        pass
-    from difflib import get_close_matches
-
-    near = get_close_matches(word, [*_SOFTWARE, *_HARDWARE, *_OTHER_WORDS], 3)
-    raise UsageError(
-        f"event {event!r} is not known, expected one of {', '.join([*_SOFTWARE[:6], *_HARDWARE[:6]])} or rXXXX",
-        hint=f"near it: {', '.join(near)}" if near else "",
-    )
-
-
 def _refused(error: KernelError, hook: PerfEvent, type: int) -> KernelError | AttachError:
-    if type != abi.PERF_TYPE_SOFTWARE and error.errno in (errno.ENOENT, errno.EOPNOTSUPP, errno.ENODEV):
+    if type != events.SOFTWARE and error.errno in (errno.ENOENT, errno.EOPNOTSUPP, errno.ENODEV):
         return NotSupported(
             f"this machine counts no {hook.event}: it has no such hardware counter, or (a virtual machine) hides it",
             feature="hardware-events",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bpfimg._value import value
 from bpfimg.errors import UsageError, quoted
 from bpfimg.load._hooks import _checks as check
+from bpfimg.load._hooks import _events as events
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ class PerfEvent:
     pid: int | None = None
 
     def __post_init__(self) -> None:
-        check.word("event", self.event, extra="_-")
+        events.numbers(self.event)
         for what in ("frequency", "period", "cpu", "pid"):
             check.natural(what, getattr(self, what))
         if self.frequency is not None and self.period is not None:

@@ -165,9 +165,9 @@ def test_a_cpu_that_does_not_run_has_no_event(host: Host) -> None:
     assert link.details == {"cpus": len(perf.online_cpus())}
 
 
-def test_an_event_that_is_not_known(host: Host) -> None:
-    with loads.nothing_left(host), pytest.raises(UsageError, match="event 'cpu-clok' is not known") as caught:
-        loads.run(host, example("perf_event_counter"), hooks.PerfEvent("cpu-clok"))
+def test_an_event_that_is_not_known() -> None:
+    with pytest.raises(UsageError, match="event 'cpu-clok' is not known") as caught:
+        hooks.PerfEvent("cpu-clok")
     assert "cpu-clock" in caught.value.hint
 
 

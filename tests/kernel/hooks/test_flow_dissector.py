@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.kernel, hook("flow_dissector"), needs("flow-dissector"
 
 def test_packets_are_counted_until_the_program_is_detached(host: Host, ns: Namespace) -> None:
     # Receive packet steering is what asks for a packet's flow.
-    steer = f"mount -t sysfs sysfs /sys && echo 3 > /sys/class/net/{ns.interface}/queues/rx-0/rps_cpus"
+    steer = f"mount -t sysfs sysfs /sys && echo 1 > /sys/class/net/{ns.interface}/queues/rx-0/rps_cpus"
     ns.exec(["unshare", "--mount", "sh", "-c", steer])  # sysfs shows the interfaces of whoever mounted it
     loaded = loads.run(host, example("flow_dissector_counter"), Netns("flow_dissector", ns.path))
     assert ns.ping(3)

@@ -50,6 +50,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
         if not options.json:
             print(number if options.quiet or record is None else f"{number} ({_was(record)})")
 
+    done = False
     try:
         running.detach_many(
             host_of(options),
@@ -59,12 +60,10 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
             gone=went,
             missing=lambda sentence: tell(options, sentence),
         )
-    except BaseException:
-        if options.json and gone:  # what went is said although a later one failed
+        done = True
+    finally:  # what went is said although a later one failed
+        if options.json and (gone or done):
             print(json_text({"links": gone}))
-        raise
-    if options.json:
-        print(json_text({"links": gone}))
     return 0
 
 

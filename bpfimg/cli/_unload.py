@@ -50,6 +50,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
             name = "" if options.quiet or not load.name else f" ({load.name})"
             print("".join(f"{number}{name}\n" for number in load.program_ids), end="")
 
+    done = False
     try:
         running.unload_many(
             host_of(options),
@@ -59,10 +60,8 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
             gone=went,
             missing=lambda sentence: tell(options, sentence),
         )
-    except BaseException:
-        if options.json and gone:  # what went is said although a later one failed
+        done = True
+    finally:  # what went is said although a later one failed
+        if options.json and (gone or done):
             print(json_text({"programs": gone}))
-        raise
-    if options.json:
-        print(json_text({"programs": gone}))
     return 0

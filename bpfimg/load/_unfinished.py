@@ -40,10 +40,13 @@ def found(host: Host) -> tuple[Unfinished, ...]:
 
 def _paths(host: Host) -> list[str]:
     paths = []
+    replaced = {str(load.record.replaces) for load in host.loads() if load.record is not None}
     for name in listed(host.directory):
         path = f"{host.directory}/{name}"
         if name.startswith(WORK):
             paths += [] if _is_alive(name) else [path]
+        elif name in replaced:
+            paths.append(path)  # another load is in its place: it is to go
         elif is_id(name):
             paths += _below(path)
     return paths

@@ -1,54 +1,79 @@
-"""One change of the host in a process of its own, for tests that kill it: `child_run BPFFS TC VERB ARGUMENTS`.
+"""One change of the host in a process of its own, for tests that kill it: `child_run BPFFS TC VERB ARGUMENT…`.
 
-    run|load OBJECT   attach ID   detach LINK   unload ID      and for run and attach: HOOK INTERFACE NETNS
+    load OBJECT   run OBJECT HOOKS   attach ID HOOK   detach LINK   unload ID   replace OBJECT HOOKS ID
 
-It drives what `run` drives, without the image, so that every kill falls into the part that changes the host. When the
-imports are done and it is about to begin, it says so on standard output.
+HOOK is a hook as JSON (`hooks.to_dict`), HOOKS a list of (program or null, HOOK). OBJECT may be `OBJECT,owner=ID`: maps
+are shared with that load. It drives what `run` drives, without the image, so that every kill falls into the part that
+changes the host. When the imports are done and it is about to begin, it says so on standard output.
 """
 
 from __future__ import annotations
 
+import json
 import sys
+from typing import TYPE_CHECKING
 
 from bpfimg import run
-from bpfimg.load import Hook, Host, Origin, _attach, _object, _publish, _writer, prepare
-from bpfimg.load._families import _tc, _tcx, _xdp
-from bpfimg.load._hooks import Tc, Tcx, Xdp
+from bpfimg.kernel import bpf, bpffs, cgroups, libbpf, netlink, netns, perf
+from bpfimg.load import (
+    Host,
+    Origin,
+    _attach,
+    _configure,
+    _object,
+    _publish,
+    _replace,
+    _select,
+    _tail_calls,
+    _unfinished,
+    _writer,
+    hooks,
+    maps,
+    prepare,
+)
+from bpfimg.load._families import _cgroup, _perf_event, _sockmap, _tc, _tcx, _tracepoint, _xdp
+from bpfimg.load._hooks import _checks, _net, _trace, _union
 
-_EAGER = (_attach, _object, _publish, _tc, _tcx, _writer, _xdp)  # imported before, so that kills do not fall there
+if TYPE_CHECKING:
+    from bpfimg.load import Hook
+
+# imported before, so that kills do not fall there
+_EAGER = (
+    *(_attach, _cgroup, _checks, _configure, _net, _object, _perf_event, _publish, _replace, _select, _sockmap),
+    *(_tail_calls, _tc, _tcx, _trace, _tracepoint, _unfinished, _union, _writer, _xdp),
+    *(bpf, bpffs, cgroups, netlink, netns, perf),
+)
 
 
-def hook_of(words: list[str]) -> Hook:
-    kind, interface, netns = words
-    if kind == "xdp":
-        return Xdp(interface, netns=netns)
-    return (Tcx if kind == "tcx" else Tc)(interface, "ingress", netns=netns)
+def hook_of(text: str) -> Hook:
+    return hooks.from_dict(json.loads(text))
 
 
 def change(host: Host, verb: str, words: list[str]) -> None:
     if verb == "attach":
-        run.attach(host, words[0], hook_of(words[1:]))
+        run.attach(host, words[0], hook_of(words[1]))
     elif verb == "detach":
         run.detach(host, int(words[0]))
     elif verb == "unload":
         run.unload(host, words[0])
     else:
-        hook = hook_of(words[1:]) if verb == "run" else None
-        with open(words[0], "rb") as file:
+        path, _, owner = words[0].partition(",owner=")
+        wanted = [(name, hooks.from_dict(hook)) for name, hook in json.loads(words[1])] if words[1:] else []
+        with open(path, "rb") as file:
             data = file.read()
-        with prepare(data, name="child", hook=hook) as prepared:
+        with prepare(data, name="child", hooks=wanted, sharing=maps.Sharing(owner=owner)) as prepared:
+            prepared.share(host, "child")
             prepared.load()
             with host.writer() as writer:
-                if hook is None:
-                    writer.load(prepared, Origin("child"))
-                else:
-                    writer.run(prepared, Origin("child"), hook)
+                old = host.find(words[2]) if verb == "replace" else None
+                writer.bring(prepared, Origin("child"), replaces=old)
 
 
 def main() -> None:
     mount, tc, verb, *words = sys.argv[1:]
     host = Host(mount, tc=tc)
     host.loads()
+    libbpf.version()
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     change(host, verb, words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from bpfimg import inspect, run
 from bpfimg._value import replace
 from bpfimg.errors import AttachError, DigestMismatch, UsageError
 from bpfimg.load import Host
-from bpfimg.load._hooks import Tc, Tracepoint, Xdp
+from bpfimg.load._hooks import Tc, Tracepoint, Xdp, to_dict
 from bpfimg.oci import Digest, Memory
 from tests.support import believed, loads
 from tests.support.netns import namespace, tracefs
@@ -136,7 +137,8 @@ def test_twenty_at_once(host: Host, tmp_path: Path) -> None:
     child = [sys.executable, "-m", "tests.support.child_run", host.bpffs, "auto"]
     with ExitStack() as stack:
         places = [stack.enter_context(namespace()) for _ in range(20)]
-        together([[*child, "run", str(path), "xdp", ns.interface, ns.path] for ns in places], patient)
+        hooks = [[None, to_dict(Xdp(ns.interface, netns=ns.path))] for ns in places]
+        together([[*child, "run", str(path), json.dumps([hook])] for hook in hooks], patient)
         found = patient.loads()
         assert len(found) == 20
         assert {link.netns for load in found for link in load.links} == {ns.path for ns in places}

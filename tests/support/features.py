@@ -2,7 +2,8 @@
 
 `needs("kprobe")` and `lacks("kprobe")` are marks (`@needs(...)`, `pytestmark = [needs(...)]`), and inside a running
 test or fixture they decide at once. `native("why")` marks what makes no sense under emulation, `hook("word")` which
-hook a test proves (docs/hooks.md is made of those).
+hook a test proves (docs/hooks.md is made of those): that it runs, or, with `lacks`, what a user is told instead; with
+`lacks` and `needs`, or `hook("word", other_way=True)`, that it runs another way.
 """
 
 from __future__ import annotations

@@ -85,6 +85,7 @@ def test_by_a_link_it_comes_back(host: Host) -> None:
     loads.clear(host)
 
 
+@hook("struct_ops", other_way=True)
 @lacks("struct-ops-link")
 def test_by_its_map_where_there_are_no_links(host: Host) -> None:
     loaded = loads.run(host, example("tcp_reno_counted"), hooks.StructOps(NAME))

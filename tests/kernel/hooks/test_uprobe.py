@@ -147,6 +147,7 @@ def test_a_pattern_takes_one_link_where_the_kernel_can(host: Host, program: Path
     assert (link.parts, (link.details or {})["links"]) == (0, "multi")
 
 
+@hook("uprobe", other_way=True)
 @lacks("uprobe-multi")
 def test_a_pattern_takes_a_link_for_each_function_elsewhere(host: Host, program: Path, counter: bytes) -> None:
     (link,) = loads.run(host, counter, hooks.Uprobe(str(program), pattern="work*")).links

@@ -76,6 +76,7 @@ def test_returns_of_many_functions_by_one_link(host: Host, program: Path) -> Non
     assert (counted(loaded), counted(loaded, 1)) == (2, first + first + 2)
 
 
+@hook("uretprobe", other_way=True)
 @lacks("uprobe-multi")
 def test_returns_of_many_functions_by_many_links(host: Host, program: Path) -> None:
     loaded = loads.run(host, summing(), hooks.Uprobe(str(program), ret=True, pattern="work*"))

@@ -47,10 +47,16 @@ def listed() -> tuple[Listed, ...]:
     return tuple(Listed(test, tuple(hooks), refused) for test, hooks, refused in rows)
 
 
+def _refused(item: pytest.Item) -> bool:
+    """Whether a test is about a kernel that lacks something, and not about the other way that there is then."""
+    hook = item.get_closest_marker("hook")
+    other_way = any(mark.name == "needs" for mark in item.own_markers) or (hook and hook.kwargs.get("other_way"))
+    return item.get_closest_marker("lacks") is not None and not other_way
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     rows = []
     for item in session.items:
         hook = item.get_closest_marker("hook")  # that of a function goes before that of its file
-        refused = item.get_closest_marker("lacks") is not None
-        rows.append((item.nodeid, hook.args if hook else (), refused))
+        rows.append((item.nodeid, hook.args if hook else (), _refused(item)))
     Path(os.environ[_FILE]).write_text(json.dumps(rows), encoding="utf-8")

@@ -26,6 +26,7 @@ __all__ = [
     "missing_target",
     "near",
     "near_tracepoints",
+    "size",
     "tracepoints",
 ]
 
@@ -103,6 +104,18 @@ def copies(name: str) -> list[str]:
 def exists(name: str) -> bool:
     """Whether the kernel or a module has a function of that name, traceable or not."""
     return any(found == name for found, _ in _symbols())
+
+
+def size(name: str) -> int | None:
+    """Bytes from a function's beginning to whatever comes next; None where the kernel hides addresses."""
+    try:
+        with open(_SYMBOLS, encoding="ascii", errors="replace") as file:
+            lines = [line.split() for line in file]
+    except OSError:
+        return None
+    begins = {int(words[0], 16) for words in lines if words[2:3] == [name] and words[1] in "tT"}
+    following = min((at for at in (int(words[0], 16) for words in lines) if begins and at > min(begins)), default=None)
+    return None if following is None or not all(begins) else following - min(begins)
 
 
 def is_module(name: str) -> bool:

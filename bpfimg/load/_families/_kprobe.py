@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 from bpfimg.errors import AttachError, KernelError
-from bpfimg.kernel import bpf, perf
+from bpfimg.kernel import bpf, functions, perf
 from bpfimg.load._attach import Attachment
 from bpfimg.load._families._kprobe_words import refused
 from bpfimg.load._families._perf_link import linked
@@ -44,6 +44,15 @@ def check(hook: Kprobe | Ksyscall) -> None:
         functions_of(hook)
 
 
+def foresee(hook: Kprobe | Ksyscall, scene: Scene) -> str:
+    """How many functions a pattern is, and by how many links."""
+    if isinstance(hook, Ksyscall) or hook.pattern is None:
+        return ""
+    from bpfimg.load._families._kprobe_many import foreseen
+
+    return foreseen(hook)
+
+
 def attach(program: Loaded, hook: Kprobe | Ksyscall, scene: Scene) -> Attachment:
     """Attaches; what was found goes into the record, because before 6.6 the kernel does not tell it."""
     if isinstance(hook, Ksyscall):
@@ -63,6 +72,9 @@ def _opened(function: str, hook: Kprobe | Ksyscall) -> Fd:
     kind = perf.source("kprobe")
     offset, module = (hook.offset, hook.module) if not isinstance(hook, Ksyscall) else (0, None)
     name = f"{module}:{function}" if module else function
+    if offset and (size := functions.size(function)) is not None and offset >= size:
+        # the kernel would take it for a place in the function that comes next
+        raise AttachError(f"offset {offset:#x} is behind the end of {name}, expected less than {size:#x}")
     try:
         return perf.perf_event(
             kind.type, kind.return_bit if hook.ret else 0, f"a kprobe of {name}", name=name, number=offset

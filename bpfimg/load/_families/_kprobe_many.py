@@ -37,6 +37,15 @@ def functions_of(hook: Kprobe) -> list[str]:
     return found
 
 
+def foreseen(hook: Kprobe) -> str:
+    """`40 functions by one link`; NotSupported for more than there can be links of."""
+    count = len(functions_of(hook))
+    one = features.has("kprobe-multi")
+    if not one and count > MOST:
+        raise _too_many(hook, count)
+    return f"{count} function{'' if count == 1 else 's'} by {'one link' if one else 'a link each'}"
+
+
 def attach_many(program: Loaded, hook: Kprobe, opened: Callable[[str, Kprobe], Fd]) -> Attachment:
     """Attaches to all of them; `opened` gives the event of one, for kernels that have no links of many."""
     names = functions_of(hook)

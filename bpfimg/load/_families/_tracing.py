@@ -63,7 +63,7 @@ def attach(program: Loaded, hook: Tracing, scene: Scene) -> Attachment:
     try:
         link = bpf.link_create(program.fd, 0, abi.ATTACH_TYPES.index(_ATTACH[hook.kind]))
     except KernelError as error:
-        raise _explained(error, hook, shown) from error
+        raise _explained(error, program, scene, shown) from error
     details = {"target": target} | ({"module": module} if module else {})
     return Attachment(recorded(program, hook, shown, details=details), link, link.fileno())
 
@@ -87,9 +87,15 @@ def _module_of(program: Loaded) -> str | None:
     return None if name in ("", "vmlinux") else name
 
 
-def _explained(error: KernelError, hook: Tracing, shown: str) -> AttachError | KernelError:
+def _explained(error: KernelError, program: Loaded, scene: Scene, shown: str) -> AttachError | KernelError:
     if error.errno == errno.EBUSY:
-        owner = "something else of the kernel's, as a live patch"
+        for link in (link for load in scene.loads for link in load.links if link.program_id == program.id):
+            return Busy(
+                f"program {program.name} is at {shown} already, and can be there once",
+                owner=f"link {link.id} of this program",
+                hint=f"`bpfimg detach {link.id}` takes it off",
+            )
+        owner = "something else, as a live patch"
         return Busy(f"{shown} is taken by {owner}", owner=owner)
     if error.errno == errno.E2BIG:
         return AttachError(f"{shown} has as many programs as the kernel lets one place have")

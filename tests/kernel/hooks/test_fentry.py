@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bpfimg.errors import AttachError, NotSupported, VerifierError
+from bpfimg.errors import AttachError, Busy, NotSupported, VerifierError
 from bpfimg.load import Origin, hooks, prepare
 from tests.support import loads, tracing
 from tests.support.features import hook, lacks, needs
@@ -45,6 +45,16 @@ def test_a_program_that_sleeps_where_nothing_may(host: Host) -> None:
     data = tracing.program("fentry.s")
     with loads.nothing_left(host), pytest.raises(VerifierError, match="is not sleepable"):
         loads.run(host, data, hooks.Tracing("fentry", "security_task_getpgid"))
+
+
+@needs("trampolines")
+def test_a_program_is_there_once(host: Host) -> None:
+    loaded = loads.run(host, tracing.program("fentry"), hooks.Tracing("fentry", tracing.NAP))
+    with pytest.raises(Busy, match="is at do_nanosleep already, and can be there once") as caught:
+        loads.attach(host, loaded.id, hooks.Tracing("fentry"))
+    assert f"bpfimg detach {loaded.links[0].id}" in caught.value.hint
+    loads.detach(host, loaded.links[0].id)
+    assert loads.attach(host, loaded.id, hooks.Tracing("fentry")).where == tracing.NAP
 
 
 @needs("trampolines")

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bpfimg.errors import AttachError, NotSupported
+from bpfimg.kernel import features
 from bpfimg.load import hooks
 from bpfimg.load._attach import check
 from bpfimg.load._families import _kprobe_many
+from bpfimg.load._foresee import foresee
 from tests.support import loads, tracing
 from tests.support.features import hook, lacks, needs
 from tests.support.netns import tracefs
@@ -54,6 +56,12 @@ def test_a_place_that_is_not_at_an_instruction(host: Host) -> None:
     assert wrong
     with loads.nothing_left(host), pytest.raises(AttachError, match=f"no instruction begins at offset {wrong[0]:#x}"):
         loads.run(host, example("kprobe_counter"), hooks.Kprobe(tracing.NAP, wrong[0]))
+
+
+@needs("kprobe")
+def test_a_place_behind_the_function(host: Host) -> None:
+    with loads.nothing_left(host), pytest.raises(AttachError, match="offset 0x10000 is behind the end of do_nanosleep"):
+        loads.run(host, example("kprobe_counter"), hooks.Kprobe(tracing.NAP, 0x10000))
 
 
 def _is_instruction(offset: int) -> bool:
@@ -143,6 +151,14 @@ def test_a_link_for_each_where_there_is_no_other_way(host: Host) -> None:
 def _read() -> None:
     with open("/proc/self/stat", "rb") as file:
         file.read()
+
+
+@needs("kprobe", "tracefs")
+def test_a_pattern_foreseen(host: Host) -> None:
+    one = "one link" if features.has("kprobe-multi") else "a link each"
+    with tracefs():
+        said = foresee(hooks.Kprobe(pattern="hrtimer_nanosl*"), host)
+    assert said.endswith(f"by {one}")
 
 
 @needs("kprobe", "tracefs")

@@ -31,7 +31,8 @@ def _host() -> None:
 @pytest.mark.parametrize("source", SOURCES)
 def test_each_is_refused_for_what_it_does_wrong(source: str) -> None:
     kept = {name: log for name, _, log in logs(kernel() or "6.18")}
-    for name, error in refused(source):
+    # a million instructions and 16 MiB of log: a minute under emulation, and its log is kept
+    for name, error in refused(source, without=("unbounded_loop",) if VARIABLE in os.environ else ()):
         if name not in kept:
             assert error is None, f"{name}: {error}"
             continue

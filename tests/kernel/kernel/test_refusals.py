@@ -14,7 +14,7 @@ from bpfimg.kernel import libbpf
 from bpfimg.load._about import About
 from tests.refusals.collect import HERE, SOURCES, compiled, logs, refused
 from tests.support import cgroups
-from tests.support.features import VARIABLE, kernel, lacks, needs
+from tests.support.features import VARIABLE, kernel, lacks, native, needs
 from tests.support.netns import skip_unless
 from tests.support.objects import compile_source
 
@@ -65,6 +65,11 @@ def test_the_place_is_named_on_every_kernel() -> None:
 def test_the_nearest_field_of_this_kernel_is_named() -> None:
     error = told("programs", "core_renamed")
     assert str(error).endswith("this kernel has no task_struct.pids (it has pid)")
+
+
+@native("reads the kernel's types twice, in Python")
+@needs("btf")
+def test_fields_and_types_that_nothing_is_like() -> None:
     assert "this kernel has no task_struct.bpfimg_no_such_field" in str(told("programs", "core_field"))
     assert "this kernel has no bpfimg_no_such_struct.pid" in str(told("programs", "core_type"))
 

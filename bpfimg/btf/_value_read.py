@@ -13,30 +13,52 @@ if TYPE_CHECKING:
 
     Value = int | float | str | bool | list["Value"] | dict[str, "Value"]
     Order = Literal["little", "big"]
+    Piece = tuple[str, int, int, int]
+    Known = dict[int, list[Piece] | dict[int, str]]
 
-VALUES_MAX = 4 << 20  # numbers in one value: more than the largest value of a map has bytes, but for per-CPU ones
+_PARTS_MAX = 8 << 20
+_PLAIN_SIZES = (1, 2, 4, 8, 10, 12, 16)  # 10 and 12: floats of other machines
 FLOATS = {2: "e", 4: "f", 8: "d"}
+RAW = "hex:"
 
 
-def decode(btf: Btf, type_id: int, data: bytes) -> Value:
+def decode(btf: Btf, type_id: int, data: bytes, *, known: Known | None = None) -> Value:
     """Returns what `data` means as that type; bytes behind the type's size do not matter.
 
-    BytecodeError: types that are not sound, have no value (functions, void), or are larger than the data.
+    `known` keeps what was found out about types of this BTF, for many values of the same. BytecodeError: types that are
+    not sound, have no value (functions, void), or are larger than the data.
     """
-    return Reader(btf, data).value(type_id, 0)
+    return Reader(btf, data, {} if known is None else known).value(type_id, 0)
+
+
+def parts_of(size: int) -> int:
+    """How many numbers a value of so many bytes may have: members of unions are counted again and again."""
+    return min(4096 + 64 * size, _PARTS_MAX)
+
+
+def endless(size: int) -> BytecodeError:
+    return BytecodeError(f"a value of {size} bytes has more than {parts_of(size)} parts by its type in section .BTF")
 
 
 def order_of(btf: Btf) -> Order:
     return "little" if btf.byte_order == "little" else "big"
 
 
-def bits_at(data: bytes, order: Order, start: int, width: int) -> tuple[int, int, int]:
+def bits_at(data: bytes | bytearray, order: Order, start: int, width: int) -> tuple[int, int, int]:
     """Of a bit field: first byte, end byte, and how far its bits are from the right of the number in those bytes."""
     first, end = start // 8, -(-(start + width) // 8)
     if end > len(data):
         raise short(len(data), end)
     inside = start % 8
     return first, end, inside if order == "little" else 8 * (end - first) - inside - width
+
+
+def plain_size(btf: Btf, bare: int) -> int:
+    """Bytes of a number or pointer, of one that there can be."""
+    size = btf.size(bare)
+    if size not in _PLAIN_SIZES:
+        raise BytecodeError(f"type {bare} in section .BTF is a number of {size} bytes, expected 1 to 16")
+    return size
 
 
 def short(have: int, want: int) -> BytecodeError:
@@ -50,7 +72,7 @@ def is_char(btf: Btf, bare: int) -> bool:
     return bool(btf.integer(bare) & kinds.INT_CHAR) or btf.name(bare) == "char"
 
 
-def pieces(btf: Btf, bare: int) -> list[tuple[str, int, int, int]]:
+def pieces(btf: Btf, bare: int) -> list[Piece]:
     """The members of a STRUCT or UNION, or the variables of a DATASEC: name, type, offset in bits, width of a bit
     field (0: not one)."""
     if btf.kind(bare) == kinds.DATASEC:
@@ -61,12 +83,12 @@ def pieces(btf: Btf, bare: int) -> list[tuple[str, int, int, int]]:
 class Reader:
     """Reads values out of one piece of data; counts them, because types nobody vouches for can be endless."""
 
-    __slots__ = ("_btf", "_data", "_enums", "_left", "_order")
+    __slots__ = ("_btf", "_data", "_known", "_left", "_order")
 
-    def __init__(self, btf: Btf, data: bytes) -> None:
+    def __init__(self, btf: Btf, data: bytes, known: Known) -> None:
         self._btf, self._data, self._order = btf, data, order_of(btf)
-        self._left = VALUES_MAX
-        self._enums: dict[int, dict[int, str]] = {}
+        self._left = parts_of(len(data))
+        self._known = known
 
     def value(self, type_id: int, at: int, level: int = 0) -> Value:
         """The value of that type at byte `at`."""
@@ -78,7 +100,7 @@ class Reader:
             return self._members(bare, at, level)
         if kind == kinds.ARRAY:
             return self._array(bare, at, level)
-        size = btf.size(bare)
+        size = plain_size(btf, bare)
         if kind == kinds.FLOAT:
             return self._float(self._bytes(at, size))
         if kind == kinds.PTR:
@@ -89,7 +111,7 @@ class Reader:
     def _step(self, type_id: int, level: int) -> None:
         self._left -= 1
         if self._left < 0:
-            raise BytecodeError(f"a value has more than {VALUES_MAX} parts by its type in section .BTF")
+            raise endless(len(self._data))
         if level > self._btf.depth:
             raise self._btf.endless(type_id)
 
@@ -113,25 +135,32 @@ class Reader:
         return bool(number) if btf.integer(bare) & kinds.INT_BOOL else number
 
     def _names(self, bare: int) -> dict[int, str]:
-        if bare not in self._enums:
-            found: dict[int, str] = {}
+        found = self._known.get(bare)
+        if not isinstance(found, dict):
+            found = {}
             for name, number in self._btf.enumerators(bare):
                 found.setdefault(number, self._btf.string(name))
-            self._enums[bare] = found
-        return self._enums[bare]
+            self._known[bare] = found
+        return found
+
+    def _pieces(self, bare: int) -> list[Piece]:
+        found = self._known.get(bare)
+        if not isinstance(found, list):
+            self._known[bare] = found = pieces(self._btf, bare)
+        return found
 
     def _float(self, data: bytes) -> float | str:
         import struct
 
         form = FLOATS.get(len(data))
         if form is None:
-            return "hex:" + data.hex()
+            return RAW + data.hex()
         (number,) = struct.unpack(("<" if self._order == "little" else ">") + form, data)
         return float(number)
 
     def _members(self, bare: int, at: int, level: int) -> dict[str, Value]:
         found: dict[str, Value] = {}
-        for name, member, offset, width in pieces(self._btf, bare):
+        for name, member, offset, width in self._pieces(bare):
             inner = self._btf.bare(member)
             if self._btf.kind(inner) in (kinds.FUNC, kinds.FWD, kinds.VOID):
                 continue  # variables that only other objects have
@@ -164,17 +193,19 @@ class Reader:
             self._step(inner, level)
             return list(whole)
         if count > self._left:
-            raise BytecodeError(f"a value has more than {VALUES_MAX} parts by its type in section .BTF")
+            raise endless(len(self._data))
         return [self.value(inner, at + size * index, level + 1) for index in range(count)]
 
 
 def c_string(data: bytes) -> str | None:
-    """The text up to the first NUL; None where there is no NUL, or what is before it is no text."""
+    """The text up to the first NUL; None where there is no NUL, what is before it is no text, or reads as raw bytes."""
     end = data.find(b"\0")
     if end < 0:
         return None
     try:
         text = data[:end].decode()
     except UnicodeDecodeError:
+        return None
+    if text.startswith(RAW):
         return None
     return text if text.isprintable() or all(c.isprintable() or c in "\t\n" for c in text) else None

@@ -59,9 +59,16 @@ class _Comparison:
 
     def _differ(self, have: int, want: int, path: str) -> str:
         one, other = _called(self._have, have), _called(self._want, want)
-        if one == other:
-            one, other = (f"{one} of {self._size(self._have, have)}", f"one of {self._size(self._want, want)} bytes")
+        if one == other:  # the names agree, so what is behind them has to be said
+            one, other = self._plainly(self._have, have, one), self._plainly(self._want, want, other)
         return f"{f'member {path} ' if path else ''}is {one}, expected {other}"
+
+    def _plainly(self, btf: Btf, type_id: int, called: str) -> str:
+        bare = btf.bare(type_id)
+        sign = ""
+        if btf.kind(bare) == kinds.INT:
+            sign = "signed " if btf.integer(bare) & kinds.INT_SIGNED else "unsigned "
+        return f"{called} ({sign}{8 * self._size(btf, type_id)} bits)"
 
     @staticmethod
     def _size(btf: Btf, type_id: int) -> int:

@@ -5,19 +5,31 @@ from __future__ import annotations
 from bpfimg._value import value as plain
 from bpfimg.btf import _kinds as kinds
 from bpfimg.btf._render import spelled
-from bpfimg.btf._value_read import FLOATS, VALUES_MAX, Reader, bits_at, is_char, order_of, pieces
+from bpfimg.btf._value_read import (
+    FLOATS,
+    RAW,
+    Reader,
+    bits_at,
+    endless,
+    is_char,
+    order_of,
+    parts_of,
+    pieces,
+    plain_size,
+)
 from bpfimg.btf._value_text import parse_number
 from bpfimg.errors import BytecodeError, UsageError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.btf._read import Btf
-    from bpfimg.btf._value_read import Order, Value
+    from bpfimg.btf._value_read import Order, Piece, Value
 
 _TRUTH = {"true": 1, "yes": 1, "on": 1, "1": 1, "false": 0, "no": 0, "off": 0, "0": 0}
 _NETWORK = {"__be16", "__be32", "__be64", "in_addr_t", "in_port_t"}
+_SIZE_MAX = 256 << 20
+_MEMBERS_MAX = 65_536  # of one struct, those of unnamed ones counted in
 _ADDRESSES = {"in_addr": 4, "in6_addr": 16}
-_RAW = "hex:"
 
 
 def encode(
@@ -30,6 +42,8 @@ def encode(
     """
     bare = btf.bare(type_id)
     size = btf.target(bare) if btf.kind(bare) == kinds.DATASEC else btf.size(bare)
+    if size > _SIZE_MAX:
+        raise BytecodeError(f"a value of {size} bytes by its type in section .BTF, expected at most {_SIZE_MAX}")
     data = bytearray(initial[:size].ljust(size, b"\0"))
     writer = _Writer(btf, data, f"{what} ({_spelled(btf, type_id)})", network=network)
     writer.write(type_id, value, _Place())
@@ -58,13 +72,14 @@ class _Member:
 
 
 class _Writer:
-    __slots__ = ("_btf", "_data", "_left", "_network", "_order", "_what")
+    __slots__ = ("_btf", "_data", "_known", "_left", "_network", "_order", "_what")
 
     def __init__(self, btf: Btf, data: bytearray, what: str, *, network: bool) -> None:
         self._btf, self._data, self._what = btf, data, what
         self._order: Order = order_of(btf)
         self._network = network
-        self._left = VALUES_MAX
+        self._left = parts_of(len(data))
+        self._known: dict[int, dict[str, _Member]] = {}
 
     def refused(self, place: _Place, type_id: int, why: str, hint: str = "") -> UsageError:
         where = f"{self._what}: {place.path} ({_spelled(self._btf, type_id)})" if place.path else self._what
@@ -74,18 +89,20 @@ class _Writer:
         """Puts `value` as that type at its place."""
         btf = self._btf
         self._left -= 1
-        if place.level > btf.depth or self._left < 0:
+        if self._left < 0:
+            raise endless(len(self._data))
+        if place.level > btf.depth:
             raise btf.endless(type_id)
         bare = btf.bare(type_id)
         kind = btf.kind(bare)
-        if isinstance(value, str) and value.startswith(_RAW):
-            self._raw(type_id, value[len(_RAW) :], place)
+        if isinstance(value, str) and value.startswith(RAW):
+            self._raw(type_id, value[len(RAW) :], place)
         elif kind in (kinds.STRUCT, kinds.UNION, kinds.DATASEC):
             self._members(type_id, bare, value, place)
         elif kind == kinds.ARRAY:
             self._array(type_id, bare, value, place)
         elif kind == kinds.FLOAT:
-            self._put(place.at, self._float(type_id, btf.size(bare), value, place))
+            self._put(place.at, self._float(type_id, plain_size(btf, bare), value, place))
         elif kind == kinds.PTR:
             self._pointer(type_id, bare, value, place)
         elif kind in (kinds.INT, *kinds.ENUMS):
@@ -115,7 +132,7 @@ class _Writer:
         return self._btf.target(bare) if self._btf.kind(bare) == kinds.DATASEC else self._btf.size(bare)
 
     def _integer(self, type_id: int, bare: int, value: Value, place: _Place) -> None:
-        size = self._btf.size(bare)
+        size = plain_size(self._btf, bare)
         offset, bits = self._btf.integer_bits(bare) if self._btf.kind(bare) == kinds.INT else (0, 8 * size)
         if offset or bits != 8 * size:
             self._bits(8 * place.at + offset, bits, self._number(type_id, bare, bits, value, place))
@@ -144,7 +161,7 @@ class _Writer:
     def _bits(self, start: int, width: int, number: int) -> None:
         if not width:
             return
-        first, end, shift = bits_at(bytes(self._data), self._order, start, width)
+        first, end, shift = bits_at(self._data, self._order, start, width)
         mask = (1 << width) - 1
         whole = int.from_bytes(self._data[first:end], self._order)
         whole = whole & ~(mask << shift) | (number & mask) << shift
@@ -154,6 +171,8 @@ class _Writer:
         """The number that `value` says, in the range of `bits` bits of that INT or enum."""
         btf = self._btf
         enum = btf.kind(bare) in kinds.ENUMS
+        if not bits:
+            return 0
         if not enum and btf.integer(bare) & kinds.INT_BOOL:
             return self._truth(type_id, value, place)
         number = value if isinstance(value, int) and not isinstance(value, bool) else None
@@ -208,7 +227,7 @@ class _Writer:
             raise self.refused(place, type_id, f"takes a number that fits it, not {_said(value)}", hint) from None
 
     def _pointer(self, type_id: int, bare: int, value: Value, place: _Place) -> None:
-        there = Reader(self._btf, bytes(self._data)).value(bare, place.at)
+        there = Reader(self._btf, bytes(self._data[place.at : place.at + 8]), {}).value(bare, 0)
         number = parse_number(value) if isinstance(value, str) else value
         if isinstance(there, str) and number == int(there, 16) and not isinstance(number, bool):
             return  # as it was: what was read may be written again as a whole
@@ -235,8 +254,6 @@ class _Writer:
     def _text(self, type_id: int, inner: int, size: int, value: str, place: _Place) -> bytes:
         """Text for an array of char, an address for one of bytes."""
         if is_char(self._btf, inner):
-            if len(value) >= 2 and value[0] == value[-1] == '"':  # quotes that the shell did not take
-                value = value[1:-1]
             data = value.encode(errors="surrogateescape")
             if b"\0" in data:
                 why = "takes text without NUL"
@@ -261,12 +278,14 @@ class _Writer:
                 self._put(place.at, address)
                 return
         if not isinstance(value, dict):
-            example = ", ".join(f'"{name}": …' for name, *_ in _flat(btf, bare, 0, 0)[:2])
+            example = ", ".join(f'"{_clean(name)}": …' for name, *_ in _flat(btf, bare)[:2])
             word = "union" if btf.kind(bare) == kinds.UNION else "struct"
             hint = f"or write hex: and {2 * self._size(bare)} hex digits, in the object's byte order"
             why = f"is a {word} and takes an object like {{{example}}}, not {_said(value)}"
             raise self.refused(place, type_id, why, hint)
-        known = {name: _Member(*rest) for name, *rest in _flat(btf, bare, 0, 0)}
+        known = self._known.get(bare)
+        if known is None:
+            self._known[bare] = known = {name: _Member(*rest) for name, *rest in _flat(btf, bare)}
         for name, each in value.items():
             if name not in known:
                 raise self._unknown(type_id, name, list(known), place)
@@ -274,7 +293,7 @@ class _Writer:
         self._agree(type_id, value, known, place)
 
     def _member(self, member: _Member, value: Value, place: _Place, name: str) -> None:
-        path = f"{place.path}.{name}" if place.path else name
+        path = f"{place.path}.{_clean(name)}" if place.path else _clean(name)
         below = place.below(member.start // 8, path)
         if not member.width:
             self.write(member.type_id, value, below)
@@ -284,7 +303,7 @@ class _Writer:
 
     def _unknown(self, type_id: int, name: str, known: list[str], place: _Place) -> UsageError:
         near = _near(name, known)
-        hint = (f"did you mean {near}? " if near else "") + "it has: " + ", ".join(known[:30])
+        hint = (f"did you mean {near}? " if near else "") + "it has: " + _listed(known)
         return self.refused(place, type_id, f"has no member {quoted(name)}", hint if known else "it has no members")
 
     def _agree(self, type_id: int, value: dict[str, Value], known: dict[str, _Member], place: _Place) -> None:
@@ -296,27 +315,31 @@ class _Writer:
             last = member.start + (member.width or 8 * self._size(member.type_id))
         else:
             return
+        whole = slice(place.at, place.at + self._size(type_id))
+        written = bytes(self._data[whole])
         for name, each in value.items():
-            again = _Writer(self._btf, bytearray(self._data), self._what, network=self._network)
-            again._member(known[name], each, place, name)
-            if again._data != self._data:
-                why = f"is given members that share bytes and differ ({', '.join(value)})"
+            self._member(known[name], each, place, name)
+            if self._data[whole] != written:
+                why = f"is given members that share bytes and differ ({_listed(list(value), 8)})"
                 raise self.refused(place, type_id, why, "give one of them")
 
 
-def _flat(btf: Btf, bare: int, start: int, level: int) -> list[tuple[str, int, int, int]]:
+def _flat(btf: Btf, bare: int) -> list[Piece]:
     """Name, type, offset in bits and width of every member, those of unnamed structs and unions among them."""
-    if level > btf.depth:
-        raise btf.endless(bare)
-    found: list[tuple[str, int, int, int]] = []
-    for name, member, at, width in pieces(btf, bare):
-        inner = btf.bare(member)
-        if name:
-            found.append((name, member, start + at, width))
-        elif btf.kind(inner) in kinds.COMPOSITES:
-            found += _flat(btf, inner, start + at, level + 1)
-        if len(found) > VALUES_MAX:
-            raise btf.endless(bare)
+    found: list[Piece] = []
+    seen, left = 0, [(bare, 0)]
+    while left:
+        inside, start = left.pop()
+        for name, member, at, width in pieces(btf, inside):
+            seen += 1
+            if seen > _MEMBERS_MAX:
+                raise btf.endless(bare)
+            inner = btf.bare(member)
+            if name:
+                found.append((name, member, start + at, width))
+            elif btf.kind(inner) in kinds.COMPOSITES:
+                left.append((inner, start + at))
+    found.sort(key=lambda piece: piece[2])
     return found
 
 
@@ -342,7 +365,16 @@ def _near(name: Value, names: list[str]) -> str:
     from difflib import get_close_matches
 
     found = get_close_matches(str(name)[:128], names[:4096], 1)
-    return found[0] if found else ""
+    return _clean(found[0]) if found else ""
+
+
+def _clean(name: str) -> str:
+    """A name in a message: BTF is nobody's word."""
+    return name if name.isprintable() and name.isascii() and len(name) <= 64 else quoted(name, 64)[1:-1]
+
+
+def _listed(names: list[str], most: int = 30) -> str:
+    return ", ".join(map(_clean, names[:most])) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _said(value: Value) -> str:

@@ -76,6 +76,8 @@ def encode_global(types: Btf, type_id: int, spec: GlobalSpec, text: str, initial
     """
     what = f"global {spec.name!r}"
     letters = spec.kind == "array" and spec.type.startswith("char[") and spec.type.count("[") == 1
+    if letters and len(text) >= 2 and text[0] == text[-1] == '"':  # quotes that the shell did not take
+        text = text[1:-1]
     network = text.startswith(NETWORK) and not letters
     if network:
         text = text[len(NETWORK) :]

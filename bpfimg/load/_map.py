@@ -15,7 +15,7 @@ from _thread import allocate_lock
 
 from bpfimg.errors import KernelError, NotSupported, UsageError
 from bpfimg.kernel import abi, bpf, bpffs
-from bpfimg.load._map_types import KEYLESS, OF_MAPS, OF_PROGRAMS, UNREADABLE, Types
+from bpfimg.load._map_types import KEYLESS, OF_MAPS, OF_PROGRAMS, SOCKETS, UNREADABLE, Types
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -268,6 +268,8 @@ class Map:
 
     def _readable(self) -> None:
         why = UNREADABLE.get(self.type)
+        if self.type in SOCKETS and self.info.value_size != 8:
+            why = "the kernel shows its sockets only where values have 8 bytes, as cookies"
         if why is not None:
             raise NotSupported(f"{self._called} cannot be read: {why}", feature=f"reading {self.type} maps")
 

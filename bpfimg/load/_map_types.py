@@ -35,6 +35,7 @@ INDEXED = frozenset(
 PER_CPU = frozenset(("percpu_hash", "percpu_array", "lru_percpu_hash", "percpu_cgroup_storage"))
 KEYLESS = frozenset(("queue", "stack"))
 OF_MAPS = frozenset(("array_of_maps", "hash_of_maps"))
+SOCKETS = frozenset(("sockmap", "sockhash"))
 OF_PROGRAMS = frozenset(("prog_array",))
 #: what cannot be read entry by entry, and why
 UNREADABLE = {
@@ -70,6 +71,7 @@ class Types:
         self.word = word(info.type)
         self.per_cpu = self.word in PER_CPU
         self._btf = _btf(info.btf_id)
+        self._known: dict[int, Any] = {}
         self._key = info.btf_key_type_id if self._btf else 0
         self._value = info.btf_value_type_id if self._btf else 0
         if programs and self._btf is None and self.word in KEYLESS:
@@ -113,7 +115,7 @@ class Types:
             return int.from_bytes(data, sys.byteorder)
         if type_id and self._btf is not None:
             try:
-                return values.decode(self._btf, type_id, data)
+                return values.decode(self._btf, type_id, data, known=self._known)
             except BytecodeError:
                 pass  # types that others gave the kernel and that do not go with the sizes: then the bytes
         return _RAW + data.hex()

@@ -12,7 +12,7 @@ import json
 import zlib
 from typing import TYPE_CHECKING
 
-from bpfimg.btf import Btf, KernelTypes, Limits, Resolver, declaration, question, spelled
+from bpfimg.btf import Btf, KernelTypes, Limits, Resolver, declaration, question, spelled, values
 from bpfimg.bytecode import check_header, dissect, executable, requirements, variables
 from bpfimg.errors import BytecodeError, Error
 from tests.fuzz.trust.mutate import HEAD
@@ -275,11 +275,27 @@ def _types(data: bytes, byte_order: str) -> None:
     variables(data, byte_order=byte_order)
     types = Btf(data, byte_order, Limits())
     _declare(types)
+    _values(types)
     found = _sound()
     if found.types is not None and found.ext is not None:  # broken types as those of a kernel
         resolver = Resolver(found.types, KernelTypes("broken", types))
         for relocation in itertools.chain.from_iterable(found.ext.core.values()):
             resolver.resolve(relocation)
+
+
+def _values(types: Btf) -> None:
+    """What a map with these types would show, and whether that can be written again."""
+    for type_id in range(1, min(len(types), _MANY)):
+        for data in (bytes(256), bytes(range(256))):
+            try:
+                value = values.decode(types, type_id, data)
+                json.dumps(values.shown(value), allow_nan=False)
+                values.total([value, value])
+                values.encode(types, type_id, values.shown(value), initial=data)
+                if values.difference(types, type_id, types, type_id):
+                    raise BrokenError("a type differs from itself")
+            except Error as error:
+                _sentence(error)
 
 
 def _labels(data: bytes) -> None:

@@ -17,6 +17,7 @@ from bpfimg.cli import _main, _parser, _render, main
 from bpfimg.load import Load
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from bpfimg.load import Host
@@ -157,12 +158,13 @@ def test_wide_and_combining_characters_keep_the_columns_straight() -> None:
 def test_what_went_before_a_failure_is_said(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def detach(host: Host, number: int) -> tuple[Load, None]:
-        if number > 5:
-            raise errors.Error("no")
-        return Load(3, "", None), None
+    def detach_many(host: Host, links: Sequence[int], *, gone: Callable[[Load, int, None], None], **_: object) -> None:
+        for number in links:
+            if number > 5:
+                raise errors.Error("no")
+            gone(Load(3, "", None), number, None)
 
-    monkeypatch.setattr(run, "detach", detach)
+    monkeypatch.setattr(run, "detach_many", detach_many)
     assert main(["detach", "5", "6", "-o", "json", "--bpffs", str(cli.folder)]) == 1
     out, err = capsys.readouterr()
     assert json.loads(out) == {"links": [{"id": 5, "program_id": None, "load": 3}]}

@@ -18,6 +18,7 @@ import pytest
 
 from tests.kernel.run.scenes import KINDS, Scene
 from tests.support import loads, stepper
+from tests.support.features import native
 from tests.support.netns import skip_unless, tracefs
 
 if TYPE_CHECKING:
@@ -56,13 +57,26 @@ def scene(host: Host, ns: Namespace, tmp_path: Path) -> Iterator[Callable[[str],
         assert loads.programs_left() == []
 
 
+@native("kills at hundreds of places")
 @pytest.mark.parametrize(("kind", "verb"), [(kind, verb) for kind, verbs in KINDS.items() for verb in verbs])
 def test_killed_at_each_system_call_in_turn(
     kind: str, verb: str, scene: Callable[[str], Scene], step: Stepper, record_property: Callable[[str, object], None]
 ) -> None:
-    place = scene(kind)
+    outcomes = killed(scene(kind), verb, step)
+    assert "old" in outcomes
+    record_property("kills", len(outcomes))
+
+
+@pytest.mark.parametrize("verb", ["run", "unload"])
+def test_killed_at_some_system_calls(verb: str, scene: Callable[[str], Scene], step: Stepper) -> None:
+    """On every kernel: one in seven."""
+    assert killed(scene("clsact"), verb, step, each=7)
+
+
+def killed(place: Scene, verb: str, step: Stepper, each: int = 1) -> list[str]:
+    """The states after a kill at the first, second, … call that changes something, until the verb makes no more."""
     outcomes: list[str] = []
-    for number in range(1, MOST_CALLS):
+    for number in range(1, MOST_CALLS, each):
         done = step((place.host.bpffs, place.host.tc), verb, place.before(verb), number)
         state = place.after(verb)
         if done["call"] is None:
@@ -74,10 +88,10 @@ def test_killed_at_each_system_call_in_turn(
         pytest.fail(f"{verb} makes more than {MOST_CALLS} calls")
     place.check_nothing_left()
     assert outcomes == sorted(outcomes, reverse=True), f"once the new state is there, it stays: {outcomes}"
-    assert "old" in outcomes
-    record_property("kills", len(outcomes))
+    return outcomes
 
 
+@native("starts a hundred processes")
 @pytest.mark.parametrize("kind", ["xdp", "tcx", "clsact"])
 def test_killed_at_random_moments(
     kind: str, scene: Callable[[str], Scene], record_property: Callable[[str, object], None]

@@ -111,29 +111,41 @@ def tried(data: bytes, host: Host, errors: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
 
-def state(host: Host) -> set[str]:
-    """Everything that an object could leave: programs, maps and links of this kernel, names in our directory."""
-    found = {f"{kind} {number}" for kind, ids in _ids() for number in ids}
-    return found | {f"{folder}/{name}" for folder, _, names in os.walk(host.directory) for name in (folder, *names)}
+def state() -> set[str]:
+    """Every program, map and link of this kernel; who else is at work here has some, too."""
+    kinds = (("program", bpf.program_ids()), ("map", bpf.map_ids()), ("link", bpf.link_ids()))
+    return {f"{kind} {number}" for kind, ids in kinds for number in ids}
 
 
-def _ids() -> Iterator[tuple[str, Iterator[int]]]:
-    yield from (("program", bpf.program_ids()), ("map", bpf.map_ids()), ("link", bpf.link_ids()))
+class Watch:
+    """What children may not leave. Mutable: one for each run.
 
+    A name in our directory or a descriptor is a leak at once. Of kernel objects those that are new after a batch are
+    remembered: what others load meanwhile comes and goes, and in the end all of them must have gone.
+    """
 
-def settled(host: Host, before: set[str], descriptors: int) -> None:
-    """Waits until nothing that is new now is left; what others load meanwhile comes and goes. Raises `LeakError`."""
-    with host.writer():
-        pass  # sweeps what a child that died left
-    new = state(host) - before
-    for _ in range(600):
-        if not new & state(host):
-            break
-        time.sleep(0.2)
-    else:
-        raise LeakError(f"left behind: {', '.join(sorted(new & state(host))[:20])}")
-    if len(os.listdir("/proc/self/fd")) != descriptors:
-        raise LeakError(f"{len(os.listdir('/proc/self/fd'))} descriptors are open, expected {descriptors}")
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._before, self._descriptors = state(), len(os.listdir("/proc/self/fd"))
+        self._suspects: set[str] = set()
+
+    def look(self) -> None:
+        """After a batch; raises `LeakError`."""
+        with self._host.writer():
+            pass  # sweeps what a child that died left
+        if names := [name for _, folders, files in os.walk(self._host.directory) for name in (*folders, *files)]:
+            raise LeakError(f"left behind in bpffs: {', '.join(names[:20])}")
+        if (number := len(os.listdir("/proc/self/fd"))) != self._descriptors:
+            raise LeakError(f"{number} descriptors are open, expected {self._descriptors}")
+        self._suspects |= state() - self._before
+
+    def end(self, seconds: float = 900) -> None:
+        """Waits until all that was new has gone; raises `LeakError`."""
+        end = time.monotonic() + seconds
+        while (left := self._suspects & state()) and time.monotonic() < end:
+            time.sleep(0.5)
+        if left:
+            raise LeakError(f"left behind: {', '.join(sorted(left)[:20])}")
 
 
 def fuzz(inputs: int, seed: int, host: Host) -> dict[str, object]:
@@ -145,7 +157,7 @@ def fuzz(inputs: int, seed: int, host: Host) -> dict[str, object]:
         pass
     started = time.monotonic()
     with tempfile.TemporaryFile() as errors:
-        before, descriptors = state(host), len(os.listdir("/proc/self/fd"))
+        watch = Watch(host)
         while counts["given"] < inputs:
             data = mutator.input()
             counts["made"] += 1
@@ -161,10 +173,11 @@ def fuzz(inputs: int, seed: int, host: Host) -> dict[str, object]:
                 errors.truncate(0)
                 errors.seek(0)
             if not counts["given"] % BATCH:
-                settled(host, before, descriptors)
+                watch.look()
                 counts["batches"] += 1
                 print(json.dumps({**counts, "seconds": round(time.monotonic() - started)}), flush=True)
-        settled(host, before, descriptors)
+        watch.look()
+        watch.end()
     return {**counts, "broken": broken, "seed": seed, "seconds": round(time.monotonic() - started)}
 
 

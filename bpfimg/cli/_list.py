@@ -103,13 +103,15 @@ def _ran(view: ProgramView) -> list[str]:
     return [f"{sample.rate:.1f}", mean, f"{sample.share:.2%}"]
 
 
-def seen(options: Options, *, all: bool = False, maps: bool = False, sample: float | None = None) -> Inventory:
+def seen(
+    options: Options, *, all: bool = False, maps: bool = False, types: bool = False, sample: float | None = None
+) -> Inventory:
     """What is on this host; what is unfinished, and what could not be seen, is said on stderr."""
     from bpfimg import inspect
     from bpfimg.cli._parser import warn
     from bpfimg.load import Host
 
-    inventory = inspect.host(Host(options.bpffs), all=all, maps=maps, sample=sample)
+    inventory = inspect.host(Host(options.bpffs), all=all, maps=maps, types=types, sample=sample)
     if not options.quiet:
         for what in inventory.unfinished:
             warn(f"unfinished, the next change sweeps it: {what}")

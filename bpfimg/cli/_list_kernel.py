@@ -20,7 +20,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
 
     if arguments.btf and arguments.struct_ops:
         raise UsageError("--btf and --struct-ops were given, expected one of the two")
-    inventory = seen(options, all=True)
+    inventory = seen(options, all=True, types=True)
     name, entries = ("btf", _btf(inventory)) if arguments.btf else ("struct_ops", _struct_ops(inventory))
     if options.json:
         print(json_text({name: entries}))

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 __all__ = ["block", "clean", "image_entry", "json_text", "print_image", "table"]
 
 
+_LONG = 100
+
+
 def clean(text: str, *, keep_lines: bool = False) -> str:
     """`text` with control characters escaped: names in images and kernels are not allowed to drive a terminal."""
     if text.isprintable():
@@ -49,9 +52,15 @@ def block(title: str, pairs: Iterable[tuple[str, str]]) -> str:
 
 
 def json_text(document: object) -> str:
-    """One JSON document as people like to read it; non-ASCII escaped, so that any terminal and locale can take it."""
+    """One JSON document as people like to read it; non-ASCII escaped, so that any terminal and locale can take it.
+
+    A long list is for machines: on one line it is written in a fifth of the time.
+    """
     import json
 
+    lists = document.values() if isinstance(document, dict) else ()
+    if any(isinstance(each, list) and len(each) > _LONG for each in lists):
+        return json.JSONEncoder(check_circular=False).encode(document)
     return json.dumps(document, indent=2)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 
 from bpfimg.kernel import _abi as abi
+from bpfimg.kernel._apart import Apart
 from bpfimg.kernel._bpf_info import MapInfo, ProgramInfo
 from bpfimg.kernel._mounts import seen_by
 from bpfimg.kernel._syscall import ORDER, address
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from bpfimg.kernel._libbpf_types import KernelTypes
     from bpfimg.kernel._walk_btf import BtfInfo
 
 __all__ = [
+    "Apart",
     "Attached",
     "Link",
     "LinkReader",
@@ -35,6 +38,7 @@ __all__ = [
     "attached",
     "btfs",
     "counted",
+    "kernel_types",
     "links",
     "maps",
     "pinned",
@@ -183,3 +187,10 @@ def btfs() -> Iterator[BtfInfo]:
     from bpfimg.kernel._walk_btf import btfs as found
 
     return found()
+
+
+def kernel_types(number: int, base: KernelTypes | None = None) -> KernelTypes:
+    """The types of the kernel or of a module, as libbpf reads them; see `_libbpf_types`."""
+    from bpfimg.kernel._libbpf_types import KernelTypes as Types
+
+    return Types(number, base)

@@ -6,11 +6,14 @@ every network namespace that can be reached, on control groups, maps of sockets,
 
 from __future__ import annotations
 
-from bpfimg._value import replace
-from bpfimg.inspect._kernel import _join, _maps, _targets, _types
+from contextlib import closing
+
+from bpfimg._value import replace, value
+from bpfimg.errors import KernelError
+from bpfimg.inspect._kernel import _join, _maps, _targets
 from bpfimg.inspect._kernel._cgroups import Cgroups
 from bpfimg.inspect._kernel._functions import Names
-from bpfimg.inspect._kernel._holders import holders
+from bpfimg.inspect._kernel._host import ours
 from bpfimg.inspect._kernel._namespaces import reachable
 from bpfimg.inspect._kernel._network import hooked
 from bpfimg.inspect._kernel._views import ProgramView, word
@@ -18,50 +21,96 @@ from bpfimg.kernel import abi, bpf, walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
+    from typing import Any
 
-    from bpfimg.inspect._kernel._holders import Holders
-    from bpfimg.inspect._kernel._views import Inventory
-    from bpfimg.load import Host, Load
+    from bpfimg.inspect._kernel._holders import Holders, Looking
+    from bpfimg.inspect._kernel._views import Inventory, LinkView
+    from bpfimg.load import Host
 
 _SOCKET_PROGRAMS = ("sk_msg", "sk_skb")
 _TARGETED = ("tracing", "lsm", "ext", "struct_ops")
 
 
-def added(host: Host, loads: Sequence[Load], own: Inventory, *, maps: bool) -> Inventory:
+def seen(host: Host, looking: Looking, *, maps: bool, types: bool) -> Inventory:
     """Returns our programs and links followed by everybody else's, with their holders filled in."""
-    infos = {info.id: info for info in walk.programs()}
-    links = list(walk.links())
-    map_infos = list(walk.maps()) if maps or links or infos else []
-    held = holders(host.bpffs)
-    unseen = held.unseen
-    names = Names()
-    programs = _programs(infos, own.programs, held, names)
-    types = {program.type for program in programs}
+    read = _Read({info.id: info for info in walk.programs()}, list(walk.links()), list(walk.maps()))
+    infos, map_infos = read.programs, read.maps
+    loads, own = ours(host)
+    held = looking.result()
+    with closing(Names()) as names:
+        views, unseen = _links(read, own, held, names)
+        views = _still_there(views, infos)
+        programs = _programs(infos, own.programs, held, names)
+        more: dict[str, Any] = {}
+        if maps:
+            more["maps"] = tuple(_maps.everything(map_infos, loads, programs, held))
+        if types:
+            from bpfimg.inspect._kernel import _types
 
+            more["btfs"] = _types.btfs(programs, map_infos, held)
+            more["struct_ops"] = _types.struct_ops(map_infos, programs, views, names, held)
+    return replace(own, programs=tuple(programs), links=tuple(views), unseen=(*own.unseen, *unseen), **more)
+
+
+@value(frozen=True, slots=True)
+class _Read:
+    """What the kernel says of everything that has an id."""
+
+    programs: dict[int, bpf.ProgramInfo]
+    links: list[walk.Link]
+    maps: list[bpf.MapInfo]
+
+
+def _links(read: _Read, own: Inventory, held: Holders, names: Names) -> tuple[list[LinkView], list[str]]:
+    """Every attachment, and what could not be looked at."""
+    infos, links, maps = read.programs, read.links, read.maps
+    unseen = held.unseen
     namespaces = {each.inode: each for each in reachable(held.processes.networks, unseen)}
     groups = Cgroups()
-    sources = _targets.Sources(infos, {info.id: info.name for info in map_infos}, names, groups, namespaces)
+    sources = _targets.Sources(infos, {info.id: info.name for info in maps}, names, groups, namespaces)
     netfilter = any(link.type == abi.LINK_NETFILTER for link in links)
     places = [each for one in namespaces.values() for each in hooked(one, netfilter=netfilter, unseen=unseen)]
-
+    kinds = {info.type for info in infos.values()}
+    words = {word(abi.PROGRAM_TYPES, kind) for kind in kinds}
     join = _join.Join(own.links, links, sources, held)
     join.network(places)
-    join.groups(groups.attached(types))
-    if types & set(_SOCKET_PROGRAMS):
-        join.sockets(info for info in map_infos if word(abi.MAP_TYPES, info.type) in ("sockmap", "sockhash"))
+    join.groups(groups.attached(words))
+    if not words.isdisjoint(_SOCKET_PROGRAMS):
+        join.sockets(info for info in maps if word(abi.MAP_TYPES, info.type) in ("sockmap", "sockhash"))
     join.events(held.processes.events)
-    unseen += groups.unseen
-    views = join.views()
-    return replace(
-        own,
-        programs=tuple(programs),
-        links=tuple(views),
-        maps=tuple(_maps.everything(map_infos, loads, programs, held)) if maps else (),
-        unseen=(*own.unseen, *unseen),
-        btfs=_types.btfs(programs, map_infos, held),
-        struct_ops=_types.struct_ops(map_infos, programs, views, names, held),
-    )
+    return join.views(), unseen + groups.unseen
+
+
+def _still_there(views: list[LinkView], infos: dict[int, bpf.ProgramInfo]) -> list[LinkView]:
+    """Without what has gone since it was seen; programs that came meanwhile are added to `infos`."""
+    found = []
+    for view in views:
+        if view.id is None and not (_is_known(view.program_id, infos) and _has_place(view)):
+            continue
+        found.append(view)
+    return found
+
+
+def _is_known(program: int, infos: dict[int, bpf.ProgramInfo]) -> bool:
+    if program not in infos:
+        try:
+            with bpf.program_by_id(program) as fd:
+                infos[program] = bpf.program_info(fd)
+        except KernelError:
+            return program == 0  # a struct_ops link has none
+    return True
+
+
+def _has_place(view: LinkView) -> bool:
+    """False for a link to an interface that nobody knows, once the link has gone, too."""
+    if not view.ifindex or view.interface is not None or view.kernel_id is None:
+        return True
+    try:
+        bpf.link_by_id(view.kernel_id).close()
+    except KernelError:
+        return False
+    return True
 
 
 def _programs(

@@ -5,14 +5,16 @@ from __future__ import annotations
 import struct
 import sys
 
-from bpfimg.errors import BytecodeError, KernelError
+from bpfimg.errors import BytecodeError, KernelError, NotSupported
 from bpfimg.kernel import dump, walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
-    from bpfimg.btf import Btf
+    Types = Any
+    """What has `name` for the id of a type: libbpf's reading, or our own."""
 
 _HEADER = struct.Struct("=HBBIIIII")
 _TYPE = struct.Struct("=III")
@@ -31,7 +33,7 @@ class Names:
 
     def __init__(self) -> None:
         self._programs: tuple[int, bytes] = (0, b"")
-        self._kernel: dict[int, Btf | None] = {}
+        self._kernel: dict[int, Types] = {}
         self._objects: dict[int, str | None] | None = None
 
     def program(self, name: str, btf_id: int, type_id: int) -> str:
@@ -48,11 +50,14 @@ class Names:
 
     def function(self, object_id: int, type_id: int) -> tuple[str, str]:
         """(Function or type, "vmlinux" or module) for a type of the kernel; empty where it cannot be told."""
-        btf = self._btf(object_id)
+        owner = self.owner(object_id) or ""
+        types = self._types(object_id) if owner else None
+        if types is None:
+            return "", owner
         try:
-            return (btf.name(type_id) if btf is not None else "", self.owner(object_id) or "")
+            return str(types.name(type_id)), owner
         except BytecodeError:
-            return "", self.owner(object_id) or ""
+            return "", owner
 
     def of_program(self, info_btf_id: int, type_id: int) -> str:
         """A function of a program."""
@@ -72,24 +77,40 @@ class Names:
             self._objects = {each.id: each.name if each.kernel else None for each in walk.btfs()}
         return self._objects.get(object_id)
 
-    def _btf(self, object_id: int) -> Btf | None:
-        if object_id in self._kernel:
-            return self._kernel[object_id]
-        from bpfimg.btf import Btf, Limits
+    def close(self) -> None:
+        """Forgets what libbpf has read."""
+        for types in self._kernel.values():
+            if types is not None and not hasattr(types, "kind"):
+                types.close()
+        self._kernel.clear()
 
-        owner, base = self.owner(object_id), None
-        if owner not in (None, "vmlinux"):
-            main = next((number for number, name in (self._objects or {}).items() if name == "vmlinux"), 0)
-            base = self._btf(main)
-        found = None
-        if owner:
-            try:
-                limits = Limits(types=_KERNEL_TYPES, bytes=_KERNEL_BYTES)
-                found = Btf(dump.btf_data(object_id), sys.byteorder, limits, base)
-            except (KernelError, BytecodeError):
-                found = None
-        self._kernel[object_id] = found
-        return found
+    def _types(self, object_id: int) -> Types:
+        """Those of vmlinux or of a module, by libbpf, else by our own reader, which takes longer."""
+        if object_id not in self._kernel:
+            base = None
+            if self.owner(object_id) != "vmlinux":
+                base = self._types(next((n for n, name in (self._objects or {}).items() if name == "vmlinux"), 0))
+            self._kernel[object_id] = _by_libbpf(object_id, base) or _by_us(object_id, base)
+        return self._kernel[object_id]
+
+
+def _by_libbpf(object_id: int, base: Types) -> Types:
+    try:
+        return walk.kernel_types(object_id, base)
+    except (LookupError, NotSupported):
+        return None
+
+
+def _by_us(object_id: int, base: Types) -> Types:
+    from bpfimg.btf import Btf, Limits
+
+    if base is not None and not isinstance(base, Btf):
+        return None
+    try:
+        limits = Limits(types=_KERNEL_TYPES, bytes=_KERNEL_BYTES)
+        return Btf(dump.btf_data(object_id), sys.byteorder, limits, base)
+    except (KernelError, BytecodeError):
+        return None
 
 
 def type_name(btf: bytes, type_id: int) -> str:

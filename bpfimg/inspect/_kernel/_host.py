@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 _OTHER = "something else is pinned in its place"
 
 
-def host(host: Host, *, all: bool = False, maps: bool = False, sample: float | None = None) -> Inventory:
+def host(
+    host: Host, *, all: bool = False, maps: bool = False, types: bool = False, sample: float | None = None
+) -> Inventory:
     """Returns what bpfimg loaded; with `all` everything in the kernel, where it is attached and who holds it.
 
-    `maps` adds the maps of the programs listed. With `all` there are BTF objects and tables of operations, too, and
+    `maps` adds the maps of the programs listed; with `all`, `types` adds BTF objects and tables of operations, and
     `unseen` says what could not be looked at. `sample` makes the kernel count for so many seconds how often and how
     long programs run, and not any longer, unless it does so anyway. KernelError when bpffs is not mounted (with `all`
     that is said in `unseen`), or, for `all` and `sample`, without CAP_SYS_ADMIN.
@@ -37,35 +39,45 @@ def host(host: Host, *, all: bool = False, maps: bool = False, sample: float | N
     if sample is not None:
         from bpfimg.inspect._kernel import _samples
 
-        return _samples.sampled(lambda: _seen(host, all=all, maps=maps), sample)
-    return _seen(host, all=all, maps=maps)
+        return _samples.sampled(lambda: _seen(host, all=all, maps=maps, types=types), sample)
+    return _seen(host, all=all, maps=maps, types=types)
 
 
-def _seen(host: Host, *, all: bool, maps: bool) -> Inventory:
-    unseen: tuple[str, ...] = ()
+def _seen(host: Host, *, all: bool, maps: bool, types: bool) -> Inventory:
+    if not all:
+        loads = host.loads()
+        found = _ours(host, loads)
+        if maps:
+            from bpfimg.inspect._kernel import _maps
+
+            found = replace(found, maps=_maps.of(loads, found.programs))
+        return found
+    from bpfimg.inspect._kernel._holders import Looking
+
+    with Looking(host.bpffs) as looking:
+        from bpfimg.inspect._kernel import _everything
+
+        return _everything.seen(host, looking, maps=maps, types=types)
+
+
+def ours(host: Host) -> tuple[tuple[Load, ...], Inventory]:
+    """Our loads, and what became of them; where bpffs is not mounted, that is said in `unseen`."""
     try:
         loads = host.loads()
-        unfinished = tuple(_unfinished(change) for change in host.unfinished())
+        return loads, _ours(host, loads)
     except KernelError as error:
-        if not all:
-            raise
-        loads, unfinished, unseen = (), (), (f"what bpfimg loaded: {error}",)  # the kernel still has much to tell
+        return (), Inventory((), (), (), (), (f"what bpfimg loaded: {error}",))
+
+
+def _ours(host: Host, loads: tuple[Load, ...]) -> Inventory:
     reader = _Reader(host)
     try:
         programs = [view for load in loads for view in reader.programs(load)]
         links = [view for load in loads for view in reader.links(load)]
     finally:
         reader.close()
-    found = Inventory(tuple(programs), tuple(links), (), unfinished, unseen)
-    if all:
-        from bpfimg.inspect._kernel import _everything
-
-        return _everything.added(host, loads, found, maps=maps)
-    if maps:
-        from bpfimg.inspect._kernel import _maps
-
-        found = replace(found, maps=_maps.of(loads, programs))
-    return found
+    unfinished = tuple(_unfinished(change) for change in host.unfinished())
+    return Inventory(tuple(programs), tuple(links), (), unfinished)
 
 
 class _Reader:

@@ -262,7 +262,7 @@ def _placed(place: Hooked) -> LinkView:
     namespace = place.namespace
     return LinkView(
         id=None,
-        kernel_id=None,
+        kernel_id=place.link or None,
         program_id=place.program,
         hook=place.hook,
         how=place.how,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bpfimg._value import value
-from bpfimg.errors import Error
+from bpfimg.errors import AttachError, Error
 from bpfimg.inspect._kernel._views import word
 from bpfimg.kernel import abi, netlink, netns, walk
 
@@ -49,6 +49,8 @@ def hooked(namespace: Namespace, *, netfilter: bool, unseen: list[str]) -> list[
     """Returns what is on the hooks of a namespace; `netfilter` asks for that, too. What is not seen is said."""
     try:
         return netns.call(namespace.path, _here, namespace, netfilter)
+    except AttachError:
+        return []  # it has gone meanwhile
     except (OSError, Error) as error:
         unseen.append(f"network namespace {namespace.words or namespace.inode}: {error}")
         return []

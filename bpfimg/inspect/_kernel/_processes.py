@@ -26,7 +26,7 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 @value(frozen=True, slots=True)
 class Processes:
-    """What one look found.
+    """What one look found; all of it plain values.
 
     `held`: (kind, id) -> processes, as `name (PID)`. `events`: (PID, descriptor) of perf events. `networks` and
     `mounts`: inode of a namespace -> path that leads to it, PID of a process in it. `hidden` counts processes that may
@@ -41,11 +41,11 @@ class Processes:
     cut: bool
 
 
-def look(skip: Collection[int] = ()) -> Processes:
-    """Looks at every process but those in `skip`; what vanishes meanwhile is left out."""
+def look(only: Collection[int] = (), skip: Collection[int] = ()) -> Processes:
+    """Looks at every process, or at those alone, but not at those in `skip`; what vanishes meanwhile is left out."""
     seen = Processes({}, [], {}, {}, 0, False)
     hidden, left = 0, _MAX_DESCRIPTORS
-    for process in _listed("/proc"):
+    for process in map(str, only) if only else _listed("/proc"):
         if not process.isdigit():
             continue
         _namespaces(process, seen)

@@ -30,7 +30,7 @@ def animals() -> Iterator[Zoo]:
 
 @pytest.fixture(scope="module")
 def seen(animals: Zoo) -> Inventory:
-    return inspect.host(Host(animals.mount), all=True, maps=True)
+    return inspect.host(Host(animals.mount), all=True, maps=True, types=True)
 
 
 def of(animal: Animal, seen: Inventory) -> list[LinkView]:

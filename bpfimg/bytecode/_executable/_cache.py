@@ -28,9 +28,12 @@ def libraries(data: bytes, limits: Limits | None = None) -> tuple[tuple[str, str
     table = data[start + 48 : start + 48 + 24 * count]
     if len(table) != 24 * count:
         raise BytecodeError(f"the cache should have {count} entries, but it ends after {len(data)} bytes")
-    found = []
+    found, left = [], limits.cache_bytes
     for _, key, path, _, hardware in struct.iter_unpack(order + "iIIIQ", table):
         words = _text(data, start + key), _text(data, start + path)
+        left -= len(words[0]) + len(words[1])
+        if left < 0:
+            raise BytecodeError(f"the names in the cache overlap, expected at most {limits.cache_bytes} bytes of them")
         if all(words) and not hardware:
             found.append((words[0], words[1]))
     return tuple(found)

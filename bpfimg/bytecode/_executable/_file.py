@@ -124,7 +124,7 @@ class Executable:
 def read(reader: Reader, size: int, limits: Limits | None = None) -> Executable:
     """The executable in a file of `size` bytes that `reader` reads; `BytecodeError` when it is none of 64 bits."""
     limits = limits or Limits()
-    head = reader(0, _HEADER)
+    head = reader(0, _HEADER) if size else b""  # files of proc say that they have none, and may wait for a reader
     if head[:4] != b"\x7fELF":
         shebang = " (a script: its interpreter is what can be probed)" if head[:2] == b"#!" else ""
         raise BytecodeError(f"it is not an ELF file{shebang}")

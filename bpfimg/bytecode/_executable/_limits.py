@@ -12,12 +12,14 @@ class Limits:
     sections       entries of the section header table
     segments       entries of the program header table
     symbols        entries of each symbol table
-    string_bytes   size of each string table (a browser with all its symbols has about 150 MB)
+    string_bytes   size of each string table (a browser with all its symbols has about 150 MB), and of the names in it
+                   together, which may overlap
     name_bytes     length of a name of C++ or Rust
     versions       versions of symbols that a library defines
-    note_bytes     size of all notes of one section or segment
+    note_bytes     size of all notes of one section or segment; of all that are searched for the build id twice that
     probes         static probes, at all their places
-    cache_bytes    size of ld.so.cache
+    cache_bytes    size of ld.so.cache, and of the names in it together
+    same_name      symbols of one name
     """
 
     sections: int = 1 << 17
@@ -29,3 +31,4 @@ class Limits:
     note_bytes: int = 16 << 20
     probes: int = 1 << 16
     cache_bytes: int = 16 << 20
+    same_name: int = 1 << 16

@@ -33,9 +33,11 @@ class Probe:
 
 def build_id(file: Executable) -> str | None:
     """The build id in hexadecimal digits; None when the file has none."""
+    left = 2 * file.limits.note_bytes  # segments and sections have the same notes; thousands may name one place
     for offset, size in _places(file):
-        if size > file.limits.note_bytes or offset + size > file.size:
+        if size > min(file.limits.note_bytes, left) or offset + size > file.size:
             continue
+        left -= size
         for owner, kind, content in _notes(file, file.part(offset, size, "its notes")):
             if owner == b"GNU\0" and kind == _BUILD_ID and 0 < len(content) <= 64:
                 return content.hex()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _LAYOUT, _SIZE = "IBBHQQ", 24
 _CHUNK = 1 << 16
+_MANY = 1 << 16  # places: a set of more would take more memory than it saves time
 _KINDS = {0: "label", 1: "variable", 2: "function", 10: "ifunc"}
 _BINDS = {0: "local", 1: "global", 2: "weak", 10: "global"}
 
@@ -53,12 +54,14 @@ def named(file: Executable, name: str) -> tuple[Symbol, ...]:
     found: dict[tuple[int, str, bool], Symbol] = {}
     for each in _tables(file):
         strings = _strings(file, each)
-        starts = set(_places(strings, plain))
-        if not starts:
+        begins = _beginning(strings, plain)
+        if begins is None:
             continue
-        for symbol in _symbols(file, each, strings, starts.__contains__):
+        for symbol in _symbols(file, each, strings, begins):
             if symbol.name == plain and (not at or symbol.version == version):
                 found.setdefault((symbol.address, symbol.kind, symbol.defined), symbol)
+            if len(found) > file.limits.same_name:
+                raise BytecodeError(f"it has more than {file.limits.same_name} symbols of one name")
     return tuple(found.values())
 
 
@@ -97,14 +100,26 @@ def _strings(file: Executable, table: Section) -> bytes:
     return file.content(file.sections[table.link], "the table of its symbols' names", file.limits.string_bytes)
 
 
-def _places(strings: bytes, name: str) -> Iterator[int]:
-    """Where the name may begin: linkers let a name end inside a longer one."""
+def _beginning(strings: bytes, name: str) -> Callable[[int], bool] | None:
+    """Whether the name begins at a place of the table; None where it is nowhere in it.
+
+    Linkers let a name end inside a longer one, so a place need not be behind a NUL.
+    """
     wanted = name.encode("utf-8", "surrogateescape")
-    for end in (b"\0", b"@") if wanted else ():
-        at = strings.find(wanted + end)
-        while at >= 0:
-            yield at
-            at = strings.find(wanted + end, at + 1)
+    ends = (wanted + b"\0", wanted + b"@")
+    count = sum(map(strings.count, ends)) if wanted else 0
+    if not count:
+        return None
+    if count > _MANY:
+        return lambda at: strings.startswith(ends, at)
+    return {at for end in ends for at in _places(strings, end)}.__contains__
+
+
+def _places(strings: bytes, text: bytes) -> Iterator[int]:
+    at = strings.find(text)
+    while at >= 0:
+        yield at
+        at = strings.find(text, at + 1)
 
 
 def _symbols(
@@ -114,6 +129,7 @@ def _symbols(
     if count > file.limits.symbols:
         raise BytecodeError(f"it has {count} symbols, expected at most {file.limits.symbols}")
     known = versions(file, table) if table.type == SHT_DYNSYM else {}
+    left = file.limits.string_bytes
     for first in range(0, count, _CHUNK):
         size = min(_CHUNK, count - first) * _SIZE
         rows = file.part(table.offset + first * _SIZE, size, "its symbols")
@@ -121,6 +137,9 @@ def _symbols(
             if wanted is None or wanted(row[0]):
                 symbol = _symbol(file, row, strings, known.get(index))
                 if symbol is not None:
+                    left -= len(symbol.name)
+                    if left < 0:
+                        raise BytecodeError("the names of its symbols overlap, and are more than their table")
                     yield symbol
 
 

@@ -20,7 +20,7 @@ def add_selector(parser: argparse.ArgumentParser) -> None:
         "-l",
         "--selector",
         dest="selected",
-        metavar="K[=V]",
+        metavar="K=V",
         action="append",
         help="with that metadata (may be repeated)",
     )
@@ -34,14 +34,10 @@ def add_selector(parser: argparse.ArgumentParser) -> None:
 
 def selector(arguments: argparse.Namespace) -> Selector:
     """The selector that they ask for, one that takes everything where none is given; raises `UsageError`."""
+    from bpfimg.cli._parser import key_values
     from bpfimg.load import Selector
 
-    metadata: dict[str, str | None] = {}
-    for word in arguments.selected or []:
-        key, equals, text = word.partition("=")
-        if not key or key in metadata:
-            raise UsageError(f"--selector is {word!r}, expected K or K=V, each K once")
-        metadata[key] = text if equals else None
+    metadata = key_values(arguments.selected, "-l")
     return Selector(metadata, tuple(arguments.types or ()), tuple(arguments.applications or ()))
 
 

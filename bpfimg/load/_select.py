@@ -26,10 +26,10 @@ _TYPES = {
 
 @value(frozen=True, slots=True)
 class Selector:
-    """All that is given has to hold: each of the `metadata` (None: whatever its value), one of the `types` of
+    """All that is given has to hold: each of the `metadata`, one of the `types` of
     programs, one of the names of `applications`. A selector of nothing takes everything."""
 
-    metadata: Mapping[str, str | None]
+    metadata: Mapping[str, str]
     types: tuple[str, ...] = ()
     applications: tuple[str, ...] = ()
 
@@ -42,7 +42,7 @@ class Selector:
             return False
         if self.types and not {_TYPES.get(each, each) for each in self.types} & set(types):
             return False
-        return all(key in metadata and text in (None, metadata[key]) for key, text in self.metadata.items())
+        return all(metadata.get(key) == text for key, text in self.metadata.items())
 
     def takes(self, load: Load) -> bool:
         """Whether it takes a load; one that is damaged has no name, type or metadata to go by."""

@@ -93,7 +93,7 @@ def test_selectors_choose_what_goes(local: Cli, network: Namespace) -> None:
     gone = local.json("links", "detach", "-l", "team=net", "--type", "tc")["links"]
     assert len(gone) == 1
     assert len(local.json("links", "detach", "--type", "tracepoint", "--application", "one")["links"]) == 1
-    assert [entry["application"] for entry in local.json("programs", "unload", "-l", "tier")["programs"]] == ["two"]
+    assert [entry["application"] for entry in local.json("programs", "unload", "-l", "tier=2")["programs"]] == ["two"]
     assert len(local.json("programs", "unload", "--type", "tc")["programs"]) == 3, "the unit goes as one"
     assert local.json("programs", "unload", "-l", "team=nobody")["programs"] == []
     assert len(local("-q", "unload", "--application", "two").stdout.split()) == 1

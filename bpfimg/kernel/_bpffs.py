@@ -99,6 +99,9 @@ def unlink_link(path: str) -> None:
     """
     from bpfimg.errors import KernelError
 
+    if os.path.islink(path):  # it leads to somebody else's link, if to any
+        unlink(path)
+        return
     try:
         link = _bpf_links.get(path)
     except KernelError:  # gone, or not a link at all: then only the pin matters

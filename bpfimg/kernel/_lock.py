@@ -13,6 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bpfimg.errors import KernelError
+
 _POLL = 0.02  # seconds; a change of the host takes a few milliseconds
 
 
@@ -49,11 +51,31 @@ def _opened(directory: str) -> int:
     try:
         with suppress(FileExistsError):
             os.mkdir(directory, 0o700)
-        return os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError as error:
         explained = translated("lock", directory, error)
         explained.hint = explained.hint or ("only root may change what runs here" if error.errno == 13 else "")
         raise explained from error
+    refusal = _not_ours(directory, os.fstat(fd))
+    if refusal is not None:
+        os.close(fd)
+        raise refusal
+    return fd
+
+
+def _not_ours(directory: str, status: os.stat_result) -> KernelError | None:
+    """The error for a directory that others may change: whoever mounts a bpffs without `mode=` lets every user make
+    directories in it, and what a writer finds in one it releases and removes."""
+    if status.st_uid in (0, os.geteuid()) and not status.st_mode & 0o022:
+        return None
+    from bpfimg.errors import KernelError
+
+    mode = status.st_mode & 0o7777
+    return KernelError(
+        f"{directory} belongs to user {status.st_uid} and has mode {mode:04o}, expected one that only root may change",
+        errno=1,
+        hint=f"look at what is in it; `rm -r {directory}` takes it away, or chown root and chmod 0700 keep it",
+    )
 
 
 def _taken(fd: int) -> bool:

@@ -200,6 +200,12 @@ def test_a_hook_is_free_as_soon_as_its_link_is_unlinked(place: str) -> None:
             bpf.pin(held, f"{place}/link")
             store.unlink_link(f"{place}/link")
             assert bpf.link_info(held).ifindex == 0, "whoever still has it open does not keep it attached"
+        with netns.call(ns.name, bpf.link_create, program, index, abi.ATTACH_XDP) as other:
+            bpf.pin(other, f"{place}/other")
+            os.symlink(f"{place}/other", f"{place}/link")
+            store.unlink_link(f"{place}/link")
+            assert not os.path.lexists(f"{place}/link")
+            assert bpf.link_info(other).ifindex == index, "what a symbolic link leads to is somebody else's"
         store.unlink_link(f"{place}/link")
         store.write_record(f"{place}/link", "a pin of something else goes, too")
         store.unlink_link(f"{place}/link")

@@ -86,3 +86,23 @@ def test_a_file_or_a_symbolic_link_is_no_directory(tmp_path: Path) -> None:
     for name in ("file", "link"):
         with pytest.raises(KernelError), bpffs.lock(str(tmp_path / name), timeout=0):
             pytest.fail("locked")
+
+
+def test_a_directory_that_others_may_change_is_not_locked(place: str) -> None:
+    """Else whoever made it first could have the next writer release what is not ours."""
+    os.mkdir(place)
+    os.chmod(place, 0o770)
+    with pytest.raises(KernelError, match="has mode 0770, expected one that only root may change") as caught:
+        bpffs.lock(place, timeout=0).__enter__()
+    assert caught.value.errno == 1
+    os.chmod(place, 0o711)
+    with bpffs.lock(place, timeout=0):
+        pass
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a directory away")
+def test_a_directory_of_another_user_is_not_locked(place: str) -> None:
+    os.mkdir(place, 0o700)
+    os.chown(place, 1000, 1000)
+    with pytest.raises(KernelError, match="belongs to user 1000"), bpffs.lock(place, timeout=0):
+        pytest.fail("locked")

@@ -20,3 +20,23 @@ def to_load(program_type: str) -> tuple[str, ...]:
     if program_type in _NET:
         return ("CAP_BPF", "CAP_NET_ADMIN")
     return ("CAP_BPF", "CAP_PERFMON") if program_type in _TRACING else ("CAP_BPF",)
+
+
+def to_open(*, uprobe: bool) -> tuple[str, ...]:
+    """Returns the capabilities that opening a perf event of every process takes.
+
+    perf_uprobe_event_init asks for more than its siblings, and Debian's and Ubuntu's kernels, whose setting
+    kernel.perf_event_paranoid may be above 2, for as much for every event.
+    """
+    return ("CAP_SYS_ADMIN",) if uprobe or paranoid() > _MAINLINE else ("CAP_PERFMON",)
+
+
+def paranoid() -> int:
+    """Returns kernel.perf_event_paranoid; 2, the default of Linux, where it cannot be read."""
+    from bpfimg.kernel._host_facts import setting
+
+    found = setting("kernel/perf_event_paranoid")
+    return _MAINLINE if found is None else found
+
+
+_MAINLINE = 2

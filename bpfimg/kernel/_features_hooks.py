@@ -7,7 +7,7 @@ import os
 from bpfimg._value import value
 from bpfimg.kernel import _abi as abi
 from bpfimg.kernel import _mounts
-from bpfimg.kernel._capabilities import to_load
+from bpfimg.kernel._capabilities import to_load, to_open
 from bpfimg.kernel._failure import permission_hint
 
 #: hook -> program type, features that it needs, file system that has to be mounted ("" for none)
@@ -62,7 +62,8 @@ LACKING = {
     "struct-ops": "this kernel takes no tables of operations from programs",
     "syscall": "this kernel has no syscall programs (Linux 5.14)",
 }
-_UPROBES, _TO_OPEN = ("uprobe", "uretprobe", "usdt"), ("CAP_SYS_ADMIN",)
+_UPROBES = ("uprobe", "uretprobe", "usdt")
+_EVENTS = ("tracepoint", "perf_event", "kprobe", "kretprobe", "ksyscall", "kretsyscall", *_UPROBES)
 _ROOT = ". Run it as root"
 _MOUNTS = {
     "cgroup2": "no cgroup2 is mounted: mount -t cgroup2 none /sys/fs/cgroup",
@@ -90,9 +91,10 @@ def hook(word: str) -> Answer:
     answer = program_type(abi.PROGRAM_TYPES.index(program))
     if answer is not True:
         return Answer(answer, f"this kernel takes no {program} programs" if answer is False else untold(program))
-    refusal = permission_hint(_TO_OPEN, "opening a uprobe") if word in _UPROBES else ""
-    if refusal:
-        return Answer(False, refusal.removesuffix(_ROOT))
+    if word in _EVENTS:
+        refusal = permission_hint(to_open(uprobe=word in _UPROBES), "opening its event")
+        if refusal:
+            return Answer(False, refusal.removesuffix(_ROOT))
     if mounted:
         places = mounts(mounted)
         if not places:

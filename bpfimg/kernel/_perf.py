@@ -80,19 +80,23 @@ def perf_event(
 
 
 def _refused(what: str, number: int, type: int) -> KernelError:
+    from bpfimg.kernel._capabilities import paranoid, to_open
     from bpfimg.kernel._failure import permission_hint, reason
 
-    denied = number in (errno.EPERM, errno.EACCES)
-    hint = permission_hint(_wanted(type), "opening it") if denied else ""
+    hint = ""
+    if number in (errno.EPERM, errno.EACCES):
+        uprobe = _is_uprobe(type)
+        hint = permission_hint(to_open(uprobe=uprobe), "opening it")
+        if hint and not uprobe and paranoid() > 2:
+            hint += f"; kernel.perf_event_paranoid is {paranoid()}, and at 2 CAP_PERFMON would do"
     return KernelError(f"cannot open {what} (perf_event_open): {reason(number)}", errno=number, hint=hint)
 
 
-def _wanted(type: int) -> tuple[str, ...]:
-    """perf_uprobe_event_init of the kernel asks for more than its siblings."""
+def _is_uprobe(type: int) -> bool:
     try:
-        return ("CAP_SYS_ADMIN",) if type == source("uprobe").type else ("CAP_PERFMON",)
+        return type == source("uprobe").type
     except KernelError:
-        return ("CAP_PERFMON",)
+        return False
 
 
 def online_cpus() -> tuple[int, ...]:

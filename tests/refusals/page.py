@@ -74,7 +74,7 @@ CAP_NET_ADMIN". CAP_SYS_ADMIN stands for CAP_BPF and CAP_PERFMON. Measured on Li
 """
 _REST = """
 Beside those: `tracepoint` reads tracefs, which only root may (CAP_DAC_READ_SEARCH); `uprobe`, `uretprobe` and `usdt` take
-CAP_SYS_ADMIN to be opened; `--netns` and `list --all` take CAP_SYS_ADMIN. A program that subtracts pointers, as packet counters do
+CAP_SYS_ADMIN to be opened, and so do `tracepoint`, `kprobe` and `perf_event` where kernel.perf_event_paranoid is above 2 (Debian); `--netns` and `list --all` take CAP_SYS_ADMIN. A program that subtracts pointers, as packet counters do
 (`data_end - data`), takes CAP_PERFMON as well; the hint says so.
 
 | situation | hint |

@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench import objects, transfers, trust
+from bench import host, objects, transfers, trust
 from bench.processes import BPFIMG, Case, Surroundings, table
 from tests.support.netns import bpffs, namespace
 from tests.support.objects import example
@@ -141,7 +141,12 @@ def programs(runs: int) -> None:
     print(f"lint, one process: {rate:.0f} objects a second of CPU, {count} of {size:.0f} KiB on average (aim 500)")
 
 
-PARTS: dict[str, Callable[[int], None]] = {"programs": programs, "transfers": transfers.main, "trust": trust.main}
+PARTS: dict[str, Callable[[int], None]] = {
+    "programs": programs,
+    "transfers": transfers.main,
+    "trust": trust.main,
+    "host": host.main,
+}
 
 if __name__ == "__main__":
     raise SystemExit(main())

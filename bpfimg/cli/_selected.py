@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bpfimg.errors import UsageError
+from bpfimg.errors import UsageError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +38,25 @@ def selector(arguments: argparse.Namespace) -> Selector:
     from bpfimg.load import Selector
 
     metadata = key_values(arguments.selected, "-l")
+    for word in arguments.types or []:
+        _check_type(word)
     return Selector(metadata, tuple(arguments.types or ()), tuple(arguments.applications or ()))
+
+
+def _check_type(word: str) -> None:
+    """UsageError for what is neither a type of program nor the word of a hook."""
+    from bpfimg.kernel import abi
+    from bpfimg.load import hooks
+
+    if word in abi.PROGRAM_TYPES or word in hooks.WORDS:
+        return
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, [*abi.PROGRAM_TYPES, *hooks.WORDS], n=3)
+    raise UsageError(
+        f"--type is {quoted(word)}, expected a type of program, as xdp or sched_cls, or the word of a hook",
+        hint=f"near it: {', '.join(near)}" if near else "",
+    )
 
 
 def check_one_way(words: Sequence[str], wanted: Selector, what: str) -> None:

@@ -13,14 +13,9 @@ if TYPE_CHECKING:
 
 #: what people call types of programs whose kernel word is another
 _TYPES = {
-    "tc": "sched_cls",
-    "tcx": "sched_cls",
-    "netkit": "sched_cls",
-    "kretprobe": "kprobe",
-    "uprobe": "kprobe",
-    "uretprobe": "kprobe",
-    "fentry": "tracing",
-    "fexit": "tracing",
+    **dict.fromkeys(("tc", "tcx", "netkit"), "sched_cls"),
+    **dict.fromkeys(("kretprobe", "ksyscall", "kretsyscall", "uprobe", "uretprobe", "usdt"), "kprobe"),
+    **dict.fromkeys(("fentry", "fexit", "fmod_ret", "tp_btf"), "tracing"),
 }
 
 

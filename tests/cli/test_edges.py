@@ -77,7 +77,9 @@ def test_an_id_longer_than_any_is_a_usage_error(words: list[str], capsys: pytest
     assert len(capsys.readouterr().err) < 300
 
 
-@pytest.mark.parametrize(("words", "said"), [(["-l", "foo"], "-l is 'foo'"), (["--type", "tc"], "sched_cls")])
+@pytest.mark.parametrize(
+    ("words", "said"), [(["-l", "foo"], "-l is 'foo'"), (["--type", "sched_cl"], "near it: sched_cls")]
+)
 def test_list_checks_its_words_before_it_looks(
     words: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from bpfimg.inspect import Inventory, LinkView, MapView, ProgramView
-    from bpfimg.load import ImageRecord, SignerRecord
+    from bpfimg.load import ImageRecord, LoadRecord, SignerRecord
 
     Pairs = Iterator[tuple[str, str]]
 
@@ -39,7 +39,7 @@ def _program(view: ProgramView) -> Pairs:
     yield from _signers(image)
     yield "believed by", f"{image.policy}, {image.rule}" if image else ""
     yield "pull policy", image.pull if image else ""
-    yield "globals", _pairs(record.globals.items()) if record else ""
+    yield "globals", _globals(record) if record else ""
     yield "metadata", _pairs(record.metadata.items()) if record else ""
     if view.target:
         yield "loaded for", view.target
@@ -47,6 +47,13 @@ def _program(view: ProgramView) -> Pairs:
         yield "held by", "; ".join(view.held_by)
     if view.damage:
         yield "damage", view.damage
+
+
+def _globals(record: LoadRecord) -> str:
+    """What was set, with the C types."""
+    types = record.global_types
+    shown = (f"{name}={text}" + (f" ({types[name]})" if name in types else "") for name, text in record.globals.items())
+    return ", ".join(shown)
 
 
 def _signers(image: ImageRecord | None) -> Pairs:
@@ -80,6 +87,11 @@ def _maps(view: ProgramView, maps: list[MapView]) -> Pairs:
     users = sorted({number for found in maps for number in found.program_ids} - {view.id})
     yield "map owner", str(view.load) if view.load is not None else ""
     yield "map users", ", ".join(map(str, users))
+    if view.record is not None and view.record.shared:
+        yield "shared maps", ", ".join(f"{name} ({whose})" for name, whose in view.record.shared.items())
+    if view.record is not None and view.record.map_access:
+        words = {name: oct(n)[2:] if name == "mode" else str(n) for name, n in view.record.map_access.items()}
+        yield "map access", _pairs(words.items())
 
 
 def _link(link: LinkView) -> Pairs:

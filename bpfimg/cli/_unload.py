@@ -49,11 +49,18 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
         if not options.json:
             name = "" if options.quiet or not load.name else f" ({load.name})"
             print("".join(f"{number}{name}\n" for number in load.program_ids), end="")
+        left = host.loads()
+        if left and load.record:
+            from bpfimg.load import maps
 
+            for sentence in maps.kept(load, left):
+                tell(options, sentence)
+
+    host = host_of(options)
     done = False
     try:
         running.unload_many(
-            host_of(options),
+            host,
             arguments.programs,
             selector=wanted,
             missing_ok=arguments.ignore_missing,

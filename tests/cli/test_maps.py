@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -210,6 +211,8 @@ def test_globals_of_every_kind_and_their_record(host: Cli) -> None:
     assert entry["value"]["limit"] == int.from_bytes(b"\x0a\0\0\1", "little")
     (program,) = json.loads(host("list", "-o", "json").stdout)["programs"]
     assert program["globals"]["limit"] == "be:10.0.0.1"
+    assert program["global_types"] == {"settings": "struct odd", "grid": "int[2][3]", "limit": "__u32"}
+    assert "grid=[[1],[2,3]] (int[2][3]), limit=be:10.0.0.1 (__u32)" in host("get", str(program["id"])).stdout
     unload(host)
 
 
@@ -233,7 +236,13 @@ def test_maps_are_shared_and_their_pins_are_given_away(host: Cli) -> None:
         expect=1,
     )
     assert "its value size is 8, expected 4" in refused["message"]
-    host("unload", "first")
+    shown = host("get", str(second)).stdout
+    assert f"shared maps: hits (load {first})" in re.sub(" +", " ", shown)
+    (program,) = host.json("programs", "get", str(first))["programs"]
+    assert program["map_access"] == {"group": 100, "mode": 0o640}
+    said = host("unload", "first")
+    users = f"load {second} (second), load {third} (third) use it"
+    assert f"map hits (id {hits['id']}) stays: {users}" in said.stderr
     assert [entry["name"] for entry in host.json("maps", "maps")["maps"]] == ["hits"]
     unload(host)
 

@@ -74,9 +74,15 @@ def _users(programs: Sequence[ProgramView]) -> dict[int, list[int]]:
 
 
 def _own(loads: Sequence[Load]) -> Own:
-    return {
-        number: (name, load.id, pin)
-        for load in loads
-        if load.record
-        for (name, number), pin in zip(load.record.maps, load.map_pins(), strict=True)
-    }
+    """A map that several loads use is shown as that of the one that made it, else of the oldest."""
+    own: Own = {}
+    made: set[int] = set()
+    for load in loads:
+        record = load.record
+        for (name, number), pin in zip(record.maps if record else (), load.map_pins(), strict=True):
+            owner = record is not None and record.shared.get(name, "application") == "application"
+            if number not in own or (owner and number not in made):
+                own[number] = (name, load.id, pin)
+            if owner:
+                made.add(number)
+    return own

@@ -34,7 +34,7 @@ def check(native: Native, pointer: int, name: str, fd: Fd | int) -> None:
 
 
 def _word(type_id: int) -> str:
-    return abi.MAP_TYPES[type_id] if type_id < len(abi.MAP_TYPES) else ""
+    return abi.MAP_TYPES[type_id] if type_id < len(abi.MAP_TYPES) else f"type {type_id}"
 
 
 def _same(lib: Library, pointer: int, have: MapInfo, what: str, *, entries: bool) -> None:
@@ -42,7 +42,7 @@ def _same(lib: Library, pointer: int, have: MapInfo, what: str, *, entries: bool
     # 0: libbpf puts in the number of CPUs, for perf event arrays
     most = lib.bpf_map__max_entries(pointer) or have.max_entries
     pairs = (
-        ("type", have.type, lib.bpf_map__type(pointer)),
+        ("type", _word(have.type), _word(lib.bpf_map__type(pointer))),
         ("key size", have.key_size, lib.bpf_map__key_size(pointer)),
         ("value size", have.value_size, lib.bpf_map__value_size(pointer)),
         ("max_entries", have.max_entries, most if entries else have.max_entries),

@@ -186,7 +186,7 @@ def test_a_map_may_be_shared_only_with_its_like() -> None:
     [
         ((2, 4, 16, 4), 0, "value size is 16, expected 8"),
         ((2, 4, 8, 5), 0, "max_entries is 5, expected 4"),
-        ((1, 4, 8, 4), 0, "type is 1, expected 2"),
+        ((1, 4, 8, 4), 0, "type is hash, expected array"),
         ((2, 4, 8, 4), 1 << 10, "flags is 1024, expected 0"),
     ],
 )

@@ -18,7 +18,7 @@ __all__ = ["HOOKS", "run"]
 
 
 def _add_iter(parser: argparse.ArgumentParser) -> None:
-    parser.description = f"{parser.description} Nothing is attached, nothing stays; what the program writes is printed."
+    parser.description = f"{parser.description} Nothing is attached, and nothing stays."
     parser.add_argument("--map", metavar="MAP", help="walk the entries of this map: one of the image's, an id or a pin")
     parser.add_argument("--pid", metavar="PID", help="walk this process alone")
     parser.add_argument("--cgroup", metavar="PATH", help="begin at this control group")

@@ -27,13 +27,13 @@ def _tracepoint(arguments: argparse.Namespace) -> Hook:
 
 
 def _add_raw_tracepoint(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", help="for example sched_switch: without its group")
+    parser.add_argument("event", metavar="NAME", help="for example sched_switch: without its group")
 
 
 def _raw_tracepoint(arguments: argparse.Namespace) -> Hook:
     from bpfimg.load import hooks
 
-    return hooks.RawTracepoint(arguments.name.rpartition("/")[2].rpartition(":")[2])
+    return hooks.RawTracepoint(arguments.event.rpartition("/")[2].rpartition(":")[2])
 
 
 def _module(parser: argparse.ArgumentParser) -> None:
@@ -84,13 +84,13 @@ def _of_module(text: str, module: str | None) -> tuple[str | None, str]:
 
 
 def _add_ksyscall(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", help="a system call as the manual has it: openat")
+    parser.add_argument("call", metavar="NAME", help="a system call as the manual has it: openat")
 
 
 def _ksyscall(arguments: argparse.Namespace) -> Hook:
     from bpfimg.load import hooks
 
-    return hooks.Ksyscall(arguments.name, ret=arguments.hook == "kretsyscall")
+    return hooks.Ksyscall(arguments.call, ret=arguments.hook == "kretsyscall")
 
 
 def _add_function(parser: argparse.ArgumentParser) -> None:

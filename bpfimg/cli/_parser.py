@@ -7,7 +7,7 @@ import os
 import sys
 
 from bpfimg.cli._options import add_common, resolve
-from bpfimg.errors import UsageError
+from bpfimg.errors import UsageError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,6 +65,22 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raises `UsageError` where argparse would exit."""
         raise UsageError(message, hint=f"`{self.prog} --help` shows the words and options")
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        """A word of many, such as HOOK, is answered with those near it; argparse would list them all."""
+        if action.choices is None or value in action.choices:
+            return
+        from difflib import get_close_matches
+
+        words = [str(word) for word in action.choices]
+        what = "/".join(action.option_strings) or str(action.metavar or action.dest)
+        near = get_close_matches(str(value), words, n=3)
+        listed = f"`{self.prog} --help` lists them"
+        expected = f"one of {', '.join(words)}" if len(words) <= 6 else f"one of {len(words)} words"
+        raise UsageError(
+            f"{what} is {quoted(str(value))}, expected {expected}",
+            hint=f"near it: {', '.join(near)}; {listed}" if near else listed,
+        )
 
 
 def parse(verb: str, line: str, module: ModuleType, words: list[str]) -> tuple[argparse.Namespace, Options]:

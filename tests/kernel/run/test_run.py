@@ -19,6 +19,7 @@ from bpfimg.load import Host
 from bpfimg.load._hooks import Tc, Tracepoint, Xdp, to_dict
 from bpfimg.oci import Digest, Memory
 from tests.support import believed, loads
+from tests.support.features import native
 from tests.support.netns import namespace, tracefs
 
 if TYPE_CHECKING:
@@ -129,18 +130,19 @@ def test_everything_on_one_interface_at_once(host: Host, ns: Namespace) -> None:
     assert [loads.hits(load) for load in host.loads()] == [1, 1, 1]
 
 
-def test_twenty_at_once(host: Host, tmp_path: Path) -> None:
-    """Twenty processes run, each on an interface of its own; then twenty unload. A reader looks all the time."""
+@pytest.mark.parametrize("crowd", [4, pytest.param(20, marks=native("starts forty processes"))])
+def test_many_at_once(crowd: int, host: Host, tmp_path: Path) -> None:
+    """So many processes run, each on an interface of its own; then they unload. A reader looks all the time."""
     patient = Host(host.bpffs, lock_timeout=60)
     path = tmp_path / "object.o"
     path.write_bytes(loads.xdp())
     child = [sys.executable, "-m", "tests.support.child_run", host.bpffs, "auto"]
     with ExitStack() as stack:
-        places = [stack.enter_context(namespace()) for _ in range(20)]
+        places = [stack.enter_context(namespace()) for _ in range(crowd)]
         hooks = [[None, to_dict(Xdp(ns.interface, netns=ns.path))] for ns in places]
         together([[*child, "run", str(path), json.dumps([hook])] for hook in hooks], patient)
         found = patient.loads()
-        assert len(found) == 20
+        assert len(found) == crowd
         assert {link.netns for load in found for link in load.links} == {ns.path for ns in places}
         for ns in places:
             assert len(loads.attached(ns)) == 1

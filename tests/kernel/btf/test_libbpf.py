@@ -204,6 +204,7 @@ typedef struct { number a; volatile int s; pointer p; } subject_t; subject_t one
 }
 
 
+@native("the running kernel has no part in it")
 @pytest.mark.parametrize("name", KERNELS)
 @pytest.mark.parametrize("clang", ["clang", "clang-19"])
 def test_made_up_kernels(name: str, clang: str, tmp_path: Path) -> None:
@@ -212,6 +213,7 @@ def test_made_up_kernels(name: str, clang: str, tmp_path: Path) -> None:
     assert agree(compiled(LOCAL + (LARGE if clang != "clang" else ""), clang=clang), kernel)
 
 
+@native("the running kernel has no part in it")
 def test_an_enum_of_64_bits(tmp_path: Path) -> None:
     kernel = tmp_path / "kernel.btf"
     for name in ("same", "moved"):
@@ -268,6 +270,7 @@ def made_up(seed: int) -> tuple[str, str]:
     return local, kernel
 
 
+@native("the running kernel has no part in it")
 @pytest.mark.parametrize("seed", range(24))
 def test_random_structs(seed: int, tmp_path: Path) -> None:
     local, target = made_up(seed)
@@ -276,6 +279,7 @@ def test_random_structs(seed: int, tmp_path: Path) -> None:
     assert agree(compiled(local), kernel)
 
 
+@native("reads the types of the kernel again and again")
 def test_structs_of_the_running_kernel(tmp_path: Path) -> None:
     """A random struct of this kernel, declared here as C, asked for field by field in this kernel and in one where some
     names are others."""

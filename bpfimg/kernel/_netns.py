@@ -94,7 +94,8 @@ class _Kept:
 
 def _opened(name: str | None) -> int:
     try:
-        return os.open(path_of(name), os.O_RDONLY | os.O_CLOEXEC)
+        # What /proc/PID/fd/N leads to is another process's choice, until it is open: a FIFO would keep us waiting.
+        return os.open(path_of(name), os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError as error:
         raise _missing(name, error) from error
 

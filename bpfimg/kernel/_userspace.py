@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import struct
 from contextlib import ExitStack
+from itertools import islice
 
 from bpfimg.errors import AttachError, KernelError
 from bpfimg.kernel import _abi as abi
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 _RESOLVE_NO_MAGICLINKS, _RESOLVE_IN_ROOT = 0x02, 0x10
 _OFFSETS_MAX = 1 << 20  # MAX_UPROBE_MULTI_CNT
+_NAMES_MAX = 100_000
 _SEMAPHORE_SHIFT = 32  # PERF_UPROBE_REF_CTR_OFFSET_SHIFT
 _MULTI_RETURN = 1  # BPF_F_UPROBE_MULTI_RETURN
 
@@ -44,7 +47,8 @@ def open_file(path: str, pid: int | None = None) -> Fd:
         stack.enter_context(place)
         if not _is_regular(place):
             raise AttachError(f"{seen} is not a regular file, expected an executable or a shared library")
-        return _opened(f"/proc/self/fd/{place.fileno()}", seen, os.O_RDONLY)
+        # Who has a lease on the file would keep us waiting, and those who wait for the lock that we may hold.
+        return _opened(f"/proc/self/fd/{place.fileno()}", seen, os.O_RDONLY | os.O_NONBLOCK)
 
 
 def root_of(pid: int) -> Fd:
@@ -61,20 +65,25 @@ def root_of(pid: int) -> Fd:
 
 
 def names_in(path: str, pid: int | None = None) -> list[str]:
-    """The names in a directory, as a process sees it; none when there is no such directory."""
+    """The names in a directory, as a process sees it, a hundred thousand at most; none when there is no such."""
     with ExitStack() as stack:
         if pid is None:
-            try:
-                return os.listdir(path)
-            except OSError:
-                return []
+            return _names(path)
         root = stack.enter_context(root_of(pid))
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
         result = openat2(root.fileno(), os.fsencode(path), flags, _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS)
         if result < 0:
             return []
         with Fd(result) as directory:
-            return os.listdir(directory.fileno())
+            return _names(directory.fileno())
+
+
+def _names(directory: int | str) -> list[str]:
+    try:
+        with os.scandir(directory) as entries:
+            return [entry.name for entry in islice(entries, _NAMES_MAX)]
+    except OSError:
+        return []
 
 
 def real_path(file: Fd, pid: int | None = None) -> str:
@@ -87,6 +96,22 @@ def real_path(file: Fd, pid: int | None = None) -> str:
     return path.removeprefix(prefix) if path.startswith(f"{prefix}/") else path
 
 
+def is_settled(path: str) -> bool:
+    """Whether nobody but root and this user could make an absolute path without symbolic links mean another file."""
+    try:
+        while path != "/":
+            if os.lstat(path).st_uid not in (0, os.geteuid()):
+                return False
+            path = os.path.dirname(path)
+            folder = os.lstat(path)
+            # in a directory such as /tmp only the owner renames what is in it
+            if folder.st_uid not in (0, os.geteuid()) or (folder.st_mode & 0o022 and not folder.st_mode & stat.S_ISVTX):
+                return False
+    except OSError:
+        return False
+    return True
+
+
 def _opened(path: str, seen: str, flags: int) -> Fd:
     try:
         return Fd(os.open(path, flags | os.O_CLOEXEC))
@@ -97,11 +122,13 @@ def _opened(path: str, seen: str, flags: int) -> Fd:
 def _cannot_open(seen: str, reason: int) -> AttachError:
     if reason in (errno.ENOENT, errno.ENOTDIR):
         return AttachError(f"there is no file {seen}")
+    if reason == errno.EWOULDBLOCK:
+        return AttachError(f"{seen} is leased by a process, expected a file that nobody is writing", hint="try again")
     return AttachError(f"{seen} cannot be opened: {os.strerror(reason)}")
 
 
 def _is_regular(file: Fd) -> bool:
-    return os.fstat(file.fileno()).st_mode & 0o170000 == 0o100000
+    return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
 
 
 def uprobe_event(path: str, offset: int, *, ret: bool = False, pid: int | None = None, semaphore: int = 0) -> Fd:

@@ -49,13 +49,15 @@ class Target:
 
     @property
     def for_kernel(self) -> str:
-        """What the kernel is told. In a container somebody else may change what a path means, a descriptor not; at
-        home the path, because the kernel shows it to others as it was told."""
-        return self.path if self.pid is None else f"/proc/self/fd/{self._file.fileno()}"
+        """What the kernel is told. In a container, or a user's directory, somebody else may change what a path means,
+        a descriptor not; elsewhere the path, because the kernel shows it to others as it was told."""
+        if self.pid is None and userspace.is_settled(self.path):
+            return self.path
+        return f"/proc/self/fd/{self._file.fileno()}"
 
     def still_there(self) -> None:
         """AttachError when the path has come to mean another file since it was opened."""
-        if _identity(self._file) != _identity_of(self.for_kernel):
+        if _identity(self._file) != _identity_of(self.path if self.pid is None else self.for_kernel):
             raise AttachError(f"{self.shown} was replaced while the probe was attached", hint="run the command again")
 
     def debug_file(self) -> executable.Executable | None:
@@ -85,7 +87,8 @@ class Target:
             folder = os.path.dirname(self.path)
             if name and "/" not in name:
                 places += [f"{folder}/{name}", f"{folder}/.debug/{name}", f"{_DEBUG}{folder}/{name}"]
-        return [(place, pid) for place in places for pid in ({self.pid, None} if self.pid else {None})]
+        # Beside the container only by the build id: what is called as the container says may be any file of the host.
+        return [*((place, self.pid) for place in places), *([(places[0], None)] if self.pid is not None else [])]
 
     def details(self) -> dict[str, object]:
         """What the record keeps of it, so that a listing can tell whether it is still the same file."""

@@ -133,3 +133,10 @@ def test_only_bpffs_is_ever_emptied(tmp_path: Path) -> None:
     assert (tmp_path / "tmp-1-a" / "precious").read_text() == "x"
     assert (tmp_path / "tmp-1-a" / "links").is_dir()
     bpffs.remove_tree(str(tmp_path / "none"))
+
+
+def test_a_pipe_in_the_place_of_a_namespace_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """/proc/PID/fd/N may lead to another file by the time it is opened."""
+    os.mkfifo(tmp_path / "net")
+    with pytest.raises((AttachError, KernelError)):  # not one; or not for us
+        netns.call(str(tmp_path / "net"), os.getpid)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+import signal
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -154,6 +156,45 @@ def test_a_file_that_is_exchanged_meanwhile_gets_no_probe(tmp_path: Path) -> Non
         written(exchanged.with_name("new"), compiled(ECHO, "-static")).rename(exchanged)
         with pytest.raises(AttachError, match="was replaced while the probe was attached"):
             target.still_there()
+
+
+def test_where_others_may_exchange_the_file_the_kernel_is_told_the_one_that_was_read(tmp_path: Path) -> None:
+    """Else the owner of a directory chooses what gets a breakpoint at an offset that was found in his own file."""
+    (tmp_path / "folder").mkdir()
+    victim = written(tmp_path / "folder" / "victim", compiled())
+    with _target.opened(str(victim), None) as target:
+        assert target.for_kernel == str(victim)
+        victim.parent.chmod(0o777)
+        assert os.path.samestat(os.stat(target.for_kernel), victim.stat())
+        assert target.for_kernel.startswith("/proc/self/fd/")
+        victim.parent.chmod(0o1777)
+        assert target.for_kernel == str(victim), "only who owns it can rename it there"
+        if os.geteuid() == 0:
+            os.chown(victim, 1000, 1000)
+            assert target.for_kernel.startswith("/proc/self/fd/")
+
+
+def test_a_file_that_somebody_has_leased_keeps_nobody_waiting(tmp_path: Path) -> None:
+    leased = written(tmp_path / "leased", compiled())
+    before = signal.signal(signal.SIGIO, signal.SIG_IGN)  # the kernel's word that somebody wants it
+    try:
+        with leased.open("r+b") as file:
+            fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+            with pytest.raises(AttachError, match="is leased by a process"):
+                _target.opened(str(leased), None)
+    finally:
+        signal.signal(signal.SIGIO, before)
+
+
+def test_debug_symbols_of_a_container_are_not_looked_for_where_it_says_on_the_host(tmp_path: Path) -> None:
+    data = compiled()
+    loose = written(tmp_path / "loose", data)
+    (tmp_path / "debug").write_bytes(b"")
+    subprocess.run(["objcopy", f"--add-gnu-debuglink={tmp_path}/debug", str(loose)], check=True)
+    with _target.opened(str(loose), os.getpid()) as target:
+        places = target._debug_paths("0123456789")
+    assert [path for path, pid in places if pid is None] == ["/usr/lib/debug/.build-id/01/23456789.debug"]
+    assert (f"{tmp_path}/debug", os.getpid()) in places
 
 
 def test_a_link_leads_to_the_file_behind_it(program: Path, tmp_path: Path) -> None:

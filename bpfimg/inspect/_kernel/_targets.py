@@ -215,7 +215,7 @@ def _netfilter(link: walk.Link, sources: Sources) -> Target:
     family = FAMILIES.get(_number(facts, "pf"), f"family {_number(facts, 'pf')}")
     hook, priority = word(HOOKS, _number(facts, "hooknum")), _number(facts, "priority")
     defrag = bool(_number(facts, "flags") & _DEFRAG)
-    details = (("family", family), ("hook", hook), ("priority", priority), ("defrag", defrag))
+    details = (("family", family), ("point", hook), ("priority", priority), ("defrag", defrag))
     return Target("netfilter", f"{family} {hook} priority {priority}", "netfilter", priority=priority, details=details)
 
 

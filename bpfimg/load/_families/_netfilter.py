@@ -37,8 +37,8 @@ def foresee(hook: Netfilter, scene: Scene) -> str:
 
     def inside(place: Place) -> str:
         for link in (link for load in scene.loads for link in load.links):
-            there = (link.hook, link.netns_inode, link.spec.get("family"), link.spec.get("hook"), link.priority)
-            if there == ("netfilter", place.inode, hook.family, hook.hook, hook.priority):
+            there = (link.hook, link.netns_inode, link.spec.get("family"), link.spec.get("point"), link.priority)
+            if there == ("netfilter", place.inode, hook.family, hook.point, hook.priority):
                 raise _busy(hook, place)
         return ""
 
@@ -55,20 +55,20 @@ def attach(program: Loaded, hook: Netfilter, scene: Scene) -> Attachment:
 
     def inside(place: Place) -> Attachment:
         extra = struct.pack(
-            "=IIiI", _FAMILIES[hook.family], _HOOKS[hook.hook], hook.priority, _DEFRAG if hook.defrag else 0
+            "=IIiI", _FAMILIES[hook.family], _HOOKS[hook.point], hook.priority, _DEFRAG if hook.defrag else 0
         )
         try:
             link = bpf.link_create(program.fd, 0, abi.ATTACH_NETFILTER, extra=extra)
         except KernelError as error:
             raise _explained(error, hook, place) from error
-        where = f"{hook.family} {hook.hook} priority {hook.priority} in {shown(place)}"
+        where = f"{hook.family} {hook.point} priority {hook.priority} in {shown(place)}"
         return Attachment(recorded(program, hook, where, place=place), link, link.fileno())
 
     return within(hook.netns, inside)
 
 
 def _explained(error: KernelError, hook: Netfilter, place: Place) -> AttachError | KernelError | UsageError:
-    where = f"{hook.family} {hook.hook} in {shown(place)}"
+    where = f"{hook.family} {hook.point} in {shown(place)}"
     if error.errno == errno.EBUSY:
         return _busy(hook, place)
     if error.errno == errno.ERANGE:
@@ -94,7 +94,7 @@ def _explained(error: KernelError, hook: Netfilter, place: Place) -> AttachError
 
 def _busy(hook: Netfilter, place: Place) -> Busy:
     return Busy(
-        f"{hook.family} {hook.hook} in {shown(place)} has a program with priority {hook.priority} already,"
+        f"{hook.family} {hook.point} in {shown(place)} has a program with priority {hook.priority} already,"
         " expected another priority",
         owner="another netfilter program",
         hint=f"take another number: --priority {hook.priority + 1} runs right behind it",

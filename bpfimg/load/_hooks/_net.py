@@ -156,20 +156,20 @@ class Netkit:
 
 @value(frozen=True, slots=True)
 class Netfilter:
-    """A hook of netfilter (kernel 6.4): `family` ipv4 or ipv6, `hook` as nft(8) calls it, `priority` as there too.
+    """A hook of netfilter (kernel 6.4): `family` ipv4 or ipv6, `point` what nft(8) calls hook, `priority` as there too.
 
     The lower priority runs first; several programs may not have the same one. `defrag` asks for whole datagrams.
     """
 
     family: str = "ipv4"
-    hook: str = "prerouting"
+    point: str = "prerouting"
     priority: int = 0
     defrag: bool = False
     netns: str | None = None
 
     def __post_init__(self) -> None:
         check.one_of("family", self.family, ("ipv4", "ipv6"))
-        check.one_of("netfilter hook", self.hook, ("prerouting", "input", "forward", "output", "postrouting"))
+        check.one_of("netfilter hook", self.point, ("prerouting", "input", "forward", "output", "postrouting"))
         if not -check.MAX_PRIORITY <= self.priority < check.MAX_PRIORITY:
             raise UsageError(
                 f"priority {self.priority} is out of range,"

@@ -58,8 +58,8 @@ def test_ipv6_is_a_family_of_its_own(host: Host, ns: Namespace) -> None:
 
 @needs("netfilter")
 def test_where_it_is_and_in_which_order(host: Host, ns: Namespace) -> None:
-    loads.run(host, example("netfilter_counter"), Netfilter(hook="input", priority=-150, netns=ns.path), "early")
-    loads.run(host, example("netfilter_counter"), Netfilter(hook="input", priority=50, netns=ns.path), "late")
+    loads.run(host, example("netfilter_counter"), Netfilter(point="input", priority=-150, netns=ns.path), "early")
+    loads.run(host, example("netfilter_counter"), Netfilter(point="input", priority=50, netns=ns.path), "late")
     first, second = inspect.host(host).links
     assert first.target == f"ipv4 input priority -150 in netns {ns.name}"
     assert second.target == f"ipv4 input priority 50 in netns {ns.name}"
@@ -71,35 +71,35 @@ def test_where_it_is_and_in_which_order(host: Host, ns: Namespace) -> None:
 @needs("netfilter")
 def test_a_priority_belongs_to_one_program(host: Host, ns: Namespace) -> None:
     loaded = loads.only_load(host, example("netfilter_counter"))
-    loads.attach(host, loaded.id, Netfilter(hook="input", priority=7, netns=ns.path))
+    loads.attach(host, loaded.id, Netfilter(point="input", priority=7, netns=ns.path))
     with (
         loads.nothing_left(host),
         pytest.raises(Busy, match=r"input in netns .* has a program with priority 7") as caught,
     ):
-        loads.attach(host, loaded.id, Netfilter(hook="input", priority=7, netns=ns.path))
+        loads.attach(host, loaded.id, Netfilter(point="input", priority=7, netns=ns.path))
     assert "--priority 8" in caught.value.hint
-    loads.attach(host, loaded.id, Netfilter(hook="input", priority=8, netns=ns.path))
-    loads.attach(host, loaded.id, Netfilter(hook="output", priority=7, netns=ns.path))
+    loads.attach(host, loaded.id, Netfilter(point="input", priority=8, netns=ns.path))
+    loads.attach(host, loaded.id, Netfilter(point="output", priority=7, netns=ns.path))
 
 
 @needs("netfilter")
 def test_fragments_are_put_together_before_with_defrag(host: Host, ns: Namespace) -> None:
-    plain = loads.run(host, example("netfilter_counter"), Netfilter(hook="prerouting", netns=ns.path), "plain")
+    plain = loads.run(host, example("netfilter_counter"), Netfilter(point="prerouting", netns=ns.path), "plain")
     large = ["ping", "-n", "-q", "-c", "1", "-W", "2", "-s", "4000", ns.address]
     ns.exec(large, peer=True)
     assert loads.counted(plain) == 3, "an echo request in three fragments"
-    whole = Netfilter(hook="prerouting", priority=1, defrag=True, netns=ns.path)
+    whole = Netfilter(point="prerouting", priority=1, defrag=True, netns=ns.path)
     defrag = loads.run(host, example("netfilter_counter"), whole, "defrag")
     ns.exec(large, peer=True)
     assert loads.counted(defrag) == 1
     with pytest.raises(UsageError, match="before fragments are put together, expected more than -400"):
-        loads.attach(host, defrag.id, Netfilter(hook="prerouting", priority=-400, defrag=True, netns=ns.path))
+        loads.attach(host, defrag.id, Netfilter(point="prerouting", priority=-400, defrag=True, netns=ns.path))
 
 
 @needs("netfilter")
 def test_the_namespace_may_go_before_the_link(host: Host) -> None:
     with loads.doomed_namespace() as doomed:
-        loaded = loads.run(host, example("netfilter_counter"), Netfilter(hook="input", netns=doomed.path))
+        loaded = loads.run(host, example("netfilter_counter"), Netfilter(point="input", netns=doomed.path))
         loads.sh("ip", "netns", "del", doomed.name)
         assert loads.becomes_stale(host)
         loads.detach(host, loaded.links[0].id)

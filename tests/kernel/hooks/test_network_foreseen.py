@@ -54,12 +54,12 @@ def test_a_tc_hook_that_is_taken(host: Host, ns: Namespace) -> None:
 
 @needs("netfilter")
 def test_a_priority_of_netfilter_that_is_taken(host: Host, ns: Namespace) -> None:
-    hook = Netfilter(hook="input", priority=-3, netns=ns.path)
+    hook = Netfilter(point="input", priority=-3, netns=ns.path)
     assert host.foresee(hook) == ""
     loads.run(host, example("netfilter_counter"), hook)
     with pytest.raises(Busy, match="has a program with priority -3 already"):
         host.foresee(hook)
-    assert host.foresee(Netfilter(hook="input", priority=-2, netns=ns.path)) == ""
+    assert host.foresee(Netfilter(point="input", priority=-2, netns=ns.path)) == ""
 
 
 def test_hooks_of_a_namespace(host: Host, ns: Namespace) -> None:

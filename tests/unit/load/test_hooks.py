@@ -98,6 +98,12 @@ def test_a_hook_survives_as_a_document(hook: hooks.Hook) -> None:
     assert hooks.from_dict(_words.to_dict(hook, defaults=True)) == hook
 
 
+@pytest.mark.parametrize("hook", EACH, ids=lambda hook: f"{hook.word}-{type(hook).__name__}")
+def test_no_field_has_the_name_of_one_beside_it_in_a_declared_file(hook: hooks.Hook) -> None:
+    """`bpfimg apply` reads the fields beside `hook` and `program`; netfilter's `hook` was once lost there."""
+    assert not {"hook", "program"} & set(_words.to_dict(hook, defaults=True))
+
+
 def test_each_word_has_a_hook_and_each_hook_a_word() -> None:
     assert {hook.word for hook in EACH} == set(hooks.WORDS)
     assert {type(hook) for hook in EACH} == set(get_args(_union.Hook))

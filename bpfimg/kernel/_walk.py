@@ -40,6 +40,7 @@ __all__ = [
     "counted",
     "kernel_types",
     "links",
+    "map_rows",
     "maps",
     "pinned",
     "probe",
@@ -155,6 +156,11 @@ def _older(form: struct.Struct, info: bytearray, length: int) -> Any:
 
 def maps() -> Iterator[MapInfo]:
     """Every map."""
+    return (MapInfo(*row) for row in map_rows())
+
+
+def map_rows() -> Iterator[tuple[Any, ...]]:
+    """Every map as the fields of its `MapInfo`: to be sent from one process to another."""
     form = packed(abi.MAP_INFO, _MAP)
     calls = Calls(abi.MAP_GET_NEXT_ID, abi.MAP_GET_FD_BY_ID)
     unpack, ask, info, fdinfo = form.unpack_from, calls.ask, calls.info, calls.fdinfo
@@ -164,7 +170,7 @@ def maps() -> Iterator[MapInfo]:
         kind, number, key, size, entries, flags, name, structure, btf_id, btf_key, btf_value, extra = unpack(info)
         more = fdinfo(fd)
         frozen = number_in(more, b"frozen:")
-        yield MapInfo(
+        yield (
             number,
             kind,
             key,

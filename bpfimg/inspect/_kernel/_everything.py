@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from bpfimg._value import replace, value
+from bpfimg._value import replace
 from bpfimg.errors import KernelError
 from bpfimg.inspect._kernel import _join, _maps, _targets
 from bpfimg.inspect._kernel._cgroups import Cgroups
@@ -34,12 +34,13 @@ _TARGETED = ("tracing", "lsm", "ext", "struct_ops")
 
 def seen(host: Host, looking: Looking, *, maps: bool, types: bool) -> Inventory:
     """Returns our programs and links followed by everybody else's, with their holders filled in."""
-    read = _Read({info.id: info for info in walk.programs()}, list(walk.links()), list(walk.maps()))
-    infos, map_infos = read.programs, read.maps
+    infos = {info.id: info for info in walk.programs()}
+    links = list(walk.links())
     loads, own = ours(host)
     held = looking.result()
+    map_infos = held.maps
     with closing(Names()) as names:
-        views, unseen = _links(read, own, held, names)
+        views, unseen = _links(infos, links, own, held, names)
         views = _still_there(views, infos)
         programs = _programs(infos, own.programs, held, names)
         more: dict[str, Any] = {}
@@ -53,18 +54,11 @@ def seen(host: Host, looking: Looking, *, maps: bool, types: bool) -> Inventory:
     return replace(own, programs=tuple(programs), links=tuple(views), unseen=(*own.unseen, *unseen), **more)
 
 
-@value(frozen=True, slots=True)
-class _Read:
-    """What the kernel says of everything that has an id."""
-
-    programs: dict[int, bpf.ProgramInfo]
-    links: list[walk.Link]
-    maps: list[bpf.MapInfo]
-
-
-def _links(read: _Read, own: Inventory, held: Holders, names: Names) -> tuple[list[LinkView], list[str]]:
+def _links(
+    infos: dict[int, bpf.ProgramInfo], links: list[walk.Link], own: Inventory, held: Holders, names: Names
+) -> tuple[list[LinkView], list[str]]:
     """Every attachment, and what could not be looked at."""
-    infos, links, maps = read.programs, read.links, read.maps
+    maps = held.maps
     unseen = held.unseen
     namespaces = {each.inode: each for each in reachable(held.processes.networks, unseen)}
     groups = Cgroups()

@@ -17,7 +17,7 @@ from bpfimg.load import Host
 from bpfimg.load._hooks import Tc, Xdp
 from tests.support import loads
 from tests.support.cli import Cli
-from tests.support.features import needs
+from tests.support.features import native, needs
 from tests.support.netns import bpffs, namespace
 
 if TYPE_CHECKING:
@@ -166,6 +166,7 @@ def test_looking_changes_nothing_and_leaks_nothing(host: Host, ns: Namespace) ->
         os.waitpid(-1, os.WNOHANG)
 
 
+@native("two processes race for a second; a guest has one processor")
 def test_programs_that_come_and_go_meanwhile_do_no_harm(host: Host) -> None:
     code = (
         "from bpfimg.kernel import bpf, abi\nprint(flush=True)\n"

@@ -65,8 +65,9 @@ def _opened(directory: str) -> int:
 
 def _not_ours(directory: str, status: os.stat_result) -> KernelError | None:
     """The error for a directory that others may change: whoever mounts a bpffs without `mode=` lets every user make
-    directories in it, and what a writer finds in one it releases and removes."""
-    if status.st_uid in (0, os.geteuid()) and not status.st_mode & 0o022:
+    directories in it, and what a writer finds in one it releases and removes. Who was given the bpffs is trusted."""
+    trusted = (0, os.geteuid(), os.stat(os.path.dirname(directory) or ".").st_uid)
+    if status.st_uid in trusted and not status.st_mode & 0o022:
         return None
     from bpfimg.errors import KernelError
 

@@ -106,3 +106,6 @@ def test_a_directory_of_another_user_is_not_locked(place: str) -> None:
     os.chown(place, 1000, 1000)
     with pytest.raises(KernelError, match="belongs to user 1000"), bpffs.lock(place, timeout=0):
         pytest.fail("locked")
+    os.chown(os.path.dirname(place), 1000, 1000)
+    with bpffs.lock(place, timeout=0):  # the whole bpffs was given to that user
+        pass

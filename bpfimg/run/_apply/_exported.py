@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from bpfimg.load import LinkRecord, Load
+    from bpfimg.load import LinkRecord, Load, LoadRecord
 
 
 def exported(loads: Sequence[Load], *, warn: Callable[[str], None] = lambda sentence: None) -> dict[str, object]:
@@ -36,6 +36,7 @@ def exported(loads: Sequence[Load], *, warn: Callable[[str], None] = lambda sent
         entry: dict[str, object] = {"name": name, "image": _image(record.image.reference, record.image.digest)}
         if record.image.pull not in ("", "missing"):
             entry["pull"] = record.image.pull
+        _not_declared(load.id, record, warn)
         entry["programs"] = [program.name for program in record.programs]
         entry |= {key: dict(found) for key in ("globals", "metadata") if (found := getattr(record, key))}
         attach = [found for link in load.links if (found := _attach(link, warn)) is not None]
@@ -63,3 +64,13 @@ def _attach(link: LinkRecord, warn: Callable[[str], None]) -> dict[str, object] 
         warn(f"link {link.id} is left out: {error}")
         return None
     return {"hook": document.pop("kind"), "program": link.program_name, **document}
+
+
+def _not_declared(number: int, record: LoadRecord, warn: Callable[[str], None]) -> None:
+    """What a file has no word for: maps of others, and who may open the maps."""
+    others = {name: whose for name, whose in record.shared.items() if whose != "application"}
+    if others:
+        words = ", ".join(f"{name} of {whose}" for name, whose in others.items())
+        warn(f"load {number} shares maps, and would have maps of its own: {words}")
+    if record.map_access:
+        warn(f"load {number} lets others open its maps, and would not")

@@ -238,5 +238,14 @@ def test_what_cannot_be_exported_is_said() -> None:
     ]
 
 
+def test_maps_of_others_are_said_to_be_left_out() -> None:
+    said: list[str] = []
+    exported([loaded(shared={"hits": "load 42", "own": "application"}, map_access={"mode": 0o640})], warn=said.append)
+    assert said == [
+        "load 7 shares maps, and would have maps of its own: hits of load 42",
+        "load 7 lets others open its maps, and would not",
+    ]
+
+
 def test_an_empty_host_exports_an_empty_file() -> None:
     assert desired(toml(exported([])).encode()) == ()

@@ -182,7 +182,8 @@ class _Writer:
             if number is None and len(value) == 1 and value.isascii() and is_char(btf, bare):
                 number = ord(value)
         if number is None:
-            raise self.refused(place, type_id, f"takes a number, not {_said(value)}", self._advice(bare, value))
+            kind = "one of its names or a number" if enum else "a number"
+            raise self.refused(place, type_id, f"takes {kind}, not {_said(value)}", self._advice(bare, value))
         signed = btf.flag(bare) if enum else bool(btf.integer(bare) & kinds.INT_SIGNED)
         low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
         if enum:  # BTF of older compilers does not say whether an enum is signed
@@ -209,7 +210,7 @@ class _Writer:
             names = [self._btf.string(at) for at, _ in self._btf.enumerators(bare)]
             near = _near(value, names)
             said = f"did you mean {near}? " if near else ""
-            return f"{said}it also takes " + ", ".join(names[:30]) if names else ""
+            return f"{said}it has: {_listed(names)}" if names else ""
         if isinstance(value, str) and len(value) <= 80 and value and all(c in "0123456789abcdefABCDEF" for c in value):
             return f"for a hexadecimal number write 0x{value}"
         return ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bpfimg.errors import UsageError, quoted
+from bpfimg.errors import Error, UsageError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,13 +64,18 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     with maps.find(host_of(options), names) as found:
         if action in ("dump", "watch"):
             return _shown(found, arguments, options)
-        key, *value = (_value(word) for word in words[len(names) :])
-        if action == "get":
-            _get(found, key, options, total=arguments.total)
-        elif action == "set":
-            _set(found, key, value[0])
-        else:
-            _delete(found, key)
+        typed = words[len(names) :]
+        key, *value = (_value(word) for word in typed)
+        try:
+            if action == "get":
+                _get(found, key, options, total=arguments.total)
+            elif action == "set":
+                _set(found, key, value[0])
+            else:
+                del found[key]
+        except KeyError:
+            what = "is empty" if _keyless(found, key) else f"has no key {quoted(typed[0])}"
+            raise Error(f"map {found.name!r} (id {found.id}) {what}") from None
     return 0
 
 
@@ -100,34 +105,25 @@ def _shown(found: maps.Map, arguments: argparse.Namespace, options: Options) -> 
     return 0
 
 
+def _keyless(found: maps.Map, key: Any) -> bool:
+    """Whether it is the next value of a queue or stack that is meant."""
+    return key == "-" and not found.info.key_size
+
+
 def _get(found: maps.Map, key: Any, options: Options, *, total: bool) -> None:
     from bpfimg.cli._map_dump import entry, one_line
     from bpfimg.cli._render import json_text
-    from bpfimg.errors import Error
 
-    try:
-        value = found.peek() if key == "-" and not found.info.key_size else found[key]
-    except KeyError:
-        what = "is empty" if key == "-" else f"has no key {quoted(key)}"
-        raise Error(f"map {found.name!r} (id {found.id}) {what}") from None
+    value = found.peek() if _keyless(found, key) else found[key]
     if options.json:
-        named = (b"", "") if key == "-" and not found.info.key_size else found.key(key)
+        named = (b"", "") if _keyless(found, key) else found.key(key)
         print(json_text({"entries": [entry(found, (*named, value), total=total)]}))
     else:
         print(one_line(found, value, total=total))
 
 
 def _set(found: maps.Map, key: Any, value: Any) -> None:
-    if key == "-" and not found.info.key_size:
+    if _keyless(found, key):
         found.push(value)
     else:
         found[key] = value
-
-
-def _delete(found: maps.Map, key: Any) -> None:
-    from bpfimg.errors import Error
-
-    try:
-        del found[key]
-    except KeyError:
-        raise Error(f"map {found.name!r} (id {found.id}) has no key {quoted(key)}") from None

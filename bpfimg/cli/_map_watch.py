@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from bpfimg.cli._options import Options
     from bpfimg.load import maps
 
+_LEAST = 0.01  # seconds between two looks
 _ENTRIES_MAX = 1 << 20  # what is kept of one look, to compare with the next
 
 
 def watch(found: maps.Map, options: Options, *, interval: str | None, count: str | None, total: bool) -> None:
     """Prints what is there, then what changes; ends after `count` looks. As JSON one document a line."""
-    pause, left = _number(interval, "--interval", 1.0), _number(count, "--count", 0.0)
+    pause, left = max(_number(interval, "--interval", 1.0), _LEAST), _number(count, "--count", 0.0)
     before: dict[bytes, Any] = {}
     looks = 0
     while True:

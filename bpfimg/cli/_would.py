@@ -37,7 +37,8 @@ def _lines(plan: Plan) -> Iterator[str]:
         bound = f", bound to {program.target}" if program.target else ""
         yield f"program {program.name} ({program.type}, section {program.section}{bound})"
     for name, info in plan.maps:
-        yield f"map {name}: {_map_words(info)}"
+        shared = f", shared ({record.shared[name]})" if name in record.shared else ""
+        yield f"map {name}: {_map_words(info)}{shared}"
     for name, text in record.globals.items():
         yield f"global {name} = {text}"
     for number, link in enumerate(plan.links, 1):
@@ -103,6 +104,7 @@ def _document(plan: Plan) -> dict[str, object]:
                 "key_size": info.key_size,
                 "value_size": info.value_size,
                 "max_entries": info.max_entries,
+                "shared": record.shared.get(name),
             }
             for name, info in plan.maps
         ],

@@ -156,7 +156,7 @@ class Map:
         step). In a map of maps or programs the value is a kernel id. UsageError: not of the map's types or out of
         range; KernelError: the map is frozen, or full.
         """
-        self._writable("written")
+        self._writable("write")
         raw = self._key(key)
         if self.type in OF_MAPS or self.type in OF_PROGRAMS:
             self._put(raw, value, only)
@@ -171,7 +171,7 @@ class Map:
 
     def __delitem__(self, key: Any) -> None:
         """Deletes the entry; KeyError when there is none."""
-        self._writable("deleted from")
+        self._writable("delete from")
         try:
             with self._lock:
                 bpf.map_delete(self._open, self._key(key))
@@ -188,13 +188,13 @@ class Map:
     def push(self, value: Any) -> None:
         """Puts a value into a queue, or on a stack."""
         self._keyless()
-        self._writable("written")
+        self._writable("write")
         self._write(b"", self._types.write_value(value), "any")
 
     def pop(self) -> Any:
         """Takes the next value; KeyError when there is none."""
         self._keyless()
-        self._writable("taken from")
+        self._writable("take from")
         with self._lock:
             data = bpf.map_take(self._open, self._types.stored_size)
         if data is None:
@@ -259,12 +259,12 @@ class Map:
             there = "has that key already" if error.errno == _EEXIST else "does not have that key"
             return KernelError(f"{self._called} {there}", errno=error.errno)
         if error.errno == _EPERM and bpf.map_info(self._open).frozen:
-            return self._frozen("written")
+            return self._frozen("write")
         return error
 
     def _frozen(self, verb: str) -> KernelError:
-        message = f"{self._called} is frozen: it cannot be {verb} by anybody, until it leaves the kernel"
-        return KernelError(message, errno=_EPERM)
+        hint = "constants are set when they are loaded: -g NAME=VALUE" if self.name == ".rodata" else ""
+        return KernelError(f"{self._called} is frozen: nobody can {verb} it any more", errno=_EPERM, hint=hint)
 
     def _readable(self) -> None:
         why = UNREADABLE.get(self.type)
@@ -275,7 +275,7 @@ class Map:
 
     def _writable(self, verb: str) -> None:
         if self.info.name == bpffs.RECORD_NAME:
-            raise UsageError(f"{self._called} is a record of bpfimg and cannot be {verb}")
+            raise UsageError(f"{self._called} is a record of bpfimg: nobody can {verb} it")
         if self.info.frozen:
             raise self._frozen(verb)
         self._readable()

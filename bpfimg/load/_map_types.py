@@ -166,8 +166,15 @@ class Types:
             if not 0 <= found < 1 << 8 * size:
                 raise UsageError(f"{what} is {found}, expected 0 to {(1 << 8 * size) - 1}")
             return found.to_bytes(size, sys.byteorder)
+        if number:
+            last = self._info.max_entries - 1 if what == "the key" else (1 << 8 * size) - 1
+            raise UsageError(f"{what} takes 0 to {last}, not {_said(value)}")
         hint = "the map has no BTF, so bpfimg does not know its types"
         raise UsageError(f"{what} is {quoted(value)}, expected hex: and {2 * size} hex digits", hint=hint)
+
+
+def _said(value: Any) -> str:
+    return quoted(value) if isinstance(value, str) else repr(value)[:60]
 
 
 def _btf(number: int) -> Btf | None:

@@ -151,7 +151,7 @@ def test_what_is_refused(host: Cli, kinds: int) -> None:
     for words, code, sentence in (
         (("set", "kinds", "numbers", "0", "x"), 2, "the value (__s64) takes a number, not 'x'"),
         (("set", "kinds", "odds", "0", '{"lwo": 1}'), 2, "has no member 'lwo'"),
-        (("set", "kinds", ".rodata", "0", '{"limit": 1}'), 1, "is frozen: it cannot be written by anybody"),
+        (("set", "kinds", ".rodata", "0", '{"limit": 1}'), 1, "is frozen: nobody can write it any more"),
         (("dump", "kinds", "events"), 4, "a ring buffer has no entries"),
         (("dump", "kinds", "event"), 2, "has no map 'event'"),
         (("dump", "kinds"), 2, "the map is 'kinds', expected its id, or a load and the name of one of its maps"),
@@ -220,7 +220,11 @@ def test_maps_are_shared_and_their_pins_are_given_away(host: Cli) -> None:
     first = load(host, image(host, shared(), "first"), "--map-group", "100")
     (hits,) = [entry for entry in host.json("maps", "maps")["maps"] if entry["name"] == "hits"]
     assert os.stat(hits["pin"]).st_gid == 100
-    second = load(host, image(host, shared(), "second"), "--map-owner", "first")
+    ready = image(host, shared(), "second")
+    words = ("load", "--key", "k.pub", "--pull", "never", "--dry-run", "--map-owner", "first", ready)
+    assert host.json("dry-run", *words)["maps"][0]["shared"] == f"load {first}"
+    assert f"4 entries, shared (load {first})" in host(*words).stdout
+    second = load(host, ready, "--map-owner", "first")
     third = load(host, image(host, shared(), "third"), "--map", f"hits={hits['id']}")
     (hits,) = [entry for entry in host.json("maps", "maps")["maps"] if entry["name"] == "hits"]
     assert sorted(load["id"] for load in hits["loads"]) == sorted((first, second, third))

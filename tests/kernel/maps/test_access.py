@@ -82,6 +82,8 @@ def test_arrays_have_all_their_entries(host: Host, app: Load) -> None:
             del numbers[0]
         with pytest.raises(KeyError):
             numbers[4]
+    with host.map(app, "jumps") as jumps, pytest.raises(UsageError, match="the key takes 0 to 3, not 'x'"):
+        jumps["x"]
 
 
 def test_per_cpu_maps_have_a_value_for_each_cpu(host: Host, app: Load) -> None:
@@ -153,7 +155,7 @@ def test_globals_are_maps_of_one_value(host: Host, app: Load) -> None:
         assert rodata[0]["limit"] == 5
         assert rodata[0]["settings"]["name"] == "before"
         assert bss[0] == {"grid": [[0, 0, 0], [0, 0, 0]]}
-        with pytest.raises(KernelError, match=r"map '.rodata' \(id \d+\) is frozen: it cannot be written by anybody"):
+        with pytest.raises(KernelError, match=r"map '.rodata' \(id \d+\) is frozen: nobody can write it any more"):
             rodata[0] = {"limit": 6}
 
 
@@ -198,7 +200,7 @@ def test_a_record_is_nobodys_to_write(host: Host, app: Load) -> None:
     with maps.by_pin(f"{app.path}/record") as record:
         assert record.name == "bpfimg_record"
         assert record[0].startswith("{")
-        with pytest.raises(UsageError, match="is a record of bpfimg and cannot be written"):
+        with pytest.raises(UsageError, match="is a record of bpfimg: nobody can write it"):
             record[0] = "mine"
 
 

@@ -56,7 +56,8 @@ def failed(cli: Cli, *words: str, expect: int) -> dict[str, Any]:
     ],
 )
 def test_run_stays_after_the_command_and_goes_with_detach(words: tuple[str, ...], target: str, cli: Cli) -> None:
-    (program,) = cli.json("programs", "run", *words)["programs"]
+    (program,) = cli.json("programs", "run", "--name", "watch", *words)["programs"]
+    assert program["application"] == "watch"
     (link,) = program["links"]
     assert (link["hook"], link["target"], link["state"]) == (words[1], target, "attached")
     assert target in cli("get", str(program["id"])).stdout

@@ -166,10 +166,14 @@ class MapHandle:
     def reuse(self, fd: Fd | int) -> None:
         """Takes an existing map in place of a new one; KernelError when the two differ: in type, sizes, flags, the
         maps inside, or in the types of key and value."""
+        self.compare(fd)
+        self._must("bpf_map__reuse_fd", number(fd))
+
+    def compare(self, fd: Fd | int) -> None:
+        """KernelError as for `reuse`, which is not done."""
         from bpfimg.kernel._reuse import check
 
         check(self._native, self._at("opened"), self.name, fd)
-        self._must("bpf_map__reuse_fd", number(fd))
 
     def register(self) -> Fd | None:
         """Attaches a loaded map of type struct_ops; the link, or None where it is attached by what it holds."""

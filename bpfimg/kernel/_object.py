@@ -56,9 +56,9 @@ class OpenObject:
 
     def want_links(self) -> None:
         """Has tables of operations (struct_ops) attached by links where the kernel can; NotSupported: there is none."""
-        from bpfimg.kernel._struct_ops import prepare
+        from bpfimg.kernel._struct_ops import want_links
 
-        prepare(self)
+        want_links(self)
 
     def tables(self) -> tuple[MapHandle, ...]:
         """Its maps of type struct_ops."""

@@ -7,6 +7,7 @@ import ctypes
 from bpfimg.errors import BytecodeError, KernelError
 from bpfimg.kernel import _abi as abi
 from bpfimg.kernel._bpf_info import map_by_id, map_info
+from bpfimg.kernel._bpffs import RECORD_NAME
 from bpfimg.kernel._syscall import ORDER, address
 
 TYPE_CHECKING = False
@@ -27,6 +28,8 @@ _EPERM, _EINVAL = 1, 22
 def check(native: Native, pointer: int, name: str, fd: Fd | int) -> None:
     """Returns if the map behind `fd` is like the object's map at `pointer`; else KernelError with the difference."""
     lib, have = native.library, map_info(fd)
+    if have.name == RECORD_NAME:  # frozen for system calls, but not for programs
+        raise KernelError(f"map {have.id} is a record of bpfimg, expected a map for programs", errno=_EPERM)
     _same(lib, pointer, have, f"map {name!r} cannot be shared with map {have.id}: its", entries=True)
     _same_types(native, pointer, have, name)
     if _word(have.type) in _MAPS_OF_MAPS:

@@ -26,7 +26,7 @@ def tables(opened: OpenObject) -> tuple[MapHandle, ...]:
     return tuple(each for each in opened.maps if each.type_id == number)
 
 
-def prepare(opened: OpenObject) -> None:
+def want_links(opened: OpenObject) -> None:
     """Says before the load that tables will be attached by links, whatever section they are from, where the kernel
     has such links (6.4); NotSupported when this version of libbpf sees no table in the object."""
     found = tables(opened)

@@ -60,12 +60,13 @@ class Prepared:
 
         return _sharing.wants_application(self._object, self.sharing or _sharing.Sharing())
 
-    def share(self, host: Host, application: str) -> None:
+    def share(self, host: Host, application: str, *, home: str = "", dry_run: bool = False) -> None:
         """Takes the maps that it shares with what is loaded on the host, before its own load; see `_sharing.share`."""
         if self.sharing or self.alone:
             from bpfimg.load import _sharing
 
-            self.shared = _sharing.share(self._object, host, application, self.sharing or _sharing.Sharing())
+            asked = self.sharing or _sharing.Sharing()
+            self.shared = _sharing.share(self._object, host, application, asked, home=home, dry_run=dry_run)
 
     def load(self) -> None:
         """Loads programs and maps; VerifierError, NotSupported or KernelError when the kernel will not have them."""

@@ -45,23 +45,35 @@ def wants_application(opened: OpenObject, sharing: Sharing) -> bool:
     return any(each.pinned_by_name and _name(each) not in given for each in opened.maps)
 
 
-def share(opened: OpenObject, host: Host, application: str, sharing: Sharing) -> dict[str, str]:
+def share(
+    opened: OpenObject, host: Host, application: str, sharing: Sharing, *, home: str = "", dry_run: bool = False
+) -> dict[str, str]:
     """Takes the maps that are to be shared into the open object; returns from whom each one is, for the record:
     "load 42", "map 7", or "application" (also for the first of an application, which creates it).
 
-    UsageError: no such load, map or name. KernelError: a map that differs, with the first difference.
+    `home` is the reference of the image where that alone gave the application its name: then only images of the same
+    repository share with it, for anybody may call a repository so. In a dry run a map of programs is only compared:
+    libbpf would fill it with those that are tried. UsageError: no such load, map or name. KernelError: a map that
+    differs, with the first difference.
     """
     handles = {_name(each): each for each in opened.maps}
     shared: dict[str, str] = {}
     for name, word in (sharing.maps or {}).items():
-        shared[name] = _take_given(_known(handles, name), word)
+        shared[name] = _take_given(_known(handles, name), word, dry_run)
     if sharing.owner:
         shared |= _take_from(host.find(sharing.owner), {n: h for n, h in handles.items() if n not in shared})
     for name, handle in handles.items():
         if handle.pinned_by_name and name not in shared:
-            _take_of_application(handle, host, application)
+            _take_of_application(handle, host, application, home, dry_run)
             shared[name] = APPLICATION
     return shared
+
+
+def _take(handle: libbpf.MapHandle, fd: Fd, dry_run: bool) -> None:
+    if dry_run and handle.type_id == _PROG_ARRAY:
+        handle.compare(fd)
+    else:
+        handle.reuse(fd)
 
 
 def _name(handle: libbpf.MapHandle) -> str:
@@ -80,7 +92,7 @@ def _known(handles: Mapping[str, libbpf.MapHandle], name: str) -> libbpf.MapHand
     )
 
 
-def _take_given(handle: libbpf.MapHandle, word: str) -> str:
+def _take_given(handle: libbpf.MapHandle, word: str, dry_run: bool) -> str:
     by_id = is_id(word)
     if not by_id and not word.startswith("/"):
         raise UsageError(f"--map {_name(handle)} is {quoted(word)}, expected the id of a map or the path of its pin")
@@ -96,7 +108,7 @@ def _take_given(handle: libbpf.MapHandle, word: str) -> str:
             raise UsageError(
                 f"{quoted(word)} is the pin of a {bpf.kind(fd) or 'something else'}, expected that of a map"
             )
-        handle.reuse(fd)
+        _take(handle, fd, dry_run)
         return f"map {bpf.map_info(fd).id}"
 
 
@@ -129,18 +141,37 @@ def _listed(names: Mapping[str, object] | Sequence[str]) -> str:
     return ", ".join(plain[:20]) or "none"
 
 
-def _take_of_application(handle: libbpf.MapHandle, host: Host, application: str) -> None:
+def _take_of_application(handle: libbpf.MapHandle, host: Host, application: str, home: str, dry_run: bool) -> None:
     for load in host.loads():
         opened = _lent(load, application, handle.name)
         if opened is None:
             continue
         with opened as fd:
+            _check_home(handle, load, application, home)
             try:
-                handle.reuse(fd)
+                _take(handle, fd, dry_run)
             except KernelError as error:
                 hint = f"load {load.id} of application {application} has it: unload that, or give another --name"
                 raise KernelError(str(error), errno=error.errno, hint=hint) from error
         return
+
+
+def _check_home(handle: libbpf.MapHandle, load: Load, application: str, home: str) -> None:
+    image = load.record.image if load.record else None
+    if not home or image is None or _repository(image.reference) == _repository(home):
+        return
+    raise UsageError(
+        f"map {_name(handle)!r} of application {application} is that of load {load.id} from"
+        f" {quoted(_repository(image.reference))}, and this image is from {quoted(_repository(home))}",
+        hint=f"--name {application} says that they are one application; another --name keeps them apart",
+    )
+
+
+def _repository(reference: str) -> str:
+    """What stays of a reference without tag and digest."""
+    name = reference.partition("@")[0]
+    folder, slash, last = name.rpartition("/")
+    return name if name.startswith("file:") else f"{folder}{slash}{last.partition(':')[0]}"
 
 
 def _lent(load: Load, application: str, name: str) -> Fd | None:

@@ -90,7 +90,8 @@ def image(
         warn(f"{sentence} (BI-26)")
     manifest = fetched.descriptor or verified.descriptor
     known_as = name or verified.reference.repository.path.rpartition("/")[2]
-    origin = Origin(known_as, image_record(verified, manifest.digest, pull), metadata)
+    record = image_record(verified, manifest.digest, pull)
+    origin, home = Origin(known_as, record, metadata), "" if name else record.reference
     if hook is not None:
         check_hook(hook)
     with prepare(
@@ -102,12 +103,12 @@ def image(
             from bpfimg.load import Load
             from bpfimg.run._plan import plan
 
-            prepared.share(host, known_as)
+            prepared.share(host, known_as, home=home, dry_run=True)
             planned = plan(host, prepared, origin)
             return Running(Load(0, "", planned.record), (), planned)
         with ExitStack() as stack:
             first = stack.enter_context(host.writer()) if prepared.alone else None
-            prepared.share(host, known_as)
+            prepared.share(host, known_as, home=home)
             prepared.load()
             writer = first or stack.enter_context(host.writer())
             accept = stack.enter_context(accepting(verified, known_as, warn))

@@ -181,7 +181,8 @@ def _loaded(
     name = verified.reference.repository.path.rpartition("/")[2]
     spec = _chosen(fetched.object.programs, word, programs)
     with prepare(fetched.bytecode, name=name, programs=(spec.name,), globals=globals, sharing=sharing) as prepared:
-        prepared.share(host, name)
+        home = f"file:{verified.file}" if verified.file else str(verified.reference)
+        prepared.share(host, name, home=home, dry_run=dry_run)
         if dry_run:
             prepared.load()
             yield prepared, spec

@@ -11,6 +11,7 @@ from bpfimg import run
 from bpfimg.load import Host
 from bpfimg.load._hooks import Xdp
 from bpfimg.oci import Digest
+from bpfimg.run import once
 from bpfimg.run._record import image_record
 from tests.support import believed
 from tests.support.objects import example
@@ -40,5 +41,24 @@ def test_no_other_module_prepares_an_object() -> None:
     for path in house.rglob("*.py"):
         calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
         names = {ast.unparse(node.func).split(".")[-1] for node in calls}
-        if path.parent.name not in ("load", "run"):
+        within = path.relative_to(house)
+        if str(within) not in ("load/_object.py", "run/_image.py", "run/_once.py"):
             assert not names & {"prepare", "open_object"}, path
+
+
+def test_programs_that_run_once_take_the_same_proof() -> None:
+    for way in (once.iterate, once.call):
+        with pytest.raises(TypeError, match="expected a VerifiedImage"):
+            way(Host("/nowhere"), None, b"bytes", b"")  # type: ignore[arg-type,operator]
+
+
+def test_every_function_that_prepares_asks_for_the_proof_first() -> None:
+    for file in ("_image.py", "_once.py"):
+        tree = ast.parse(Path(run.__file__).with_name(file).read_text())
+        functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+        preparing = [each for each in functions if "prepare(" in ast.unparse(each)]
+        assert preparing
+        for each in preparing:
+            text = ast.unparse(each)
+            assert text.index("isinstance(verified, VerifiedImage)") < text.index("fetch(source, verified.descriptor")
+            assert text.index("fetch(source, verified.descriptor") < text.index("prepare(fetched.bytecode")

@@ -55,6 +55,12 @@ class Target:
             return self.path
         return f"/proc/self/fd/{self._file.fileno()}"
 
+    @property
+    def is_the_hosts(self) -> bool:
+        """Whether only root and this user can have written what is in it, or put it there."""
+        free = os.fstat(self._file.fileno()).st_mode & 0o022
+        return self.pid is None and not free and userspace.is_settled(self.path)
+
     def still_there(self) -> None:
         """AttachError when the path has come to mean another file since it was opened."""
         if _identity(self._file) != _identity_of(self.path if self.pid is None else self.for_kernel):

@@ -1,7 +1,8 @@
 """What there is to attach to: kernel functions, tracepoints, functions and static probes of executables.
 
-Executables of the host are read by bcc's library where it is installed, since it is what others who probe here see;
-those of containers always by our own reader, which is made for files that nobody vouches for.
+Executables that are root's, or our own, are read by bcc's library where it is installed, since it is what others who
+probe here see; those of containers and other users always by our own reader, which is made for files that nobody
+vouches for.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ def uprobes(
     """The functions of an executable that a uprobe can be put on; with `own` by our own reader in any case."""
     fits = _fitting(patterns)
     with _opened(target, container_pid) as file:
-        rows = _functions(file, None if own or container_pid is not None else _bcc())
+        rows = _functions(file, None if own else _bcc(file))
         found: dict[tuple[str, int], FileFunction] = {}
         for name, address, size in rows:
             offset = file.elf.file_offset(address)
@@ -106,9 +107,7 @@ def probes(
     fits = _fitting(patterns)
     places: dict[tuple[str, str], list[tuple[int, bool, str]]] = {}
     with _opened(target, container_pid) as file:
-        for provider, name, address, semaphore, arguments in _probes(
-            file, None if own or container_pid is not None else _bcc()
-        ):
+        for provider, name, address, semaphore, arguments in _probes(file, None if own else _bcc(file)):
             offset = file.elf.file_offset(address)
             if offset is not None and (fits(f"{provider}:{name}") or fits(name)):
                 places.setdefault((provider, name), []).append((offset, bool(semaphore), arguments))
@@ -152,10 +151,10 @@ def _probes(file: Target, bcc: Reader | None) -> list[tuple[str, str, int, int, 
     return [(each.provider, each.name, each.address, each.semaphore, each.arguments) for each in found]
 
 
-def _bcc() -> Reader | None:
+def _bcc(file: Target) -> Reader | None:
     from bpfimg.kernel import userspace
 
-    return userspace.bcc()
+    return userspace.bcc() if file.is_the_hosts else None
 
 
 def _opened(target: str, container_pid: int | None) -> Target:

@@ -164,7 +164,9 @@ def test_where_others_may_exchange_the_file_the_kernel_is_told_the_one_that_was_
     victim = written(tmp_path / "folder" / "victim", compiled())
     with _target.opened(str(victim), None) as target:
         assert target.for_kernel == str(victim)
+        assert target.is_the_hosts
         victim.parent.chmod(0o777)
+        assert not target.is_the_hosts, "then bcc's library, which parses in C, is not to read it"
         assert os.path.samestat(os.stat(target.for_kernel), victim.stat())
         assert target.for_kernel.startswith("/proc/self/fd/")
         victim.parent.chmod(0o1777)

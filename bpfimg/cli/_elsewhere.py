@@ -42,7 +42,7 @@ def elsewhere(options: Options, found: Found) -> Callable[[Repository], Source]:
 
 
 def apart(options: Options, trust: Policy, reference: Reference) -> Apart | None:
-    """What `run.fetching.fetch` takes: the other repository in its registry and in the local store; None where the policy names
+    """What `fetching.fetch` takes: the other repository in its registry and in the local store; None where the policy names
     none for this image."""
     named = trust.rule_for(reference).signature_repository
     if named is None:

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from bpfimg.bytecode._map_types import MAP_TYPES
 from bpfimg.bytecode import _since as tables
+from bpfimg.bytecode._map_types import MAP_TYPES
 from bpfimg.bytecode._requirements import _KINDS, _MAP_FLAGS
 from bpfimg.bytecode._sections import ATTACH_TYPES, PROGRAM_TYPES
 from bpfimg.bytecode._since import since

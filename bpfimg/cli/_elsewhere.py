@@ -16,10 +16,8 @@ __all__ = ["apart", "elsewhere"]
 
 
 def elsewhere(options: Options, found: Found) -> Callable[[Repository], Source]:
-    """What `sign.verify` asks for another repository beside `found`: of the same store, archive or kind of registry.
-
-    Nobody is asked over the network for what is found on this machine.
-    """
+    """What `fetching.fetch` takes: the other repository in its registry and in the local store; None where the policy
+    names none for this image."""
 
     def there(repository: Repository) -> Source:
         from bpfimg.errors import NotFound

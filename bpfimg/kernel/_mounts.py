@@ -5,7 +5,7 @@ from __future__ import annotations
 
 def of_type(kind: str) -> tuple[str, ...]:
     """Returns the mount points whose filesystem type is `kind`, in the order in which they were mounted."""
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
         return tuple(found_in(file.read(), kind))
 
 
@@ -15,7 +15,7 @@ def found_in(mountinfo: str, kind: str) -> list[str]:
     Whole filesystems only: a bind mount of one directory inside has another root than `/`.
     """
     found = []
-    for line in mountinfo.splitlines():
+    for line in mountinfo.split("\n"):  # no other: a directory may be called so
         before, separator, after = line.partition(" - ")
         fields = before.split(" ")
         if separator and len(fields) > 4 and after.split(" ")[0] == kind and fields[3] == "/":
@@ -35,7 +35,7 @@ def seen_by(process: str, kinds: tuple[str, ...]) -> list[tuple[str, str, str, s
     Empty where it may not be looked at. A mount point of another process is below `/proc/PID/root`.
     """
     try:
-        with open(f"/proc/{process}/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        with open(f"/proc/{process}/mountinfo", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
             lines = [line for line in file if any(f" - {kind} " in line for kind in kinds)]
     except OSError:
         return []

@@ -80,7 +80,7 @@ def again(path: str | None, inode: int | None) -> tuple[bool, str | None]:
         return True, None
     for candidate in _candidates(path):
         try:
-            if os.stat(candidate).st_ino == inode:
+            if os.stat(candidate).st_ino == inode and _is_namespace(candidate):
                 return True, candidate
         except OSError:
             continue

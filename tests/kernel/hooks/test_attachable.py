@@ -36,7 +36,7 @@ def program() -> Iterator[Path]:
 @pytest.fixture
 def with_bcc(monkeypatch: pytest.MonkeyPatch) -> None:
     path = bcc.library()
-    monkeypatch.setattr(_attachable, "_bcc", lambda: userspace.bcc(path))
+    monkeypatch.setattr(_attachable, "_bcc", lambda _file: userspace.bcc(path))
 
 
 @needs("uprobe")

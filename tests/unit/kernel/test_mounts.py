@@ -23,3 +23,8 @@ def test_none() -> None:
     assert found_in(TEXT, "cgroup2") == []
     assert found_in("", "bpf") == []
     assert found_in("garbage - bpf\n", "bpf") == []
+
+
+def test_a_directory_may_be_called_as_lines_end_elsewhere() -> None:
+    name = "/mnt/a\x0cb\r\u2028c"
+    assert found_in(f"64 43 0:13 / {name} rw - tracefs tracefs rw\n", "tracefs") == [name]

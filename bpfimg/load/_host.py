@@ -152,6 +152,10 @@ class Host:
                     return load, record
             if link in load.damaged_links:
                 return load, None
+        for load in self.loads():
+            if link in load.program_ids:
+                links = ", ".join(str(record.id) for record in load.links) or "none"
+                raise Error(f"{link} is a program, expected the id of a link", hint=f"its load's links: {links}")
         raise Error(f"bpfimg has no link {link}", hint="`bpfimg links` shows those that it has")
 
     def _names(self) -> list[str]:

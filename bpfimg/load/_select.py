@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bpfimg._value import value
+from bpfimg.load._hooks._words import WORDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,11 +48,12 @@ class Selector:
         return self.fits(record.name, (program.type for program in record.programs), record.metadata)
 
     def takes_link(self, load: Load, link: LinkRecord) -> bool:
-        """Whether it takes a link: by its program's type or its hook's word, by its own metadata or its load's."""
+        """Whether it takes a link: by its hook's word, else its program's type; by its own metadata or its load's."""
         record = load.record
         if record is None:
             return not self
-        types = [link.hook, *(program.type for program in record.programs if program.id == link.program_id)]
-        words = self.types and link.hook in self.types
-        chosen = Selector(self.metadata, () if words else self.types, self.applications)
-        return chosen.fits(record.name, types, {**record.metadata, **(link.metadata or {})})
+        types = [program.type for program in record.programs if program.id == link.program_id]
+        if self.types and not any(link.hook == each if each in WORDS else each in types for each in self.types):
+            return False
+        rest = Selector(self.metadata, (), self.applications)
+        return rest.fits(record.name, types, {**record.metadata, **(link.metadata or {})})

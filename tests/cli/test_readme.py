@@ -18,6 +18,7 @@ import pytest
 
 from tests.support.netns import bpffs, namespace, skip_unless
 from tests.support.registry import registry
+from tests.support.replay import replay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.kernel
 
 ROOT = Path(__file__).resolve().parents[2]
-BLOCK = re.compile(r"(?<=```console\n).*?(?=```)", re.S)
 
 
 class Reader:
@@ -108,35 +108,5 @@ def test_the_python_in_it_runs(reader: Reader) -> None:
     assert reader.types("bpfimg unload xdp_counter").endswith("(xdp_counter)\n")
 
 
-def commands(block: str) -> list[tuple[str, str]]:
-    """The commands of a block, each with what the README says that it prints."""
-    parts = re.split(r"^\$ (.*)\n", block, flags=re.M)
-    assert parts[0] == ""
-    return list(zip(parts[1::2], parts[2::2], strict=True))
-
-
-def shape(text: str) -> list[str]:
-    """The text without what differs from run to run: digests, ids, times, widths of columns."""
-    text = re.sub(r"sha256:[0-9a-f]{12,64}", "sha256:H", text)
-    text = re.sub(r"\d{4}-\d\d-\d\dT[\d:]+Z", "TIME", text)
-    text = re.sub(r"\d+ seconds?\b", "AGE", text)
-    text = re.sub(r"(?<=tag:)\s+[0-9a-f]{16}", " TAG", text)
-    return [re.sub(r"\s+", " ", re.sub(r"\d+", "N", line)).strip() for line in text.splitlines()]
-
-
 def test_every_command_prints_what_the_readme_says(reader: Reader) -> None:
-    text = (ROOT / "README.md").read_text()
-    writing = bool(os.environ.get("BPFIMG_WRITE_README"))
-
-    def replay(match: re.Match[str]) -> str:
-        written = ""
-        for line, said in commands(match[0]):
-            printed = reader.types(line)
-            written += f"$ {line}\n{printed}"
-            if not writing:
-                assert shape(printed) == shape(said), f"$ {line}\n{printed}"
-        return written
-
-    replayed = BLOCK.sub(replay, text)
-    if writing:
-        (ROOT / "README.md").write_text(replayed)
+    replay(ROOT / "README.md", reader.types)

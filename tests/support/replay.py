@@ -1,0 +1,48 @@
+"""Console boxes of a page: typed as they stand, and compared with the page but for ids, digests and times."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+#: write what the commands print into the page, in place of comparing
+WRITING = bool(os.environ.get("BPFIMG_WRITE_README"))
+_BOX = re.compile(r"(?<=```console\n).*?(?=```)", re.S)
+
+
+def replay(page: Path, types: Callable[[str], str]) -> None:
+    """Types each command of the page's boxes in turn; `types` gives what the terminal then shows."""
+
+    def again(match: re.Match[str]) -> str:
+        written = ""
+        for line, said in commands(match[0]):
+            printed = types(line.replace("\\\n", ""))
+            written += f"$ {line}\n{printed}"
+            if not WRITING:
+                assert shape(printed) == shape(said), f"$ {line}\n{printed}"
+        return written
+
+    replayed = _BOX.sub(again, page.read_text())
+    if WRITING:
+        page.write_text(replayed)
+
+
+def commands(box: str) -> list[tuple[str, str]]:
+    """The commands of a box, each with what the page says that it prints; a `\\` at the end of a line joins."""
+    parts = re.split(r"^\$ ((?:.*\\\n)*.*)\n", box, flags=re.M)
+    assert parts[0] == ""
+    return list(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def shape(text: str) -> list[str]:
+    """The text without what differs from run to run: digests, ids, times, widths of columns."""
+    text = re.sub(r"sha256:[0-9a-f]{12,64}", "sha256:H", text)
+    text = re.sub(r"\d{4}-\d\d-\d\dT[\d:]+Z", "TIME", text)
+    text = re.sub(r"\d+ seconds?\b", "AGE", text)
+    text = re.sub(r"(?<=tag:)\s+[0-9a-f]{16}", " TAG", text)
+    return [re.sub(r"\s+", " ", re.sub(r"\d+", "N", line)).strip() for line in text.splitlines()]

@@ -16,8 +16,10 @@ __all__ = ["apart", "elsewhere"]
 
 
 def elsewhere(options: Options, found: Found) -> Callable[[Repository], Source]:
-    """What `fetching.fetch` takes: the other repository in its registry and in the local store; None where the policy
-    names none for this image."""
+    """What `sign.verify` asks for another repository beside `found`: of the same store, archive or kind of registry.
+
+    Nobody is asked over the network for what is found on this machine.
+    """
 
     def there(repository: Repository) -> Source:
         from bpfimg.errors import NotFound
@@ -40,8 +42,8 @@ def elsewhere(options: Options, found: Found) -> Callable[[Repository], Source]:
 
 
 def apart(options: Options, trust: Policy, reference: Reference) -> Apart | None:
-    """What `fetching.fetch` takes: the other repository in its registry and in the local store; None where the policy names
-    none for this image."""
+    """What `fetching.fetch` takes: the other repository in its registry and in the local store; None where the policy
+    names none for this image."""
     named = trust.rule_for(reference).signature_repository
     if named is None:
         return None

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 _ENOENT = 2
 _INFO_SIZE = 256  # more than any info of today's kernels; the tail of a longer one is left out
 _FDINFO_SIZE = 2048
+_ONE = {
+    abi.PROG_GET_FD_BY_ID: "program",
+    abi.MAP_GET_FD_BY_ID: "map",
+    abi.LINK_GET_FD_BY_ID: "link",
+    abi.BTF_GET_FD_BY_ID: "BTF",
+}
 _WORDS = struct.Struct("=III")
 _INFO = struct.Struct("=IIQ")
 
@@ -62,7 +68,7 @@ class Calls:
                     if fd == -_ENOENT:
                         continue  # it has gone meanwhile
                 if fd < 0:
-                    raise failed(self._by_id, f"{last}", fd)
+                    raise failed(self._by_id, f"{_ONE[self._by_id]} {last}", fd)
                 try:
                     yield fd
                 finally:

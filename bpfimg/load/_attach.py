@@ -162,14 +162,17 @@ def configure(opened: OpenObject, program: str, hook: Hook) -> None:
 def undo(record: LinkRecord) -> bool:
     """Takes off what has no kernel link, by its record alone, with `release(record)` of the hook's family.
 
-    False when it is not there (any more), or is not ours. It is called for what was never attached, too.
+    False when it is not there (any more), or is not ours. It is called for what was never attached, too, and for
+    records that somebody else wrote: a hook that always has a kernel link has nothing to take off.
     """
-    return bool(family(record.hook).release(record))
+    release = getattr(family(record.hook), "release", None)
+    return bool(release(record)) if release is not None else False
 
 
 def is_attached(record: LinkRecord) -> bool:
     """True while what has no kernel link is on its hook: `is_attached(record)` of the hook's family."""
-    return bool(family(record.hook).is_attached(record))
+    look = getattr(family(record.hook), "is_attached", None)
+    return bool(look(record)) if look is not None else False
 
 
 def family(word: str) -> Any:

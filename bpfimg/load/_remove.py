@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from bpfimg.errors import AttachError, DamagedRecord, KernelError
+from bpfimg.errors import AttachError, DamagedRecord, Error, KernelError
 from bpfimg.kernel import bpf, bpffs
 from bpfimg.load import _paths
 from bpfimg.load._attach import undo
@@ -91,7 +91,7 @@ def sweep(directory: str) -> None:
     _finish_replacements(directory)
     for name in _paths.listed(directory):
         path = f"{directory}/{name}"
-        with suppress(KernelError):
+        with suppress(Error):
             if name.startswith(_paths.WORK):
                 discard(path)
             elif _paths.is_id(name):

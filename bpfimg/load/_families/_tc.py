@@ -173,7 +173,7 @@ def _remove(record: LinkRecord) -> bool:
 
 def _is_ours(record: LinkRecord) -> bool:
     where = _place(record)
-    if not is_there(where):
+    if record.direction is None or not is_there(where):
         return False
     found = libbpf.tc_query(where.ifindex, record.direction or "", record.id, record.clsact_priority or 0)
     return found == record.program_id

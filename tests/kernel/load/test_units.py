@@ -49,7 +49,6 @@ def names(loaded: Load) -> list[str]:
 
 
 @pytest.mark.parametrize("tc", [pytest.param("tcx", marks=needs("tcx")), "clsact"])
-@needs("tcx")
 def test_several_programs_go_to_several_hooks_and_share_their_maps(tc: str, host: Host, ns: Namespace) -> None:
     host.tc = tc
     ingress, egress = (Tc(ns.interface, way, netns=ns.path) for way in ("ingress", "egress"))

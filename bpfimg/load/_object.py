@@ -50,6 +50,7 @@ class Prepared:
         self.global_types: Mapping[str, str] = {}
         self.sharing: Sharing | None = None
         self.shared: Mapping[str, str] = {}
+        self.tables: frozenset[str] = frozenset()
 
     @property
     def alone(self) -> bool:
@@ -60,13 +61,13 @@ class Prepared:
 
         return _sharing.wants_application(self._object, self.sharing or _sharing.Sharing())
 
-    def share(self, host: Host, application: str, *, home: str = "", dry_run: bool = False) -> None:
+    def share(self, host: Host, application: str, *, home: str = "") -> None:
         """Takes the maps that it shares with what is loaded on the host, before its own load; see `_sharing.share`."""
         if self.sharing or self.alone:
             from bpfimg.load import _sharing
 
             asked = self.sharing or _sharing.Sharing()
-            self.shared = _sharing.share(self._object, host, application, asked, home=home, dry_run=dry_run)
+            self.shared = _sharing.share(self._object, host, application, asked, home=home, tables=self.tables)
 
     def load(self) -> None:
         """Loads programs and maps; VerifierError, NotSupported or KernelError when the kernel will not have them."""
@@ -177,5 +178,6 @@ def prepare(
             types = set_globals(opened, globals, byte_order)
         prepared = Prepared(opened, decided, globals or {})
         prepared.global_types, prepared.sharing = types, sharing
+        prepared.tables = frozenset(calls.tables)
         stack.pop_all()
     return prepared

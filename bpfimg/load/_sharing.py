@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 APPLICATION = "application"
 _ENOENT = 2
-_PROG_ARRAY = abi.MAP_TYPES.index("prog_array")
 
 
 @value(frozen=True, slots=True)
@@ -46,34 +45,45 @@ def wants_application(opened: OpenObject, sharing: Sharing) -> bool:
 
 
 def share(
-    opened: OpenObject, host: Host, application: str, sharing: Sharing, *, home: str = "", dry_run: bool = False
+    opened: OpenObject,
+    host: Host,
+    application: str,
+    sharing: Sharing,
+    *,
+    home: str = "",
+    tables: frozenset[str] = frozenset(),
 ) -> dict[str, str]:
     """Takes the maps that are to be shared into the open object; returns from whom each one is, for the record:
     "load 42", "map 7", or "application" (also for the first of an application, which creates it).
 
     `home` is the reference of the image where that alone gave the application its name: then only images of the same
-    repository share with it, for anybody may call a repository so. In a dry run a map of programs is only compared:
-    libbpf would fill it with those that are tried. UsageError: no such load, map or name. KernelError: a map that
-    differs, with the first difference.
+    repository share with it, for anybody may call a repository so. `tables` are the maps of programs that the object
+    fills itself, which are nobody else's. UsageError: no such load, map or name, or such a table. KernelError: a map
+    that differs, with the first difference.
     """
     handles = {_name(each): each for each in opened.maps}
     shared: dict[str, str] = {}
     for name, word in (sharing.maps or {}).items():
-        shared[name] = _take_given(_known(handles, name), word, dry_run)
+        shared[name] = _take_given(_known(handles, name), word, tables)
     if sharing.owner:
         shared |= _take_from(host.find(sharing.owner), {n: h for n, h in handles.items() if n not in shared})
     for name, handle in handles.items():
         if handle.pinned_by_name and name not in shared:
-            _take_of_application(handle, host, application, home, dry_run)
+            _take_of_application(handle, host, application, home, tables)
             shared[name] = APPLICATION
     return shared
 
 
-def _take(handle: libbpf.MapHandle, fd: Fd, dry_run: bool) -> None:
-    if dry_run and handle.type_id == _PROG_ARRAY:
-        handle.compare(fd)
-    else:
-        handle.reuse(fd)
+def _take(handle: libbpf.MapHandle, fd: Fd, tables: frozenset[str]) -> None:
+    """Takes a map. UsageError for a map of programs that the object fills itself: libbpf does so at load, and what
+    jumps through it already would run the new programs before they are attached, after a failure or a kill for good."""
+    if _name(handle) in tables:
+        raise UsageError(
+            f"map {quoted(_name(handle))} is a table of programs that the object fills when it is loaded, expected one"
+            " that it only uses: whoever jumps through the shared table would run them at once",
+            hint="leave the table empty in the object, or keep it apart: another --name, and no --map for it",
+        )
+    handle.reuse(fd)
 
 
 def _name(handle: libbpf.MapHandle) -> str:
@@ -92,7 +102,7 @@ def _known(handles: Mapping[str, libbpf.MapHandle], name: str) -> libbpf.MapHand
     )
 
 
-def _take_given(handle: libbpf.MapHandle, word: str, dry_run: bool) -> str:
+def _take_given(handle: libbpf.MapHandle, word: str, tables: frozenset[str]) -> str:
     by_id = is_id(word)
     if not by_id and not word.startswith("/"):
         raise UsageError(f"--map {_name(handle)} is {quoted(word)}, expected the id of a map or the path of its pin")
@@ -108,7 +118,7 @@ def _take_given(handle: libbpf.MapHandle, word: str, dry_run: bool) -> str:
             raise UsageError(
                 f"{quoted(word)} is the pin of a {bpf.kind(fd) or 'something else'}, expected that of a map"
             )
-        _take(handle, fd, dry_run)
+        _take(handle, fd, tables)
         return f"map {bpf.map_info(fd).id}"
 
 
@@ -141,7 +151,9 @@ def _listed(names: Mapping[str, object] | Sequence[str]) -> str:
     return ", ".join(plain[:20]) or "none"
 
 
-def _take_of_application(handle: libbpf.MapHandle, host: Host, application: str, home: str, dry_run: bool) -> None:
+def _take_of_application(
+    handle: libbpf.MapHandle, host: Host, application: str, home: str, tables: frozenset[str]
+) -> None:
     for load in host.loads():
         opened = _lent(load, application, handle.name)
         if opened is None:
@@ -149,7 +161,7 @@ def _take_of_application(handle: libbpf.MapHandle, host: Host, application: str,
         with opened as fd:
             _check_home(handle, load, application, home)
             try:
-                _take(handle, fd, dry_run)
+                _take(handle, fd, tables)
             except KernelError as error:
                 hint = f"load {load.id} of application {application} has it: unload that, or give another --name"
                 raise KernelError(str(error), errno=error.errno, hint=hint) from error

@@ -103,7 +103,7 @@ def image(
             from bpfimg.load import Load
             from bpfimg.run._plan import plan
 
-            prepared.share(host, known_as, home=home, dry_run=True)
+            prepared.share(host, known_as, home=home)
             planned = plan(host, prepared, origin)
             return Running(Load(0, "", planned.record), (), planned)
         with ExitStack() as stack:

@@ -182,7 +182,7 @@ def _loaded(
     spec = _chosen(fetched.object.programs, word, programs)
     with prepare(fetched.bytecode, name=name, programs=(spec.name,), globals=globals, sharing=sharing) as prepared:
         home = f"file:{verified.file}" if verified.file else str(verified.reference)
-        prepared.share(host, name, home=home, dry_run=dry_run)
+        prepared.share(host, name, home=home)
         if dry_run:
             prepared.load()
             yield prepared, spec

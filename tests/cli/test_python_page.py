@@ -51,11 +51,15 @@ def test_every_box_runs_as_it_stands(host: Cli, network: Namespace) -> None:
     first, *_, descriptors = lines = done.stdout.splitlines()
     assert first == f"xdp_counter is on {network.interface}"
     assert sum(bool(re.fullmatch(r"\d+ packets, \d+ bytes", line)) for line in lines) == 3
+    assert f"[('xdp', '{network.interface}', 'attached')]" in lines
+    assert re.search(r"^TCX: (True|False)$", done.stdout, re.M)
+    assert re.search(r"^Busy take it off with `bpfimg detach \d+`$", done.stdout, re.M)
     assert "array __u32 struct counter 1" in lines
     assert "0 {'packets': 0, 'bytes': 0}" in lines
     assert "True None" in lines
     assert "the value (struct counter): packets (__u64) takes 0 to 18446744073709551615, not -1" in lines
     assert re.search(r"^\{'counters': 'load \d+'\}$", done.stdout, re.M)
+    assert "version = 1" in lines
     assert descriptors == "['0', '1', '2', '3']"  # 3 is that of the listing itself
     assert host.json("programs", "list") == {"programs": []}
 

@@ -258,7 +258,7 @@ def _word(number: int) -> bytes:
 @contextmanager
 def _map(prepared: Prepared, name: str) -> Iterator[int]:
     """One of the object's own maps, or another by its kernel id or the path of its pin."""
-    from bpfimg.kernel import bpf
+    from bpfimg.kernel import bpf, bpffs
 
     own = dict(prepared.maps)
     if name in own:
@@ -269,6 +269,8 @@ def _map(prepared: Prepared, name: str) -> Iterator[int]:
             f"there is no map {quoted(name)}, expected an id, the path of a pin or {', '.join(own) or 'a name'}"
         )
     with bpf.get(name) if "/" in name else bpf.map_by_id(int(name)) as fd:
+        if bpf.kind(fd) == "map" and bpf.map_info(fd).name == bpffs.RECORD_NAME:  # iterators may write what they walk
+            raise UsageError(f"map {quoted(name)} is a record of bpfimg, expected a map for programs")
         yield fd.fileno()
 
 

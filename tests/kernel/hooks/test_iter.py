@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bpfimg.errors import AttachError, UsageError
-from bpfimg.kernel import bpf
+from bpfimg.kernel import bpf, bpffs
 from bpfimg.run import once
 from tests.support import believed, loads
 from tests.support.features import hook, needs
@@ -89,6 +89,13 @@ char LICENSE[] SEC("license") = "GPL";
             once.iterate(host, *store, bytes, walk=once.Walk(map="nope"))
         with pytest.raises(UsageError, match="--pid does not go with program entries, which walks bpf_map_elem"):
             once.iterate(host, *store, bytes, walk=once.Walk(map="own", pid=1))
+        number = bpffs.write_record(f"{host.bpffs}/record", "{}")
+        try:
+            for word in (str(number), f"{host.bpffs}/record"):
+                with pytest.raises(UsageError, match="is a record of bpfimg, expected a map for programs"):
+                    once.iterate(host, *store, bytes, walk=once.Walk(map=word))
+        finally:
+            bpffs.unlink(f"{host.bpffs}/record")
 
 
 def test_control_groups_from_one_on(host: Host, cgroup: Cgroup) -> None:

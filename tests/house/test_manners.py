@@ -30,6 +30,8 @@ def test_only_cli_prints_or_exits(file: tuple[str, ast.Module]) -> None:
     if name.startswith("cli/"):
         return
     banned = {"print", "sys.exit", "exit", "quit", "os._exit", "input", "sys.stdout.write", "sys.stderr.write"}
+    if name == "kernel/_apart.py":
+        banned -= {"os._exit"}  # how a child that was forked for a second look ends: not its parent's process
     assert [called(node) for node in ast.walk(tree) if called(node) in banned] == []
 
 

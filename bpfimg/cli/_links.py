@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from bpfimg.cli._options import Options
     from bpfimg.inspect import Inventory, LinkView
+    from bpfimg.load import Selector
 
 EPILOG = """\
 With --all, whatever else is attached is shown, too, also without a link: XDP and filters by netlink, control groups,
@@ -31,16 +32,13 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, options: Options) -> int:
     """Prints the links."""
     from bpfimg.cli._entries import link_entry
-    from bpfimg.cli._list import fits, seen
+    from bpfimg.cli._list import seen
     from bpfimg.cli._render import json_text
     from bpfimg.cli._selected import selector
 
     wanted = selector(arguments)
     inventory = seen(options, all=arguments.all)
-    links: Sequence[LinkView] = inventory.links
-    if wanted:
-        fitting = {view.id for view in inventory.programs if fits(view, wanted)}
-        links = [view for view in links if view.program_id in fitting]
+    links = _chosen(inventory, wanted, options) if wanted else inventory.links
     if options.json:
         print(json_text({"links": [link_entry(view) for view in links]}))
     elif options.quiet:
@@ -48,6 +46,25 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     else:
         print(_table(links, inventory))
     return 0
+
+
+def _chosen(inventory: Inventory, wanted: Selector, options: Options) -> list[LinkView]:
+    """Ours by their records, others' by the word of their hook or the type of their program."""
+    from bpfimg.cli._list import fits
+    from bpfimg.load import Host
+
+    loads = {load.id: load for load in Host(options.bpffs).loads()} if any(v.record for v in inventory.links) else {}
+    fitting = {view.id for view in inventory.programs if fits(view, wanted)}
+    hooks = () if wanted.metadata or wanted.applications else wanted.types
+    found = []
+    for view in inventory.links:
+        load = loads.get(view.load) if view.load is not None else None
+        if view.record is not None and load is not None:
+            if wanted.takes_link(load, view.record):
+                found.append(view)
+        elif view.program_id in fitting or view.hook in hooks:
+            found.append(view)
+    return found
 
 
 def _table(links: Sequence[LinkView], inventory: Inventory) -> str:

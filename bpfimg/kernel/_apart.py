@@ -36,6 +36,7 @@ class Apart:
             os.close(self._pipe)
             self._pipe = -1
         if self._pid == 0 and self._pipe >= 0:
+            os.close(self._pipe)  # or its own end would keep it from hearing that nobody listens any more
             _child(function, out)
         os.close(out)
 
@@ -46,7 +47,7 @@ class Apart:
         parts = []
         while part := os.read(self._pipe, 1 << 20):
             parts.append(part)
-        self.__exit__()
+        self._end(kill=False)
         try:
             return json.loads(b"".join(parts))
         except ValueError:
@@ -56,13 +57,18 @@ class Apart:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._end(kill=True)
+
+    def _end(self, *, kill: bool) -> None:
         pipe, self._pipe = self._pipe, -1
         pid, self._pid = self._pid, 0
-        if pipe >= 0:
-            os.close(pipe)  # a child that is still at it ends by EPIPE
-        if pid > 0:
-            with suppress(ChildProcessError):  # somebody else waits for all children
-                os.waitpid(pid, 0)
+        if pipe < 0:
+            return
+        os.close(pipe)
+        with suppress(ProcessLookupError, ChildProcessError):  # somebody else waits for all children
+            if kill:
+                os.kill(pid, 9)  # nobody wants to know any more
+            os.waitpid(pid, 0)
 
 
 def _child(function: Callable[[], Any], out: int) -> None:

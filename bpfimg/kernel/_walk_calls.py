@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bpfimg.kernel._abi import Layout
 
 _ENOENT = 2
+_GONE = (-2, -11)  # EAGAIN: a link that is only being made
 _INFO_SIZE = 256  # more than any info of today's kernels; the tail of a longer one is left out
 _FDINFO_SIZE = 2048
 _ONE = {
@@ -65,8 +66,8 @@ class Calls:
                         return
                     _WORDS.pack_into(attr, 0, last, 0, 0)
                     fd = bpf_errno_at(self._by_id, at, 12)
-                    if fd == -_ENOENT:
-                        continue  # it has gone meanwhile
+                if fd in _GONE:
+                    continue  # meanwhile, or not there yet
                 if fd < 0:
                     raise failed(self._by_id, f"{_ONE[self._by_id]} {last}", fd)
                 try:

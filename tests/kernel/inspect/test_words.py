@@ -111,6 +111,18 @@ def test_a_foreign_program_is_shown_in_full(host: Host, ns: Namespace, cli: Cli)
         assert (entry["managed"], entry["links"][0]["state"]) == (False, "attached")
 
 
+def test_links_are_chosen_by_the_word_of_their_hook(host: Host, ns: Namespace, cli: Cli) -> None:
+    mine = loads.run(host, loads.xdp(), Xdp(ns.interface, netns=ns.path))
+    foreign = bpf.prog_load_trivial(abi.PROGRAM_TYPES.index("raw_tracepoint"))
+    with foreign, bpf.raw_tracepoint_open("mm_vmscan_kswapd_wake", foreign):
+        number = bpf.program_info(foreign).id
+        for words, wanted in ((("--type", "xdp"), mine.id), (("--type", "raw_tracepoint"), number)):
+            found = {each["program_id"] for each in cli.json("links", "links", "--all", *words)["links"]}
+            assert found & {mine.id, number} == {wanted}
+        found = {each["program_id"] for each in cli.json("links", "links", "--all", "--application", "app")["links"]}
+        assert found & {mine.id, number} == {mine.id}
+
+
 def test_ours_say_where_they_are_in_the_chain_on_request(host: Host, ns: Namespace, cli: Cli) -> None:
     loaded = loads.run(host, loads.xdp(), Xdp(ns.interface, netns=ns.path))
     assert "position" not in cli("get", str(loaded.id)).stdout

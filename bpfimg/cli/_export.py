@@ -30,8 +30,9 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     from bpfimg.cli._render import clean, json_text
 
     host = host_of(options)
-    loads = [host.find(word) for word in arguments.applications] if arguments.applications else host.loads()
-    document = running.apply.exported(list(dict.fromkeys(loads)) if arguments.applications else loads, warn=warn)
+    named = {load.id: load for load in (host.find(word) for word in arguments.applications)}
+    loads = list(named.values()) if arguments.applications else host.loads()
+    document = running.apply.exported(loads, warn=warn)
     if options.json:
         print(json_text({"application": [], **document}))
     elif options.quiet:

@@ -52,7 +52,7 @@ def _check_type(word: str) -> None:
         return
     from difflib import get_close_matches
 
-    near = get_close_matches(word, [*abi.PROGRAM_TYPES, *hooks.WORDS], n=3)
+    near = get_close_matches(word, sorted({*abi.PROGRAM_TYPES, *hooks.WORDS}), n=3)
     raise UsageError(
         f"--type is {quoted(word)}, expected a type of program, as xdp or sched_cls, or the word of a hook",
         hint=f"near it: {', '.join(near)}" if near else "",

@@ -110,12 +110,12 @@ def find(host: Host, words: Sequence[str]) -> Map:
     if len(words) == 2:
         return of_load(host, words[0], words[1])
     (word,) = words
-    if word.startswith("/"):
+    if "/" in word:
         return by_pin(word)
     if not is_id(word):
         raise UsageError(
             f"the map is {quoted(word)}, expected its id, or a load and the name of one of its maps",
-            hint="`bpfimg maps` shows both",
+            hint="`bpfimg maps` shows both; the path of a pin has a slash",
         )
     number = int(word)
     for load in host.loads():

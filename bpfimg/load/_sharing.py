@@ -104,7 +104,7 @@ def _known(handles: Mapping[str, libbpf.MapHandle], name: str) -> libbpf.MapHand
 
 def _take_given(handle: libbpf.MapHandle, word: str, tables: frozenset[str]) -> str:
     by_id = is_id(word)
-    if not by_id and not word.startswith("/"):
+    if not by_id and "/" not in word:
         raise UsageError(f"--map {_name(handle)} is {quoted(word)}, expected the id of a map or the path of its pin")
     try:
         opened = bpf.map_by_id(int(word)) if by_id else bpf.get(word)

@@ -197,6 +197,12 @@ def _program_for(load: Load, hook: Hook, name: str | None, number: int | None) -
     if len(fitting) == 1 or (fitting and fitting[0][0].id == number):  # the load's own id is its first program's
         return fitting[0]
     listed = ", ".join(f"{p.name} ({p.type}, id {p.id})" for p in programs)
+    if not fitting:
+        raise UsageError(
+            f"{quoted(load.name)} has no program for hook {hook.word}{f' called {quoted(name)}' if name else ''},"
+            " expected one that fits",
+            hint=f"it has: {listed}",
+        )
     raise UsageError(
         f"{len(fitting)} programs of {quoted(load.name)} fit hook {hook.word}, expected one",
         hint=f"choose with --program: {listed}",

@@ -141,6 +141,14 @@ def test_what_is_not_declared_goes_only_when_asked(here: Cli, network: Namespace
     assert [each["application"] for each in programs(here)] == ["first"]
 
 
+def test_export_takes_names_and_ids_and_writes_each_once(here: Cli, network: Namespace) -> None:
+    names = ("one", "two", "three")
+    apply(here, declared(here, *({"name": name, "image": written(here, "t.o", loads.tc())} for name in names)))
+    (two,) = [each["id"] for each in programs(here) if each["application"] == "two"]
+    exported = json.loads(here("export", "-o", "json", "one", str(two), "two").stdout)
+    assert [each["name"] for each in exported["application"]] == ["one", "two"]
+
+
 def test_without_a_policy_nothing_is_applied(host: Cli) -> None:
     (host.folder / "a.o").write_bytes(loads.xdp())
     host("apply", declared(host, {"name": "a", "image": "./a.o"}), "--policy", str(host.folder / "none"), expect=3)

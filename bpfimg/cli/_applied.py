@@ -97,6 +97,7 @@ class Applier:
             pull=application.pull,
             replaces=change.load,
             allow_gap=self._allow_gap,
+            alone=True,
             warn=warn,
         )
 

@@ -63,12 +63,27 @@ class Writer:
         return self._run(prepared, origin, _pairs(prepared, hooks), None)
 
     def bring(
-        self, prepared: Prepared, origin: Origin, *, replaces: Load | None = None, allow_gap: bool = False
+        self,
+        prepared: Prepared,
+        origin: Origin,
+        *,
+        replaces: Load | None = None,
+        allow_gap: bool = False,
+        alone: bool = False,
     ) -> Load:
         """Publishes a loaded object with all the hooks that `prepare` was given, if any: `run`, `load` or `replace`.
 
-        `allow_gap` lets the old one go first where it would be in the way.
+        `allow_gap` lets the old one go first where it would be in the way. `alone`: Error when another load has that
+        name by now.
         """
+        old = replaces.id if replaces is not None else 0
+        meanwhile = [load.id for load in self._locked.loads() if alone and load.name == origin.name and load.id != old]
+        if meanwhile:
+            raise Error(
+                f"{quoted(origin.name)} was loaded by another command meanwhile (load {meanwhile[0]}), expected none of"
+                " that name",
+                hint="do it again: what runs by then is compared anew",
+            )
         if replaces is not None:
             try:
                 return self.replace(replaces, prepared, origin)

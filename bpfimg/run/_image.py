@@ -55,6 +55,7 @@ def image(
     pull: str = "missing",
     replaces: Load | None = None,
     allow_gap: bool = False,
+    alone: bool = False,
     dry_run: bool = False,
     platform: Platform | None = None,
     warn: Callable[[str], None] = lambda sentence: None,
@@ -70,7 +71,8 @@ def image(
     the image was made for another one (BI-26).
 
     `replaces` is a load in whose place it is put, without a moment in which neither runs; where the kernel does not let
-    that be it is Busy, unless `allow_gap` lets the old one go first.
+    that be it is Busy, unless `allow_gap` lets the old one go first. `alone`: an Error when by then another load has
+    that name.
 
     Where the policy does not let a repository go back, it is asked once more under the lock, and what was accepted is
     written down when it is loaded: VerificationError when a newer version was loaded meanwhile.
@@ -112,7 +114,7 @@ def image(
             prepared.load()
             writer = first or stack.enter_context(host.writer())
             accept = stack.enter_context(accepting(verified, known_as, warn))
-            loaded = writer.bring(prepared, origin, replaces=replaces, allow_gap=allow_gap)
+            loaded = writer.bring(prepared, origin, replaces=replaces, allow_gap=allow_gap, alone=alone)
             accept()
         return Running(loaded, prepared.infos())
 

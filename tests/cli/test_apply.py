@@ -131,6 +131,17 @@ def test_a_replacement_that_is_refused_leaves_the_old_one(here: Cli, network: Na
     assert programs(here) == before
 
 
+def test_two_at_once_load_it_once(here: Cli, network: Namespace) -> None:
+    tracing = {"name": "quiet", "image": written(here, "t.o", loads.tc()), "attach": []}
+    path = declared(here, tracing)
+    both = [here.start("apply", path, "-o", "json") for _ in range(4)]
+    said = [each.communicate(timeout=120) for each in both]
+    assert len(programs(here)) == 1, said
+    assert 0 in [each.returncode for each in both]
+    assert all(each.returncode in (0, 1) for each in both)
+    assert actions(apply(here, path)) == [("quiet", "keep", [])]
+
+
 def test_what_is_not_declared_goes_only_when_asked(here: Cli, network: Namespace) -> None:
     first = {"name": "first", "image": written(here, "a.o", loads.xdp()), "attach": [xdp(network)]}
     second = {"name": "second", "image": written(here, "t.o", loads.tc())}

@@ -1,4 +1,4 @@
-"""`bpfimg get`: everything about one program."""
+"""`bpfimg get`: everything about one program, or those of an application."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ The program may be another tool's; what only a record of bpfimg could tell is th
 
 examples:
   bpfimg get 42
+  bpfimg get xdp_counter
   bpfimg get 42 -o json"""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Adds the words."""
-    parser.add_argument("id", metavar="ID", help="id of the program in the kernel, as `bpfimg list` shows it")
+    parser.add_argument("id", metavar="ID|NAME", help="id of a program in the kernel, or name of an application")
     parser.add_argument(
         "--all", action="store_true", help="ours, too, with who holds it and its place in the chain on each hook"
     )
@@ -32,11 +33,19 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     """Prints two blocks, *Program* and *Kernel*."""
     from bpfimg.cli._list import seen
 
-    if not (arguments.id.isascii() and arguments.id.isdigit() and len(arguments.id) <= 10):
-        raise UsageError(
-            f"the program is {quoted(arguments.id)}, expected its id, a number", hint="`bpfimg list` shows the ids"
-        )
-    number = int(arguments.id)
+    word = arguments.id
+    if not (word.isascii() and word.isdigit()):
+        inventory = seen(options, all=arguments.all, maps=True)
+        named = [view for view in inventory.programs if view.record is not None and view.record.name == word]
+        if not named:
+            raise Error(
+                f"bpfimg has loaded no program called {quoted(word)}", hint="`bpfimg list` shows what it has loaded"
+            )
+        show(named, inventory, options)
+        return 0
+    if len(word) > 10:
+        raise UsageError(f"the program is {quoted(word)}, expected an id, or the name of an application")
+    number = int(word)
     inventory = seen(options, all=arguments.all, maps=True)
     if not arguments.all and all(view.id != number for view in inventory.programs):
         inventory = seen(options, all=True, maps=True)

@@ -79,7 +79,7 @@ def _table(links: Sequence[LinkView], inventory: Inventory) -> str:
             str(view.program_id),
             names.get(view.program_id, "-"),
             view.hook,
-            where([view]),
+            where([view]).removeprefix(f"{view.hook} ").removesuffix(f" ({view.state})"),
             "-" if view.priority is None else str(view.priority),
             f"{view.state}: {view.reason}" if view.reason else view.state,
         )

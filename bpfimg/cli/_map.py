@@ -18,7 +18,8 @@ by its application, and the name of one of its maps. Globals are in the maps .bs
 
   dump MAP                print every entry
   get MAP KEY             print one
-  set MAP KEY VALUE       write one; of a struct the members that are given. A queue or stack takes - for KEY
+  set MAP KEY VALUE       write one; of a struct the members that are given;
+                          a queue or stack takes - for KEY
   delete MAP KEY          delete one
   watch MAP               print entries as they change, until interrupted
 

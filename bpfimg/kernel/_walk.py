@@ -10,23 +10,24 @@ from __future__ import annotations
 
 import struct
 
+from bpfimg._door import opened
 from bpfimg.kernel import _abi as abi
-from bpfimg.kernel._apart import Apart
 from bpfimg.kernel._bpf_info import MapInfo, ProgramInfo
-from bpfimg.kernel._mounts import seen_by
 from bpfimg.kernel._syscall import ORDER, address
 from bpfimg.kernel._walk_calls import Calls, number_in, packed
 from bpfimg.kernel._walk_links import Link, LinkReader, links
-from bpfimg.kernel._walk_pins import pinned
-from bpfimg.kernel._walk_queries import Attached, Probe, attached, counted, probe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from bpfimg.kernel._apart import Apart
     from bpfimg.kernel._libbpf_types import KernelTypes
-    from bpfimg.kernel._walk_btf import BtfInfo
+    from bpfimg.kernel._mounts import seen_by
+    from bpfimg.kernel._walk_btf import btfs
+    from bpfimg.kernel._walk_pins import pinned
+    from bpfimg.kernel._walk_queries import Attached, Probe, attached, counted, probe
 
 __all__ = [
     "Apart",
@@ -47,6 +48,21 @@ __all__ = [
     "programs",
     "seen_by",
 ]
+
+__getattr__ = opened(
+    "bpfimg.kernel",
+    {
+        "Apart": "_apart",
+        "Attached": "_walk_queries",
+        "Probe": "_walk_queries",
+        "attached": "_walk_queries",
+        "btfs": "_walk_btf",
+        "counted": "_walk_queries",
+        "pinned": "_walk_pins",
+        "probe": "_walk_queries",
+        "seen_by": "_mounts",
+    },
+)
 
 _PROGRAM = (
     "type id tag jited_prog_len xlated_prog_len load_time created_by_uid nr_map_ids name gpl_compatible btf_id "
@@ -186,13 +202,6 @@ def map_rows() -> Iterator[tuple[Any, ...]]:
             extra,
             structure,
         )
-
-
-def btfs() -> Iterator[BtfInfo]:
-    """Every BTF object: the kernel's own, its modules', and those of programs and maps."""
-    from bpfimg.kernel._walk_btf import btfs as found
-
-    return found()
 
 
 def kernel_types(number: int, base: KernelTypes | None = None) -> KernelTypes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bpfimg._value import value
-from bpfimg.load._hooks._words import WORDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +52,10 @@ class Selector:
         if record is None:
             return not self
         types = [program.type for program in record.programs if program.id == link.program_id]
-        if self.types and not any(link.hook == each if each in WORDS else each in types for each in self.types):
-            return False
+        if self.types:
+            from bpfimg.load._hooks import WORDS
+
+            if not any(link.hook == each if each in WORDS else each in types for each in self.types):
+                return False
         rest = Selector(self.metadata, (), self.applications)
         return rest.fits(record.name, types, {**record.metadata, **(link.metadata or {})})

@@ -118,11 +118,9 @@ class Calls:
 
 def number_in(fdinfo: bytes, key: bytes) -> int | None:
     """The number behind `key` in what /proc says: `number_in(text, b"memlock:")`."""
-    at = fdinfo.find(key)
-    if at < 0:
-        return None
+    _, found, rest = fdinfo.partition(key)
     try:
-        return int(fdinfo[at + len(key) : fdinfo.find(b"\n", at)])
+        return int(rest.partition(b"\n")[0]) if found else None
     except ValueError:
         return None
 

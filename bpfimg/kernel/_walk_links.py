@@ -96,20 +96,24 @@ class LinkReader:
 
     def link(self, fd: int) -> Link | None:
         """What the kernel says of a link; None when it is none."""
-        calls, name = self._calls, self._name
+        calls, name, offered = self._calls, self._name, self._template
         name[0] = 0
-        length = calls.ask(fd, self._template)
+        length = calls.ask(fd, offered)
+        if length < 0 and offered:  # what was offered is nothing for this link
+            offered, length = b"", calls.ask(fd)
         if length < 0:
-            if not self._template:
-                return None
-            self._template = b""  # what was offered is nothing for this link
-            return self.link(fd)
+            return None
         kind, number, prog_id = _HEAD.unpack_from(calls.info)
         perf = int.from_bytes(calls.info[16:20], ORDER) if kind == abi.LINK_PERF_EVENT else 0
-        offer = self._offer(kind, perf)
-        if offer != self._template:
-            self._template = offer
-            return self.link(fd)
+        wanted = self._offer(kind, perf)
+        if wanted != offered:
+            name[0] = 0
+            longer = calls.ask(fd, wanted)
+            if longer < 0:  # it does not tell its name
+                calls.ask(fd)
+            else:
+                length = longer
+        self._template = wanted
         return Link(number, kind, prog_id, self._facts(fd, kind, perf, length))
 
     def _offer(self, kind: int, perf: int) -> bytes:

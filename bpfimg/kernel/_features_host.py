@@ -68,7 +68,7 @@ def facts() -> Facts:
 
 
 def _libbpf() -> str | None:
-    from bpfimg.kernel._libbpf import version
+    from bpfimg.kernel._library import version
 
     try:
         return version()

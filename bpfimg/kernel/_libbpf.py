@@ -12,7 +12,7 @@ from bpfimg.kernel._libbpf_net import (
     xdp_attach,
     xdp_query,
 )
-from bpfimg.kernel._library import library, use
+from bpfimg.kernel._library import use, version
 from bpfimg.kernel._object import OpenObject, open_object
 
 __all__ = [
@@ -30,9 +30,3 @@ __all__ = [
     "xdp_attach",
     "xdp_query",
 ]
-
-
-def version() -> str:
-    """Returns the version of the libbpf in use: `1.1`. NotSupported: there is none."""
-    text: bytes = library().libbpf_version_string()
-    return text.decode().removeprefix("v")

@@ -182,6 +182,12 @@ def library() -> Library:
     return _library[0]
 
 
+def version() -> str:
+    """Returns the version of the libbpf in use: `1.1`. NotSupported: there is none."""
+    text: bytes = library().libbpf_version_string()
+    return text.decode().removeprefix("v")
+
+
 def useful(lines: Iterable[str]) -> list[str]:
     """Returns warnings that tell something: not the `ulimit -l` hint, wrong since kernel 5.11, nor the closing line."""
     return [line for line in lines if line.strip() and "ulimit" not in line and "failed to load object" not in line]

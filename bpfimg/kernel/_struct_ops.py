@@ -10,7 +10,7 @@ from bpfimg.kernel import _features as features
 from bpfimg.kernel._bpf_info import kind, map_info
 from bpfimg.kernel._bpf_links import link_create
 from bpfimg.kernel._fd import Fd
-from bpfimg.kernel._libbpf import version
+from bpfimg.kernel._library import version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,15 +1,16 @@
-"""Taking things away again, and sweeping what killed writers left. All of it under the writer's lock."""
+"""Taking things away again. All of it under the writer's lock."""
 
 from __future__ import annotations
 
 import os
 from contextlib import suppress
 
-from bpfimg.errors import AttachError, DamagedRecord, Error, KernelError
+from bpfimg.errors import AttachError, DamagedRecord, KernelError
 from bpfimg.kernel import bpf, bpffs
 from bpfimg.load import _paths
 from bpfimg.load._attach import undo
-from bpfimg.load._host import is_committed, read_link
+from bpfimg.load._host import read_link
+from bpfimg.load._replace import give_back
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,11 +50,8 @@ def release(path: str) -> None:
     if os.path.islink(path):
         return
     record = _record(path)
-    if record is not None and record.replaces:
-        from bpfimg.load._replace import give_back
-
-        if give_back(path, record):
-            return
+    if record is not None and record.replaces and give_back(path, record):
+        return
     if record is not None and record.how != "link":
         undo(record)
     elif record is None:
@@ -84,39 +82,3 @@ def _record(path: str) -> LinkRecord | None:
         return read_link(path)
     except (KernelError, DamagedRecord, ValueError):
         return None
-
-
-def sweep(directory: str) -> None:
-    """Removes what killed writers left behind. What cannot be removed stays, and is shown as unfinished."""
-    _finish_replacements(directory)
-    for name in _paths.listed(directory):
-        path = f"{directory}/{name}"
-        with suppress(Error):
-            if name.startswith(_paths.WORK):
-                discard(path)
-            elif _paths.is_id(name):
-                _sweep_load(directory, path)
-
-
-def _finish_replacements(directory: str) -> None:
-    from bpfimg.load._replace import finish_all
-
-    finish_all(directory)
-
-
-def _sweep_load(directory: str, path: str) -> None:
-    if os.path.islink(path):
-        return
-    if not _paths.listed(path):  # somebody else has removed all that was in it
-        bpffs.remove_tree(path)
-    links = [f"{path}/{_paths.LINKS}/{name}" for name in _paths.listed(f"{path}/{_paths.LINKS}")]
-    committed = [link for link in links if is_committed(link)]
-    marker = f"{path}/{_paths.UNFINISHED}"
-    if os.path.lexists(marker):
-        if len(committed) < len(links) or not links:
-            remove_load(directory, path)
-            return
-        bpffs.unlink(marker)
-    for link in links:
-        if link not in committed:
-            remove_link(link)

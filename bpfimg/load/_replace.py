@@ -17,10 +17,8 @@ remove the old load                   the new state
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 
 from bpfimg._value import replace
-from bpfimg.errors import DamagedRecord, KernelError
 from bpfimg.kernel import bpf, bpffs
 from bpfimg.load import _paths
 from bpfimg.load._attach import Attachment
@@ -93,40 +91,3 @@ def give_back(path: str, record: LinkRecord) -> bool:
             bpf.link_update(fd, before)
     bpffs.unlink(pin)
     return True
-
-
-def finish(directory: str, new: Load) -> None:
-    """Removes the load in whose place `new` is. The links that both have pinned stay attached."""
-    from bpfimg.load._remove import remove_load
-
-    if new.record is None or not new.record.replaces:
-        return
-    path = f"{directory}/{new.record.replaces}"
-    if not os.path.isdir(path) or os.path.islink(path):
-        return
-    kept = {number for link in new.links if (number := _kernel_id(new.link_pin(link.id)))}
-    for name in _paths.listed(f"{path}/{_paths.LINKS}"):
-        folder = f"{path}/{_paths.LINKS}/{name}"
-        pin = f"{folder}/{_paths.LINK}"
-        if os.path.lexists(pin) and _kernel_id(pin) in kept:
-            bpffs.unlink(pin)  # not `unlink_link`, which would detach what is ours by now
-            bpffs.remove_tree(folder)
-    remove_load(directory, path)
-
-
-def finish_all(directory: str) -> None:
-    """What a killed writer did not come to: removes every load that has been replaced."""
-    for name in _paths.listed(directory):
-        if _paths.is_id(name):
-            with suppress(KernelError, DamagedRecord):
-                load = read_load(f"{directory}/{name}")
-                if load is not None:
-                    finish(directory, load)
-
-
-def _kernel_id(pin: str) -> int:
-    try:
-        with bpf.get(pin) as fd:
-            return bpf.link_info(fd).id if bpf.kind(fd) == "link" else 0
-    except KernelError:
-        return 0

@@ -13,7 +13,8 @@ from bpfimg.load._host import Host, Load
 from bpfimg.load._map_way import close_way
 from bpfimg.load._origin import Origin, check_words
 from bpfimg.load._paths import LINKS, is_id, pin_names
-from bpfimg.load._replace import finish, taken_over
+from bpfimg.load._replace import taken_over
+from bpfimg.load._sweep import finish, sweep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def opened(host: Host) -> Iterator[Writer]:
     """See `Host.writer`."""
     bpffs.require(host.bpffs)
     with bpffs.lock(host.directory, timeout=host.lock_timeout):
-        _remove.sweep(host.directory)
+        sweep(host.directory)
         writer = Writer(host)
         try:
             yield writer

@@ -1,0 +1,81 @@
+"""Sweeping what killed writers left, and finishing what they had committed. All of it under the writer's lock."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+from bpfimg.errors import DamagedRecord, Error, KernelError
+from bpfimg.kernel import bpf, bpffs
+from bpfimg.load import _paths
+from bpfimg.load._host import is_committed, read_load
+from bpfimg.load._remove import discard, remove_link, remove_load
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bpfimg.load._host import Load
+
+
+def sweep(directory: str) -> None:
+    """Removes what killed writers left behind. What cannot be removed stays, and is shown as unfinished."""
+    _finish_all(directory)
+    for name in _paths.listed(directory):
+        path = f"{directory}/{name}"
+        with suppress(Error):
+            if name.startswith(_paths.WORK):
+                discard(path)
+            elif _paths.is_id(name):
+                _sweep_load(directory, path)
+
+
+def _sweep_load(directory: str, path: str) -> None:
+    if os.path.islink(path):
+        return
+    if not _paths.listed(path):  # somebody else has removed all that was in it
+        bpffs.remove_tree(path)
+    links = [f"{path}/{_paths.LINKS}/{name}" for name in _paths.listed(f"{path}/{_paths.LINKS}")]
+    committed = [link for link in links if is_committed(link)]
+    marker = f"{path}/{_paths.UNFINISHED}"
+    if os.path.lexists(marker):
+        if len(committed) < len(links) or not links:
+            remove_load(directory, path)
+            return
+        bpffs.unlink(marker)
+    for link in links:
+        if link not in committed:
+            remove_link(link)
+
+
+def _finish_all(directory: str) -> None:
+    """What a killed writer did not come to: removes every load that has been replaced."""
+    for name in _paths.listed(directory):
+        if _paths.is_id(name):
+            with suppress(KernelError, DamagedRecord):
+                load = read_load(f"{directory}/{name}")
+                if load is not None:
+                    finish(directory, load)
+
+
+def finish(directory: str, new: Load) -> None:
+    """Removes the load in whose place `new` is. The links that both have pinned stay attached."""
+    if new.record is None or not new.record.replaces:
+        return
+    path = f"{directory}/{new.record.replaces}"
+    if not os.path.isdir(path) or os.path.islink(path):
+        return
+    kept = {number for link in new.links if (number := _kernel_id(new.link_pin(link.id)))}
+    for name in _paths.listed(f"{path}/{_paths.LINKS}"):
+        folder = f"{path}/{_paths.LINKS}/{name}"
+        pin = f"{folder}/{_paths.LINK}"
+        if os.path.lexists(pin) and _kernel_id(pin) in kept:
+            bpffs.unlink(pin)  # not `unlink_link`, which would detach what is ours by now
+            bpffs.remove_tree(folder)
+    remove_load(directory, path)
+
+
+def _kernel_id(pin: str) -> int:
+    try:
+        with bpf.get(pin) as fd:
+            return bpf.link_info(fd).id if bpf.kind(fd) == "link" else 0
+    except KernelError:
+        return 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bpfimg.oci import Digest, Layout, Reference, Registry
-from bpfimg.run import PULL_POLICIES
+from bpfimg.run import fetching
 from tests.support.cli import Cli
 from tests.support.objects import EXAMPLES, example
 from tests.support.trusting import rule, with_policy
@@ -98,7 +98,7 @@ def test_a_cached_image_under_a_tightened_policy_is_refused(how: str, ready: Rea
     load(with_policy(cli, rule(name)), name)
     policies = tightened(ready)
     assert sorted(policies) == sorted(TIGHTENED)
-    for pull in PULL_POLICIES if how == "revoked" else ("never", "always"):
+    for pull in fetching.PULL_POLICIES if how == "revoked" else ("never", "always"):
         load(policies[how](), name, pull=pull, expect=3)
     load(with_policy(cli, rule(name)), name)
 
@@ -106,7 +106,7 @@ def test_a_cached_image_under_a_tightened_policy_is_refused(how: str, ready: Rea
 def test_all_pull_policies_believe_alike(ready: Ready) -> None:
     cli, name, _ = ready
     good = with_policy(cli, rule(name))
-    for pull in PULL_POLICIES:
+    for pull in fetching.PULL_POLICIES:
         load(good, name, pull=pull)
 
 
@@ -206,7 +206,7 @@ def test_a_tag_that_moved_in_the_registry(which: str, ready: Ready, server: Serv
         load(trusting, moved, expect=3)
     else:
         pinned = f"{moved.rpartition(':')[0]}@{digest}"
-        for pull in PULL_POLICIES:
+        for pull in fetching.PULL_POLICIES:
             load(trusting, pinned, pull=pull)
 
 

@@ -445,7 +445,7 @@ def test_all_shows_what_others_attached_and_who_holds_it(host: Host, ns: Namespa
         os.unlink(f"{host.bpffs}/stranger")
     seen = {view.id: view for view in here.programs}
     assert (seen[number].name, seen[number].type, seen[number].load) == ("bpfimg_probe", "xdp", None)
-        assert f"{host.bpffs}/stranger" in seen[number].held_by  # this process holds it, too
+    assert f"{host.bpffs}/stranger" in seen[number].held_by  # this process holds it, too
     assert any(each.endswith(f"({os.getpid()})") for each in seen[number].held_by), "this process, too"
     assert here.programs[0].id == ours.id, "ours first"
     assert ours.program_pins()[0] in here.programs[0].held_by

@@ -45,12 +45,13 @@ def plan(
     if hook is not None and hooks:
         raise UsageError("a hook for all and hooks for each were given, expected one of the two")
     if not hooks:
-        chosen = choose(candidates, names, hook, called)
+        chosen = _whole(choose(candidates, names, hook, called), candidates, [hook] if hook is not None else [])
         fitting = () if hook is None else tuple(c.name for c in chosen if fits(c, hook))
         attach = tuple((name, hook) for name in fitting[: 1 if _takes_all(hook) else None] if hook is not None)
         return _ready(chosen, attach, {name: [hook] for name in fitting if hook is not None})
     words = [(word or choose(candidates, (), each, called)[0].name, each) for word, each in hooks]
     chosen = choose(candidates, [*(word for word, _ in words), *names], None)
+    chosen = _whole(chosen, candidates, [each for _, each in words])
     pairs = []
     wanted: dict[str, list[Hook]] = {}
     for word, each in words:
@@ -103,6 +104,15 @@ def _load_attach_type(hook: Hook, program: Candidate) -> int | None:
 def _takes_all(hook: Hook | None) -> bool:
     """True for a hook that one attachment of several programs belongs to, as a struct_ops map."""
     return bool(getattr(hook, "takes_all", False))
+
+
+def _whole(
+    chosen: tuple[Candidate, ...], candidates: Sequence[Candidate], hooks: Sequence[Hook]
+) -> tuple[Candidate, ...]:
+    """The chosen programs, and beside one of them all that such a hook takes with it."""
+    whole = [c for c in candidates if c.autoload and any(_takes_all(hook) and fits(c, hook) for hook in hooks)]
+    names = {c.name for c in chosen}
+    return (*chosen, *(c for c in whole if c.name not in names))
 
 
 def choose(

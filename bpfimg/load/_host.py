@@ -173,7 +173,7 @@ def read_load(path: str) -> Load | None:
     entries = listed(path)
     if not entries:
         return None
-    links, damaged, open_ends = _read_links(f"{path}/{LINKS}")
+    links, damaged, open_ends = _read_links(f"{path}/{LINKS}", done=UNFINISHED not in entries)
     if UNFINISHED in entries and (open_ends or not (links or damaged)):
         # Done meanwhile, and a link of it has been taken off since we looked: then it is to be read again.
         return read_load(path) if UNFINISHED not in listed(path) else None
@@ -187,8 +187,11 @@ def read_load(path: str) -> Load | None:
     return Load(number, path, record, links, damaged)
 
 
-def _read_links(folder: str) -> tuple[tuple[LinkRecord, ...], tuple[int, ...], bool]:
-    """Links, the ids of damaged ones, and whether there is one that is not attached yet, or not any more."""
+def _read_links(folder: str, *, done: bool) -> tuple[tuple[LinkRecord, ...], tuple[int, ...], bool]:
+    """Links, the ids of damaged ones, and whether there is one that is not attached yet, or not any more.
+
+    What is `done` has all that it took over, whoever is about to take it over in turn.
+    """
     links, damaged, open_ends = [], [], False
     for name in listed(folder):
         path = f"{folder}/{name}"
@@ -197,7 +200,7 @@ def _read_links(folder: str) -> tuple[tuple[LinkRecord, ...], tuple[int, ...], b
             continue
         try:
             link = read_link(path)
-            if link.replaces and not runs(f"{path}/{LINK}", link.program_id):
+            if link.replaces and not done and not runs(f"{path}/{LINK}", link.program_id):
                 open_ends = True  # the link is another load's still
             else:
                 links.append(link)
@@ -210,7 +213,8 @@ def _read_links(folder: str) -> tuple[tuple[LinkRecord, ...], tuple[int, ...], b
 def is_committed(path: str) -> bool:
     """True when what the link directory at `path` stands for is attached, as far as its pin says so.
 
-    A link that takes the place of another counts once the kernel runs its program there.
+    A link that takes the place of another counts once the kernel runs its program there, and from then on: the next
+    one to take its place may be about to do so.
     """
     pin = f"{path}/{LINK}"
     if not os.path.lexists(pin):
@@ -219,7 +223,8 @@ def is_committed(path: str) -> bool:
         link = read_link(path)
     except (KernelError, DamagedRecord, ValueError):
         return True
-    return not link.replaces or runs(pin, link.program_id)
+    done = not os.path.lexists(f"{os.path.dirname(os.path.dirname(path))}/{UNFINISHED}")
+    return not link.replaces or done or runs(pin, link.program_id)
 
 
 def runs(pin: str, program: int) -> bool:

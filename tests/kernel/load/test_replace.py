@@ -126,10 +126,16 @@ def test_what_has_gone_cannot_be_replaced(host: Host) -> None:
 
 
 @needs("tcx")
+@pytest.mark.parametrize("first", [True, False])
 @pytest.mark.parametrize("at", ["exchange 1", "exchange 2", "finish", "unpin"])
-def test_a_writer_that_ends_in_the_middle(host: Host, ns: Namespace, at: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a child that ends at once: the next writer goes back, or on; nobody's program is missing."""
-    old = put(host, both("old"), hooks(ns), None)
+def test_a_writer_that_ends_in_the_middle(
+    host: Host, ns: Namespace, at: str, first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a child that ends at once: the next writer goes back, or on; nobody's program is missing.
+
+    Neither of a first replacement, nor when what is replaced has taken another's place itself.
+    """
+    old = put(host, both("old"), hooks(ns), None if first else put(host, both("older"), hooks(ns), None))
     before = kernel_links(old)
     child = os.fork()
     if not child:

@@ -7,7 +7,7 @@ import pytest
 from bpfimg.errors import BytecodeError, UsageError
 from bpfimg.load._candidate import Candidate
 from bpfimg.load._decide import Anchor, choose, place, plan
-from bpfimg.load._hooks import Tc, Tcx, Tracepoint, Tracing, Xdp
+from bpfimg.load._hooks import StructOps, Tc, Tcx, Tracepoint, Tracing, Xdp
 
 XDP_A = Candidate("a", "xdp", "xdp", 6, "xdp", 37)
 XDP_B = Candidate("b", "xdp/b", "xdp", 6, "xdp", 37)
@@ -132,3 +132,16 @@ def test_an_object_without_programs() -> None:
 )
 def test_the_place_in_a_chain(chain: list[int], ours: dict[int, int], priority: int, expected: Anchor) -> None:
     assert place(chain, ours, priority) == expected
+
+
+def test_operations_of_one_table_go_together_however_they_are_asked_for() -> None:
+    table = [Candidate(name, f"struct_ops/{name}", "struct_ops", 27) for name in ("init", "cong", "undo")]
+    for found in (
+        plan(table, (), StructOps()),
+        plan(table, ("undo",), StructOps()),
+        plan(table, (), None, [(None, StructOps())]),
+        plan([*table, XDP_A], (), None, [("cong", StructOps()), (None, Xdp("v1"))]),
+    ):
+        assert {each.name for each in found.programs} >= {"init", "cong", "undo"}
+        assert len([hook for _, hook in found.attach if hook == StructOps()]) == 1
+    assert {each.name for each in plan([*table, XDP_A], ("a",)).programs} == {"a"}

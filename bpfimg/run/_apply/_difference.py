@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from bpfimg.load import LinkRecord, Load
+    from bpfimg.load import Hook, LinkRecord, Load, LoadRecord
     from bpfimg.run._apply._desired import Application, Attach
 
 
@@ -99,10 +99,18 @@ def _reasons(application: Application, load: Load, digest: str) -> Iterator[str]
         changed = sorted(key for key in have.keys() | want.keys() if have.get(key) != want.get(key))
         if changed:
             yield f"{what} differ: {', '.join(changed[:8])}"
-    wanted = {name.rpartition(":")[2] for name in application.programs}
-    have_programs = {program.name for program in record.programs}
-    if wanted and wanted != have_programs:
-        yield f"programs differ: {', '.join(sorted(wanted ^ have_programs)[:8])}"
+    asked = {_name(word) for word in application.programs}
+    attached = {_name(each.program) for each in application.attach if each.program}
+    loaded_programs = {program.name for program in record.programs}
+    differ = (asked | attached) - loaded_programs
+    if asked:  # else it is whatever its hooks need
+        differ |= loaded_programs - asked - attached
+    if differ:
+        yield f"programs differ: {', '.join(sorted(differ)[:8])}"
+    for each in application.attach:
+        there = any(_same(each, link) for link in load.links)
+        if each.program is None and not there and not _has_one_for(record, each.hook):
+            yield f"programs differ: none is loaded for hook {each.hook.word}"
 
 
 def _links(application: Application, load: Load, stale: Collection[int]) -> Iterator[LinkChange]:
@@ -120,7 +128,20 @@ def _links(application: Application, load: Load, stale: Collection[int]) -> Iter
 
 
 def _same(wanted: Attach, link: LinkRecord) -> bool:
-    return wanted.program in (None, link.program_name) and link.is_for(wanted.hook)
+    named = wanted.program is None or _name(wanted.program) == link.program_name
+    return named and link.is_for(wanted.hook)
+
+
+def _name(word: str) -> str:
+    """The name in NAME, TYPE:NAME or TYPE:NAME:TARGET."""
+    return word.split(":")[1 if ":" in word else 0]
+
+
+def _has_one_for(record: LoadRecord, hook: Hook) -> bool:
+    from bpfimg import bytecode
+
+    rules = [(program.type, bytecode.section_rule(program.section)) for program in record.programs]
+    return any(hook.takes(kind, rule.attach_type if rule else None) for kind, rule in rules)
 
 
 def place(wanted: Attach) -> str:

@@ -190,11 +190,20 @@ def test_the_words_that_were_used_count() -> None:
         ({"globals": {"rate": 5}}, {"globals": {"rate": "6"}}, "globals differ: rate"),
         ({}, {"metadata": {"a": "b"}}, "metadata differ: a"),
         ({"programs": ["xdp:other"]}, {}, "programs differ: other, xdp_fw"),
+        ({"attach": [{**ETH0, "program": "other"}]}, {}, "programs differ: other"),
+        ({"attach": [{"hook": "netkit", "interface": "eth0"}]}, {}, "programs differ: none is loaded for hook netkit"),
     ],
 )
 def test_what_cannot_change_in_place_is_replaced(fields: dict[str, Any], there: dict[str, Any], reason: str) -> None:
     (found,) = difference(desired(application(**fields)), [loaded(**there)], {"firewall": D1})
     assert (found.action, found.reasons) == ("replace", (reason,))
+
+
+def test_types_and_targets_beside_a_name_and_what_is_only_attached_are_no_difference() -> None:
+    had = loaded(link(1, hooks.Xdp("eth0")))
+    for words in (["xdp:xdp_fw"], ["xdp:xdp_fw:target"], []):
+        wanted = application({**ETH0, "program": "xdp:xdp_fw"}, programs=words)
+        assert changes(wanted, had) == [("firewall", "keep", ["keep"])]
 
 
 def test_the_others_stay_unless_they_are_to_go() -> None:

@@ -25,6 +25,8 @@ kprobe/f, fentry/f); what sections leave open is given once (--iface, --directio
 
 --dry-run says each step and asks the kernel, by a load that is closed again: nothing is pinned or attached. Its exit
 code is that of the real run: 1 where the verifier refuses a program or a hook is taken, 4 where the kernel lacks it.
+What only an attachment finds out it cannot say: that somebody else's netfilter program has the priority, that a program
+wants to be alone in a control group, or that the name of operations (struct_ops) is in use.
 
 {_help.PULL}
 

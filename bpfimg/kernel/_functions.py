@@ -172,12 +172,13 @@ def missing_target(name: str, attach_type: int) -> AttachError:
         return _absent(
             "iterator", name, sorted({one.removeprefix("bpf_iter_") for one in found if "init" not in one})[:5]
         )
-    if exists(name):
+    found = sorted({one for one, _ in _symbols() if one == name or one.startswith(f"{name}.")})
+    if name in found:
         return AttachError(
             f"this kernel has no types (BTF) of function {name}, so no program can be bound to it",
             hint="a kprobe needs none",
         )
-    return _absent("function", name, copies(name)[:_NEAR] or near(name))
+    return _absent("function", name, found[:_NEAR] or near(name))
 
 
 def _absent(what: str, name: str, alike: list[str]) -> AttachError:

@@ -1,8 +1,8 @@
 """A believed image to a running program, and back.
 
 `image` takes a `VerifiedImage`, which only the room of trust can make, and reads the very bytes that were verified: by
-digest, from the same source. It is the only place that hands bytes to the loader. `local_file` has a proof for a file
-that nobody signed, where a policy says so.
+digest, from the same source. So does `once`, for programs that run once and leave nothing; there is no other way to the
+loader. `local_file` has a proof for a file that nobody signed, where a policy says so.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A believed image into the kernel: the only place that hands bytes to the loader."""
+"""A believed image into the kernel, where it stays."""
 
 from __future__ import annotations
 
@@ -77,19 +77,12 @@ def image(
     Where the policy does not let a repository go back, it is asked once more under the lock, and what was accepted is
     written down when it is loaded: VerificationError when a newer version was loaded meanwhile.
     """
-    from bpfimg.image import BytecodeImage
     from bpfimg.load import Origin, prepare
     from bpfimg.load import check as check_hook
-    from bpfimg.oci import Platform
+    from bpfimg.run._proven import proven
     from bpfimg.run._record import image_record
-    from bpfimg.sign import VerifiedImage
 
-    if not isinstance(verified, VerifiedImage):
-        raise TypeError(f"a {type(verified).__name__} is no proof that an image is believed, expected a VerifiedImage")
-    machine = platform or Platform.host()
-    fetched = BytecodeImage.fetch(source, verified.descriptor, machine)
-    if sentence := fetched.made_elsewhere(machine):
-        warn(f"{sentence} (BI-26)")
+    fetched = proven(source, verified, platform, warn)
     manifest = fetched.descriptor or verified.descriptor
     known_as = name or verified.reference.repository.path.rpartition("/")[2]
     record = image_record(verified, manifest.digest, pull)

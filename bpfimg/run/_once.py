@@ -166,18 +166,11 @@ def _loaded(
     warn: Warn,
 ) -> Iterator[tuple[Prepared, ProgramSpec]]:
     """The one program that fits, in the kernel until the block ends; asked for in a dry run, too."""
-    from bpfimg.image import BytecodeImage
     from bpfimg.load import prepare
-    from bpfimg.oci import Platform
     from bpfimg.run._image import accepting
-    from bpfimg.sign import VerifiedImage
+    from bpfimg.run._proven import proven
 
-    if not isinstance(verified, VerifiedImage):
-        raise TypeError(f"a {type(verified).__name__} is no proof that an image is believed, expected a VerifiedImage")
-    machine = Platform.host()
-    fetched = BytecodeImage.fetch(source, verified.descriptor, machine)
-    if sentence := fetched.made_elsewhere(machine):
-        warn(f"{sentence} (BI-26)")
+    fetched = proven(source, verified, None, warn)
     name = verified.reference.repository.path.rpartition("/")[2]
     spec = _chosen(fetched.object.programs, word, programs)
     with prepare(fetched.bytecode, name=name, programs=(spec.name,), globals=globals, sharing=sharing) as prepared:

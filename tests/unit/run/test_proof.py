@@ -60,5 +60,9 @@ def test_every_function_that_prepares_asks_for_the_proof_first() -> None:
         assert preparing
         for each in preparing:
             text = ast.unparse(each)
-            assert text.index("isinstance(verified, VerifiedImage)") < text.index("fetch(source, verified.descriptor")
-            assert text.index("fetch(source, verified.descriptor") < text.index("prepare(fetched.bytecode")
+            assert text.index("fetched = proven(source, verified, ") < text.index("prepare(fetched.bytecode")
+            assert text.count("fetched = ") == 1
+    proven = Path(run.__file__).with_name("_proven.py").read_text()
+    assert proven.index("if not isinstance(verified, VerifiedImage):\n        raise TypeError") < proven.index(
+        "fetched = BytecodeImage.fetch(source, verified.descriptor, machine)"
+    )

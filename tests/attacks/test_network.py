@@ -129,7 +129,7 @@ def _policy(folder: Path, host: str, **rule: Any) -> Path:
 
 
 def _verified(reference: Reference, policy: Path) -> VerifiedImage:
-    with Registry(reference.repository, replace(OPTIONS, waits=(), silence=0.15, patience=1.0)) as place:
+    with Registry(reference.repository, replace(OPTIONS, waits=(), silence=0.4, patience=1.0)) as place:
         found = place.resolve(TAG)
         return verify(place, reference, found, Policy.load(str(policy), system=False))
 

@@ -75,14 +75,15 @@ def _running_from(host: Host, folder: str) -> list[int]:
     if record is not None and record.how != "link":
         return [record.program_id] if _is_attached(host, record) else []
     pins = [name for name in listed(folder) if name == LINK or name.startswith(PART)]
-    return [number for pin in pins if (number := _program_of(f"{folder}/{pin}"))]
+    return [number for pin in pins if (number := _program_of(f"{folder}/{pin}", record))]
 
 
-def _program_of(pin: str) -> int:
-    """The program that a pinned link runs; 0 when it is no link, or has vanished."""
+def _program_of(pin: str, record: LinkRecord | None) -> int:
+    """The program that a pinned link runs; 0 when it is no link, or has vanished. Links of tables name none."""
     try:
         with bpf.get(pin) as fd:
-            return bpf.link_info(fd).prog_id if bpf.kind(fd) == "link" else 0
+            found = bpf.link_info(fd).prog_id if bpf.kind(fd) == "link" else 0
+            return found or (record.program_id if record is not None and record.hook == "struct_ops" else 0)
     except KernelError:
         return 0
 

@@ -40,6 +40,15 @@ SLOW = (
     "ssl",
 )
 
+#: what only `list --all`, or a selector, asks for
+ALL = (
+    "bpfimg.inspect._kernel._everything",
+    "bpfimg.kernel._apart",
+    "bpfimg.kernel._walk_pins",
+    "bpfimg.kernel._walk_queries",
+    "bpfimg.load._hooks",
+)
+
 #: what a `run` or `load` of a stored image may have beside those of `list`: believing needs cryptography
 GUESTS = ("cryptography",)
 
@@ -125,6 +134,7 @@ def test_list_imports_no_guest_and_nothing_slow(tmp_path: Path) -> None:
     assert "bpfimg.inspect._kernel._host" in modules
     assert among(modules, HEAVY) == []
     assert among(modules, SLOW) == []
+    assert not modules.intersection(ALL)
 
 
 def test_a_stored_image_is_loaded_without_network_or_elf_tools(tmp_path: Path) -> None:

@@ -58,7 +58,16 @@ def tracepoint(name: str = "tp") -> bytes:
 
 def counting(section: str, name: str, result: int) -> bytes:
     """One program in that section, called TAG + name, that counts in the map `hits` and returns `result`."""
-    return compile_source(_COUNTER + f'SEC("{section}") int {TAG}{name}(void *ctx) {{ hit(); return {result}; }}')
+    return counting_each({section: name}, result)
+
+
+def counting_each(sections: Mapping[str, str], result: int) -> bytes:
+    """As `counting`, one program in each of the sections, which are given with the program's name."""
+    each = (
+        f'SEC("{section}") int {TAG}{name}(void *ctx) {{ hit(); return {result}; }}'
+        for section, name in sections.items()
+    )
+    return compile_source(_COUNTER + "\n".join(each))
 
 
 def several() -> bytes:
@@ -108,10 +117,16 @@ def detach(host: load.Host, link: int) -> None:
 
 
 def run(
-    host: load.Host, data: bytes, hook: load.Hook, name: str = "app", globals: Mapping[str, str] | None = None
+    host: load.Host,
+    data: bytes,
+    hook: load.Hook,
+    name: str = "app",
+    globals: Mapping[str, str] | None = None,
+    *,
+    programs: tuple[str, ...] = (),
 ) -> load.Load:
     """Loads and attaches, as `run.image` does with the bytes of an image."""
-    with load.prepare(data, name=name, hook=hook, globals=globals) as prepared:
+    with load.prepare(data, name=name, programs=programs, hook=hook, globals=globals) as prepared:
         prepared.load()
         with host.writer() as writer:
             return writer.run(prepared, load.Origin(name), hook)

@@ -71,13 +71,15 @@ def test_each_runs_until_it_is_detached(host: Host, ns: Namespace, cgroup: Cgrou
     connect = abi.ATTACH_TYPES.index("cgroup_unix_connect")
     unix = features.program_type(abi.PROGRAM_TYPES.index("cgroup_sock_addr"), connect)  # since 6.7
     running = {}
-    for number, section in enumerate(_DEEDS):
-        data = loads.counting(section, f"f{number}", 1)
+    names = {section: f"f{number}" for number, section in enumerate(_DEEDS)}
+    data = loads.counting_each(names, 1)
+    for section, name in names.items():
+        chosen = (f"{loads.TAG}{name}",)
         if section.endswith("_unix") and not unix:
             with pytest.raises(NotSupported, match="this kernel takes no"):
-                loads.run(host, data, Hook(cgroup.path))
+                loads.run(host, data, Hook(cgroup.path), programs=chosen)
         else:
-            running[section] = loads.run(host, data, Hook(cgroup.path), f"f{number}")
+            running[section] = loads.run(host, data, Hook(cgroup.path), name, programs=chosen)
     _do(ns, cgroup)
     assert {section: loads.hits(load) > 0 for section, load in running.items()} == dict.fromkeys(running, True)
     seen = {}

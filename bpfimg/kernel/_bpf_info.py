@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from bpfimg._value import value
+from bpfimg._value import row, value
 from bpfimg.kernel import _abi as abi
 from bpfimg.kernel._fd import Fd, number
 from bpfimg.kernel._syscall import ORDER, address, bpf, bpf_errno, failed, fill, take
@@ -26,7 +26,7 @@ _KINDS = {
 }
 
 
-@value(frozen=True, slots=True)
+@row(frozen=True, slots=True)
 class ProgramInfo:
     """A loaded program. Sizes are bytes; None where this kernel is too old to say."""
 
@@ -51,7 +51,7 @@ class ProgramInfo:
     function_type_id: int = 0  # of its first function, in its BTF
 
 
-@value(frozen=True, slots=True)
+@row(frozen=True, slots=True)
 class MapInfo:
     """A map. Sizes are bytes."""
 

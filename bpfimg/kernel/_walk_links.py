@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 
-from bpfimg._value import value
+from bpfimg._value import row
 from bpfimg.kernel import _abi as abi
 from bpfimg.kernel._syscall import ORDER, address
 from bpfimg.kernel._walk_calls import Calls, packed, text_at
@@ -56,7 +56,7 @@ _TEXTS = ("tp_name", "target_name", "file_name", "func_name", "path")
 _LENGTHS = ("tp_name_len", "target_name_len", "name_len", "path_size")
 
 
-@value(frozen=True, slots=True)
+@row(frozen=True, slots=True)
 class Link:
     """A link: `facts` are the fields of its kind by the kernel's names, a name behind a pointer as `name`.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 
 import pytest
 
-from bpfimg._value import field, replace, value
+from bpfimg._value import field, replace, row, value
 
 
 @value(frozen=True, slots=True)
@@ -99,3 +100,48 @@ def test_post_init_and_identity() -> None:
         Even(3)
     assert Even(2) != Even(2)
     assert len({Even(2), Even(2)}) == 2
+
+
+@row(frozen=True, slots=True)
+class Line:
+    """A line."""
+
+    x: int
+    y: int = 2
+    notes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def both(self) -> tuple[int, int]:
+        return (self.x, self.y)
+
+
+def test_a_row_takes_what_a_value_takes() -> None:
+    assert Line(1).both == Line(y=2, x=1).both == Line(1, 2, {}).both == (1, 2)
+    assert Line(1).notes is not Line(1).notes
+    assert (Line.__doc__, repr(Line(1))) == ("A line.", "Line(x=1, y=2, notes={})")
+    for given, named in (((), {}), ((1, 2, {}, 4), {}), ((1,), {"x": 1}), ((1,), {"z": 1})):
+        with pytest.raises(TypeError):
+            Line(*given, **named)
+
+
+def test_a_row_is_frozen_and_replaced() -> None:
+    line = Line(1)
+    for name in ("x", "z"):
+        with pytest.raises(AttributeError):
+            setattr(line, name, 2)
+    with pytest.raises(AttributeError):
+        del line.x
+    assert replace(line, x=7) == Line(7)
+    assert copy.deepcopy(line) == copy.copy(line) == line
+    with pytest.raises(TypeError):
+        replace(line, z=1)
+
+
+def test_a_row_is_no_tuple_to_those_who_use_it() -> None:
+    assert Line(1) == Line(1, 2, {})
+    assert Line(1) != Line(2)
+    assert Line(1) != (1, 2, {})
+    with pytest.raises(TypeError):
+        list(Line(1))  # type: ignore[call-overload]
+    with pytest.raises(TypeError):
+        sorted([Line(1), Line(2)])  # type: ignore[type-var]

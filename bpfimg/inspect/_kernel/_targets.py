@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bpfimg._value import value
+from bpfimg._value import row, value
 from bpfimg.inspect._kernel._network import FAMILIES, HOOKS
 from bpfimg.inspect._kernel._views import word
 from bpfimg.kernel import abi
@@ -33,7 +33,7 @@ _HARDWARE = (
 )
 
 
-@value(frozen=True, slots=True)
+@row(frozen=True, slots=True)
 class Target:
     """Where a link leads. `gone` says in words why it leads nowhere any more; empty when it does."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from bpfimg._value import field, value
+from bpfimg._value import field, row, value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Sample:
         return self.run_time / (self.seconds * 10**9)
 
 
-@value(frozen=True, slots=True)
+@row(frozen=True, slots=True)
 class ProgramView:
     """A program in the kernel. `load` and `record` are those of our load that it belongs to, None for others' programs.
 
@@ -76,7 +76,7 @@ class ProgramView:
         return moment(self.info.loaded_at) if self.info else ""
 
 
-@value(frozen=True, slots=True)
+@row(frozen=True, slots=True)
 class LinkView:
     """A program on a hook. `id` is ours, None for what others attached; `kernel_id` that of the kernel's link.
 
@@ -117,7 +117,7 @@ class LinkView:
     part_ids: tuple[int, ...] = ()
 
 
-@value(frozen=True, slots=True)
+@row(frozen=True, slots=True)
 class MapView:
     """A map in the kernel; sizes are bytes, `type` is the kernel's word, `program_ids` those seen to use it.
 

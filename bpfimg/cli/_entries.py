@@ -15,8 +15,12 @@ if TYPE_CHECKING:
     Entry = dict[str, object]
 
 __all__ = [
+    "Index",
     "by_program",
+    "indexed_entry",
+    "kernel_entry",
     "link_entry",
+    "map_entry",
     "program_entries",
     "program_entry",
     "short_image",
@@ -25,7 +29,7 @@ __all__ = [
 ]
 
 
-class _Index:
+class Index:
     """Which links and maps belong to a program: asked once for each of thousands."""
 
     __slots__ = ("by_id", "by_load", "links")
@@ -49,19 +53,20 @@ def by_program(inventory: Inventory) -> dict[int, list[LinkView]]:
 
 def program_entries(inventory: Inventory, views: Sequence[ProgramView] | None = None) -> list[Entry]:
     """The programs of the inventory, or those of `views`, with their links and maps."""
-    index = _Index(inventory)
-    return [_program(view, index) for view in (inventory.programs if views is None else views)]
+    index = Index(inventory)
+    return [indexed_entry(view, index) for view in (inventory.programs if views is None else views)]
 
 
 def program_entry(view: ProgramView, inventory: Inventory) -> Entry:
     """One program. What bpfimg did not load has `managed` false, and null where only a record could tell."""
-    return _program(view, _Index(inventory))
+    return indexed_entry(view, Index(inventory))
 
 
-def _program(view: ProgramView, index: _Index) -> Entry:
-    record, info = view.record, view.info
+def indexed_entry(view: ProgramView, index: Index) -> Entry:
+    """The same where many are asked for."""
+    record = view.record
     own = index.by_load.get(view.load, []) if view.load is not None else []
-    entry: Entry = {
+    return {
         "id": view.id,
         "name": view.name,
         "type": view.type,
@@ -81,31 +86,35 @@ def _program(view: ProgramView, index: _Index) -> Entry:
         "map_used_by": sorted({number for each in own for number in each.program_ids} - {view.id}) if own else [],
         "target": view.target or None,
         "links": [link_entry(link) for link in index.links.get(view.id, ())],
-        "maps": [_map(index.by_id[number]) for number in view.map_ids if number in index.by_id],
+        "maps": [map_entry(index.by_id[number]) for number in view.map_ids if number in index.by_id],
         "held_by": list(view.held_by),
         "damage": view.damage or None,
         "sample": _sample(view) if view.sample else None,
+        "kernel": kernel_entry(view),
     }
+
+
+def kernel_entry(view: ProgramView) -> Entry:
+    """What the kernel says of a program; null where it is too old to say, or the program has gone."""
+    info = view.info
     if info is None:
-        entry["kernel"] = {"id": view.id, "map_ids": [], **_UNKNOWN}
-    else:
-        entry["kernel"] = {
-            "id": view.id,
-            "map_ids": list(info.map_ids),
-            "tag": info.tag,
-            "gpl": info.gpl,
-            "loaded_at": view.loaded_at,
-            "uid": info.uid,
-            "btf_id": info.btf_id,
-            "xlated_size": info.xlated_size,
-            "jited_size": info.jited_size,
-            "memlock": info.memlock,
-            "verified_insns": info.verified_insns,
-            "run_time": info.run_time,
-            "run_count": info.run_count,
-            "recursion_misses": info.recursion_misses,
-        }
-    return entry
+        return {"id": view.id, "map_ids": [], **_UNKNOWN}
+    return {
+        "id": view.id,
+        "map_ids": list(info.map_ids),
+        "tag": info.tag,
+        "gpl": info.gpl,
+        "loaded_at": view.loaded_at,
+        "uid": info.uid,
+        "btf_id": info.btf_id,
+        "xlated_size": info.xlated_size,
+        "jited_size": info.jited_size,
+        "memlock": info.memlock,
+        "verified_insns": info.verified_insns,
+        "run_time": info.run_time,
+        "run_count": info.run_count,
+        "recursion_misses": info.recursion_misses,
+    }
 
 
 _UNKNOWN: Entry = {
@@ -211,7 +220,7 @@ def link_entry(view: LinkView) -> Entry:
     }
 
 
-def _map(view: MapView) -> Entry:
+def map_entry(view: MapView) -> Entry:
     """A map that a program uses. Sizes are bytes; null where the kernel does not say."""
     return {
         "id": view.id,

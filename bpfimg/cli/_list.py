@@ -55,15 +55,24 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     inventory = seen(options, all=arguments.all, maps=options.json, sample=sample)
     shown = [view for view in inventory.programs if not wanted or fits(view, wanted)]
     if options.json:
-        from bpfimg.cli._entries import program_entries
-        from bpfimg.cli._render import json_text
-
-        print(json_text({"programs": program_entries(inventory, shown)}))
+        print(_document(shown, inventory))
     elif options.quiet:
         print("".join(f"{view.id}\n" for view in shown), end="")
     else:
         print(_table(shown, inventory, all=arguments.all, sampled=sample is not None))
     return 0
+
+
+def _document(shown: list[ProgramView], inventory: Inventory) -> str:
+    from bpfimg.cli._render import LONG, json_text
+
+    if len(shown) > LONG:
+        from bpfimg.cli._entries_text import programs_text
+
+        return programs_text(inventory, shown)
+    from bpfimg.cli._entries import program_entries
+
+    return json_text({"programs": program_entries(inventory, shown)})
 
 
 def _seconds(text: str | None) -> float | None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["block", "clean", "image_entry", "json_text", "print_image", "table"]
 
 
-_LONG = 100
+LONG = 100  # entries; a longer list is for machines
 
 
 def clean(text: str, *, keep_lines: bool = False) -> str:
@@ -59,7 +59,7 @@ def json_text(document: object) -> str:
     import json
 
     lists = document.values() if isinstance(document, dict) else ()
-    if any(isinstance(each, list) and len(each) > _LONG for each in lists):
+    if any(isinstance(each, list) and len(each) > LONG for each in lists):
         return json.JSONEncoder(check_circular=False).encode(document)
     return json.dumps(document, indent=2)
 

@@ -1,6 +1,7 @@
 """One change of the host in a process of its own, for tests that kill it: `child_run BPFFS TC VERB ARGUMENT…`.
 
     load OBJECT   run OBJECT HOOKS   attach ID HOOK   detach LINK   unload ID   replace OBJECT HOOKS ID
+    apply WORD…   as `bpfimg apply WORD…`
 
 HOOK is a hook as JSON (`hooks.to_dict`), HOOKS a list of (program or null, HOOK). OBJECT may be `OBJECT,owner=ID`: maps
 are shared with that load. It drives what `run` drives, without the image, so that every kill falls into the part that
@@ -9,11 +10,13 @@ changes the host. When the imports are done and it is about to begin, it says so
 
 from __future__ import annotations
 
+import io
 import json
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING
 
-from bpfimg import run
+from bpfimg import cli, run
 from bpfimg.kernel import bpf, bpffs, cgroups, libbpf, netlink, netns, perf
 from bpfimg.load import (
     Host,
@@ -31,7 +34,7 @@ from bpfimg.load import (
     maps,
     prepare,
 )
-from bpfimg.load._families import _cgroup, _perf_event, _sockmap, _tc, _tcx, _tracepoint, _xdp
+from bpfimg.load._families import _cgroup, _perf_event, _sockmap, _struct_ops, _tc, _tcx, _tracepoint, _xdp
 from bpfimg.load._hooks import _checks, _net, _trace, _union
 
 if TYPE_CHECKING:
@@ -40,7 +43,7 @@ if TYPE_CHECKING:
 # imported before, so that kills do not fall there
 _EAGER = (
     *(_attach, _cgroup, _checks, _configure, _net, _object, _perf_event, _publish, _replace, _select, _sockmap),
-    *(_tail_calls, _tc, _tcx, _trace, _tracepoint, _unfinished, _union, _writer, _xdp),
+    *(_struct_ops, _tail_calls, _tc, _tcx, _trace, _tracepoint, _unfinished, _union, _writer, _xdp),
     *(bpf, bpffs, cgroups, netlink, netns, perf),
 )
 
@@ -56,6 +59,8 @@ def change(host: Host, verb: str, words: list[str]) -> None:
         run.detach(host, int(words[0]))
     elif verb == "unload":
         run.unload(host, words[0])
+    elif verb == "apply":
+        _apply(host, words)
     else:
         path, _, owner = words[0].partition(",owner=")
         wanted = [(name, hooks.from_dict(hook)) for name, hook in json.loads(words[1])] if words[1:] else []
@@ -67,6 +72,14 @@ def change(host: Host, verb: str, words: list[str]) -> None:
             with host.writer() as writer:
                 old = host.find(words[2]) if verb == "replace" else None
                 writer.bring(prepared, Origin("child"), replaces=old)
+
+
+def _apply(host: Host, words: list[str]) -> None:
+    said = io.StringIO()
+    with redirect_stdout(said), redirect_stderr(said):
+        code = cli.main(["apply", *words, "--bpffs", host.bpffs, "-q"])
+    if code:
+        raise SystemExit(f"apply ended with {code}: {said.getvalue()}")
 
 
 def main() -> None:

@@ -6,12 +6,15 @@ import socket
 import struct
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from unittest import mock
 
-from bpfimg.kernel import bpf, netns
+from bpfimg.errors import KernelError
+from bpfimg.kernel import abi, bpf, features, netns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bpfimg.kernel import Fd
     from bpfimg.load import Load
     from tests.support.netns import Namespace
 
@@ -41,3 +44,20 @@ def put(loaded: Load, name: str, sock: socket.socket) -> None:
     assert record is not None
     with bpf.get(loaded.map_pins()[[each for each, _ in record.maps].index(name)]) as fd:
         bpf.map_update(fd, bytes(4), struct.pack("=Q", sock.fileno()))
+
+
+@contextmanager
+def unlinked() -> Iterator[None]:
+    """A kernel without links for maps of sockets, as before 6.10: those that have them take the old way, too."""
+    link_create = bpf.link_create
+
+    def refused(program: int, target: int, attach_type: int) -> Fd:
+        if abi.ATTACH_TYPES[attach_type].startswith(("sk_msg_", "sk_skb_")):
+            raise KernelError("as kernels before 6.10", errno=22)
+        return link_create(program, target, attach_type)
+
+    with (
+        mock.patch.object(bpf, "link_create", refused),
+        mock.patch.dict(features._answers, {"sockmap-link": False}),
+    ):
+        yield

@@ -1,6 +1,7 @@
 """Kills a process at the entry of its n-th system call that changes something: a server of forks, warm and traced.
 
-One line of JSON in, one out: `{"host": [BPFFS, TC], "verb": …, "words": […], "at": n}`, with `child_run`'s verbs. The
+One line of JSON in, one out: `{"host": [BPFFS, TC], "verb": …, "words": […], "at": n}`, with `child_run`'s verbs; a
+third word `unlinked` in `host` is a kernel without links for maps of sockets. The
 fork is killed when it is about to make its n-th such call, which the kernel then does not make; the answer says which
 call that was, or that the fork ended before (`"call": null`), how, and how many calls it made.
 """
@@ -9,13 +10,14 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import importlib
 import json
 import os
 import platform
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +62,7 @@ class Stepper:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    def __call__(self, host: tuple[str, str], verb: str, words: list[str], at: int) -> dict[str, Any]:
+    def __call__(self, host: tuple[str, ...], verb: str, words: list[str], at: int) -> dict[str, Any]:
         """Runs one change and kills it at its `at`-th call; 0 lets it finish."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
@@ -100,23 +102,32 @@ def _serve() -> None:
     libbpf.version()
     for line in sys.stdin:
         job = json.loads(line)
+        reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
-            _be_traced(child_run, job)
-        print(json.dumps(_step(child, job["at"])), flush=True)
+            _be_traced(child_run, job, writing)
+        os.close(writing)
+        done = _step(child, job["at"])
+        with open(reading, encoding="ascii") as imported:
+            for name in imported.read().split():
+                importlib.import_module(name)  # so that the next fork has it
+        print(json.dumps(done), flush=True)
 
 
-def _be_traced(child_run: Any, job: dict[str, Any]) -> None:
+def _be_traced(child_run: Any, job: dict[str, Any], imported: int) -> None:
     from bpfimg.load import Host
+    from tests.support.sockmaps import unlinked
 
     code = 1
     try:
-        mount, tc = job["host"]
+        mount, tc, *less = job["host"]
         host = Host(mount, tc=tc)
         _libc.ptrace(_TRACEME, 0, None, None)
         os.kill(os.getpid(), signal.SIGSTOP)
-        child_run.change(host, job["verb"], job["words"])
+        with unlinked() if less else nullcontext():
+            child_run.change(host, job["verb"], job["words"])
         code = 0
+        os.write(imported, " ".join(name for name in sys.modules if name.startswith("bpfimg.")).encode())
     except BaseException as error:  # noqa: BLE001  # said, and the fork ends whatever it was
         os.write(2, f"{type(error).__name__}: {error}\n".encode())
     finally:

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.kernel.load.conftest import host, ns
+from tests.support import stepper
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Iterator
+
+    from tests.support.stepper import Stepper
 
 __all__ = ["host", "ns"]
+
+
+@pytest.fixture(scope="session")
+def step() -> Iterator[Stepper]:
+    """Kills a change at one of its system calls."""
+    if not stepper.can_trace():
+        pytest.skip("this machine lets no process trace another, or its system calls have other numbers")
+    with stepper.stepper() as running:
+        yield running
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

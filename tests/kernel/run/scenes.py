@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import time
-from typing import TYPE_CHECKING, Generic, TypeVar
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
-from bpfimg import load
-from bpfimg.errors import KernelError
-from bpfimg.kernel import bpf, netlink, netns
-from bpfimg.load._hooks import PerfEvent, Tc, Tcx, Tracepoint, Xdp, to_dict
+from bpfimg import load, run
+from bpfimg.inspect import doctor
+from bpfimg.kernel import bpf
+from bpfimg.load._hooks import Cgroup, PerfEvent, Sockmap, StructOps, Tc, Tcx, Tracepoint, Xdp, to_dict
+from tests.kernel.run.held import Held, settled
 from tests.support import loads
 from tests.support.loads import TAG
 from tests.support.objects import compile_source
+from tests.support.sockmaps import unlinked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from bpfimg.kernel import Fd
     from bpfimg.load import Hook, Host
     from tests.support.netns import Namespace
-
-T = TypeVar("T")
 
 #: state that a verb begins from, and both that it may leave: the number of links of each load, the bystander left out
 STATES: dict[str, tuple[list[int], list[int]]] = {
@@ -42,12 +40,18 @@ KINDS: dict[str, tuple[str, ...]] = {
     "tracepoint": ("run", "attach", "detach", "unload"),
     "parts": ("run", "attach", "detach", "unload", "replace"),
     "several": ("load", "run", "detach", "unload", "replace"),
-    "shared": ("load", "run", "unload"),
+    "shared": ("load", "run", "attach", "detach", "unload"),
+    "cgroup": ("run", "attach", "detach", "unload", "replace"),
+    "sockmap": ("run", "attach", "detach", "unload"),
+    "struct_ops": ("run", "attach", "detach", "unload"),
 }
+#: what every kernel has, so beside a filter
+OLD = ("clsact", "sockmap", "struct_ops")
 _SEVERAL = 4  # links of the kind of that name
 
 
-def _programs(text: str) -> bytes:
+def bytecode(text: str) -> bytes:
+    """An object with these programs, that may call `hit()`, which counts in a map."""
     return compile_source(
         f"""
 static void *(*lookup)(void *map, const void *key) = (void *)1;
@@ -71,30 +75,53 @@ def _program(section: str, name: str, result: int) -> str:
 
 _XDP, _TC = _program("xdp", "x", 2), _program("tc", "t", -1)
 _TRACE, _PERF = _program("tracepoint/syscalls/sys_enter_getpid", "p", 0), _program("perf_event", "e", 0)
+_GROUP = _program("cgroup_skb/egress", "g", 1)
+_SOCKETS = (
+    f"struct {{ __uint(type, 15); __uint(max_entries, 1); __type(key, __u32); __type(value, __u64); }} {TAG}socks"
+    ' SEC(".maps");\n'
+) + _program("sk_msg", "m", 1)
+_CONTROL = f"""
+struct sock {{ }};
+struct tcp_congestion_ops {{
+	__u32 (*ssthresh)(struct sock *sk);
+	void (*cong_avoid)(struct sock *sk, __u32 ack, __u32 acked);
+	__u32 (*undo_cwnd)(struct sock *sk);
+	char name[16];
+}};
+SEC("struct_ops/s") __u32 {TAG}s(__u64 *ctx) {{ hit(); return 2; }}
+SEC("struct_ops/c") void {TAG}c(__u64 *ctx) {{ hit(); }}
+SEC("struct_ops/u") __u32 {TAG}u(__u64 *ctx) {{ hit(); return 2; }}
+SEC(".struct_ops") struct tcp_congestion_ops {TAG}ops = {{
+	.ssthresh = (void *){TAG}s, .cong_avoid = (void *){TAG}c, .undo_cwnd = (void *){TAG}u, .name = "{TAG}ops",
+}};
+"""
+_TEXTS = {
+    "xdp": _XDP,
+    "shared": _XDP,
+    "tcx": _TC,
+    "clsact": _TC,
+    "tracepoint": _TRACE,
+    "parts": _PERF,
+    "several": _XDP + _TC + _TRACE + _PERF,
+    "cgroup": _GROUP,
+    "sockmap": _SOCKETS,
+    "struct_ops": _CONTROL,
+}
 
 
 class Scene:
     """A host with a bystander that runs all the time; `before` makes the state that a verb begins from."""
 
-    def __init__(self, host: Host, ns: Namespace, kind: str, folder: Path) -> None:
-        host.tc = "clsact" if kind == "clsact" else "auto"
-        self.host, self.ns, self.kind = host, ns, kind
-        self._programs = Kept(bpf.program_ids, bpf.program_by_id, _program_name, _is_ours)
-        self._maps = Kept(bpf.map_ids, bpf.map_by_id, lambda fd: bpf.map_info(fd).name, _is_ours)
-        self._all_links = Kept(
-            bpf.link_ids,
-            bpf.link_by_id,
-            lambda fd: bpf.link_info(fd).prog_id,
-            lambda program: program in self._programs.found(),
-        )
+    def __init__(self, host: Host, ns: Namespace, kind: str, folder: Path, group: str = "") -> None:
+        host.tc = "clsact" if kind in OLD else "auto"
+        self.host, self.ns, self.kind, self._group = host, ns, kind, group
+        self.place = (host.bpffs, host.tc, *(["unlinked"] if kind == "sockmap" else []))
+        self.held = Held(host, ns, kind)
         self.hooks = self._hooks()
-        text = {"tracepoint": _TRACE, "parts": _PERF, "several": _XDP + _TC + _TRACE + _PERF}.get(
-            kind, _XDP if kind in ("xdp", "shared") else _TC
-        )
-        self.data = _programs(text)
+        self.data = bytecode(_TEXTS[kind])
         self.object = folder / "object.o"
         self.object.write_bytes(self.data)
-        self.bystander = loads.run(host, _programs(_program("tc", "by", -1)), self._bystander, "bystander")
+        self.bystander = loads.run(host, bytecode(_program("tc", "by", -1)), self._bystander, "bystander")
         self.owner: load.Load | None = None
         if kind == "shared":
             self.owner = loads.only_load(host, self.data, "owner")
@@ -115,11 +142,14 @@ class Scene:
             "parts": [parts],
             "several": [xdp, parts, tcx, trace],
             "shared": [xdp],
+            "cgroup": [(f"{TAG}g", Cgroup(self._group or "none"))],
+            "sockmap": [(f"{TAG}m", Sockmap("sk_msg", f"{TAG}socks"))],
+            "struct_ops": [(f"{TAG}s", StructOps())],
         }[self.kind]
 
     @property
     def _bystander(self) -> Hook:
-        made = Tc if self.kind == "clsact" else Tcx
+        made = Tc if self.kind in OLD else Tcx
         return made(self.ns.interface, "egress", netns=self.ns.path)
 
     def before(self, verb: str) -> list[str]:
@@ -131,7 +161,7 @@ class Scene:
         if verb == "run":
             return [*words, hooks]
         if verb == "attach":
-            return [str(loads.only_load(self.host, self.data).id), json.dumps(to_dict(self.hooks[0][1]))]
+            return [str(self._without_links().id), json.dumps(to_dict(self.hooks[0][1]))]
         loaded = self._run()
         self.old = loaded.id
         if verb == "replace":
@@ -143,16 +173,22 @@ class Scene:
         with load.prepare(self.data, name="app", hooks=self.hooks, sharing=sharing) as prepared:
             prepared.share(self.host, "app")
             prepared.load()
-            with self.host.writer() as writer:
+            with self.host.writer() as writer, unlinked() if self.kind == "sockmap" else nullcontext():
                 return writer.run(prepared, load.Origin("app"))
+
+    def _without_links(self) -> load.Load:
+        """Loaded, and not attached (any more)."""
+        if self.kind not in ("shared", "struct_ops"):
+            return loads.only_load(self.host, self.data)
+        loaded = self._run()  # a table is filled in when it is attached for the first time
+        loads.detach(self.host, loaded.links[0].id)
+        return loaded
 
     def after(self, verb: str) -> str:
         """Checks the host after a kill of `verb`; returns "old" or "new", for the state that was found."""
         self._check_seen()
         state = self._state(verb)
-        with self.host.writer():
-            pass
-        assert self.host.unfinished() == ()
+        self._check_mended(verb)
         assert self._state(verb) == state, "sweeping changes nothing that was listed"
         self._check_runs(verb)
         for each in self._others():
@@ -169,22 +205,35 @@ class Scene:
         """What runs is listed, or said to be unfinished; what is listed runs."""
         listed = {program for each in self.host.loads() for program in each.program_ids}
         unfinished = {program for left in self.host.unfinished() for program in left.running}
-        running = {program for _, program in self.running()}
-        assert running <= listed | unfinished, f"runs, but is neither listed nor unfinished: {running - listed}"
+        running = {program for _, program in self.held.running()}
+        assert running - {0} <= listed | unfinished, f"runs, but is neither listed nor unfinished: {running - listed}"
         assert all(not each.damage and not each.damaged_links for each in self.host.loads())
         assert self.bystander.program_ids[0] in running
+
+    def _check_mended(self, verb: str) -> None:
+        """As `doctor --mend`: it names what was left, and is content afterwards."""
+        found, left = doctor.doctor(self.host), self.host.unfinished()
+        assert [each.id for each in found].count("unfinished") == len(left)
+        if left:
+            assert run.sweep(self.host) == (left, ())
+            found = doctor.doctor(self.host)
+        else:
+            with self.host.writer():
+                pass
+        wrong = {each.id for each in found if each.severity != "note"}
+        assert wrong <= ({"stale-link"} if verb in ("detach", "replace") else set()), found
 
     def _check_runs(self, verb: str) -> None:
         """Swept: exactly what is listed runs."""
         links = [link for each in self.host.loads() for link in each.links]
-        expected = {(link.how, link.program_id) for link in links}
+        expected = {(link.how, 0 if link.hook == "struct_ops" else link.program_id) for link in links}
         # A clsact filter goes before its pin: when detach is killed in between, the link is still listed, as stale.
         stale = {(link.how, link.program_id) for link in links if link.how != "link" and not self.host.has_filter(link)}
         assert not stale or verb in ("detach", "replace")
-        assert settled(self.running, expected - stale) == expected - stale
+        assert settled(self.held.running, expected - stale) == expected - stale
         for each in self.host.loads():
             for link in each.links:
-                if link.how == "link":
+                if link.how == "link" and link.hook != "struct_ops":
                     with bpf.get(each.link_pin(link.id)) as fd:
                         assert bpf.link_info(fd).prog_id == link.program_id
 
@@ -205,70 +254,3 @@ class Scene:
             return "old" if found[0].id == self.old else "new"
         assert shape in (old, new), f"neither old nor new: {shape}"
         return "old" if shape == old else "new"
-
-    def running(self) -> set[tuple[str, int]]:
-        """("link" or "clsact", program id) of all of ours that the kernel has attached."""
-        programs = self._programs.found()
-        found = {("link", program) for program in self._links(programs).values()}
-        return found | {("clsact", program) for program in self._filters() if program in programs}
-
-    def held(self) -> tuple[int, int, int, int, list[str]]:
-        """How many programs, maps, links and filters of ours the kernel has, and the paths below our directory."""
-        programs = self._programs.found()
-        sizes = (len(programs), len(self._maps.found()), len(self._links(programs)), len(self._filters()))
-        return *sizes, loads.tree(self.host)
-
-    def _links(self, programs: Mapping[int, str]) -> dict[int, int]:
-        return {link: program for link, program in self._all_links.found().items() if program in programs}
-
-    def _filters(self) -> list[int]:
-        return [each.prog_id for each in netns.call(self.ns.path, netlink.filters)]
-
-
-def settled(look: Callable[[], T], expected: T) -> T:
-    """What is seen once it is as expected, or after a while: the kernel lets go of what is unpinned a moment later."""
-    deadline = time.monotonic() + 10
-    while (seen := look()) != expected and time.monotonic() < deadline:
-        time.sleep(0.001)
-    return seen
-
-
-class Kept(Generic[T]):
-    """Objects of the kernel that are ours; others, of which there may be thousands, are looked at once."""
-
-    def __init__(
-        self,
-        ids: Callable[[], Iterable[int]],
-        by_id: Callable[[int], Fd],
-        look: Callable[[Fd], T],
-        ours: Callable[[T], bool],
-    ) -> None:
-        self._ids, self._by_id, self._look, self._ours = ids, by_id, look, ours
-        self._foreign: set[int] = set()
-
-    def found(self) -> dict[int, T]:
-        """Id -> what was looked at."""
-        found = {}
-        for number in self._ids():
-            if number in self._foreign:
-                continue
-            try:
-                with self._by_id(number) as fd:
-                    seen = self._look(fd)
-            except KernelError as error:
-                if error.errno not in (errno.ENOENT, errno.EAGAIN):  # gone, or not whole yet
-                    raise
-                continue
-            if self._ours(seen):
-                found[number] = seen
-            else:
-                self._foreign.add(number)
-        return found
-
-
-def _is_ours(name: str) -> bool:
-    return name.startswith(TAG)
-
-
-def _program_name(fd: Fd) -> str:
-    return bpf.program_info(fd, memlock=False).name

@@ -13,7 +13,7 @@ import pytest
 
 from bpfimg import inspect, load, run
 from bpfimg.load._hooks import Cgroup, Tc, Tcx, Uprobe, Xdp
-from tests.kernel.run.scenes import settled
+from tests.kernel.run.held import settled
 from tests.support import loads
 from tests.support.features import needs
 from tests.support.loads import TAG

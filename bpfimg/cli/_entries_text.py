@@ -13,7 +13,7 @@ from bpfimg.cli._entries import Index, indexed_entry, kernel_entry, link_entry, 
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from bpfimg.inspect import Inventory, LinkView, MapView, ProgramView
     from bpfimg.kernel import bpf
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Entry = Mapping[str, object]
 
 _encoded = JSONEncoder(check_circular=False).encode
+_PIECE = 32  # programs: all of them in one text would be several megabytes of memory, twice
 _GAP = "\0gap"  # no name in a kernel has a NUL
 # the fields that are filled in, in the order of the entries
 _PROGRAM = ("id", "name", "target", "links", "maps", "held_by", "kernel")
@@ -32,10 +33,13 @@ _LINK = ("id", "kernel_id", "program_id", "target", "details", "held_by")
 _MAP = ("id", "name", "key_size", "value_size", "max_entries", "flags", "memlock", "btf_id", "held_by")
 
 
-def programs_text(inventory: Inventory, views: Sequence[ProgramView]) -> str:
-    """The document of these programs, on one line."""
+def programs_text(inventory: Inventory, views: Sequence[ProgramView]) -> Iterator[str]:
+    """The document of these programs on one line, in pieces."""
     forms = _Forms(Index(inventory))
-    return f'{{"programs": [{", ".join([forms.program(view) for view in views])}]}}'
+    yield '{"programs": ['
+    for at in range(0, len(views), _PIECE):
+        yield (", " if at else "") + ", ".join([forms.program(view) for view in views[at : at + _PIECE]])
+    yield "]}"
 
 
 class _Forms:

@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     inventory = seen(options, all=arguments.all, maps=options.json, sample=sample)
     shown = [view for view in inventory.programs if not wanted or fits(view, wanted)]
     if options.json:
-        print(_document(shown, inventory))
+        _print_json(shown, inventory)
     elif options.quiet:
         print("".join(f"{view.id}\n" for view in shown), end="")
     else:
@@ -63,16 +63,19 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     return 0
 
 
-def _document(shown: list[ProgramView], inventory: Inventory) -> str:
+def _print_json(shown: list[ProgramView], inventory: Inventory) -> None:
     from bpfimg.cli._render import LONG, json_text
 
     if len(shown) > LONG:
         from bpfimg.cli._entries_text import programs_text
 
-        return programs_text(inventory, shown)
+        for piece in programs_text(inventory, shown):
+            print(piece, end="")
+        print()
+        return
     from bpfimg.cli._entries import program_entries
 
-    return json_text({"programs": program_entries(inventory, shown)})
+    print(json_text({"programs": program_entries(inventory, shown)}))
 
 
 def _seconds(text: str | None) -> float | None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _INFO_SIZE = 512
 _NAME_SIZE = 256
 _ENOENT, _EINVAL = 2, 22
-_KINDS = {
+KINDS = {
     "anon_inode:bpf-prog": "program",
     "anon_inode:bpf-map": "map",
     "anon_inode:bpf_link": "link",  # from LINK_CREATE
@@ -116,7 +116,7 @@ def _fdinfo(fd: Fd | int) -> dict[str, str]:
 def kind(fd: Fd | int) -> str | None:
     """Returns "program", "map" or "link"; None for any other descriptor."""
     try:
-        return _KINDS.get(os.readlink(f"/proc/self/fd/{number(fd)}"))
+        return KINDS.get(os.readlink(f"/proc/self/fd/{number(fd)}"))
     except OSError:
         return None
 

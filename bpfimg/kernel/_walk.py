@@ -41,7 +41,6 @@ __all__ = [
     "counted",
     "kernel_types",
     "links",
-    "map_rows",
     "maps",
     "pinned",
     "probe",
@@ -172,11 +171,6 @@ def _older(form: struct.Struct, info: bytearray, length: int) -> Any:
 
 def maps() -> Iterator[MapInfo]:
     """Every map."""
-    return (MapInfo(*row) for row in map_rows())
-
-
-def map_rows() -> Iterator[tuple[Any, ...]]:
-    """Every map as the fields of its `MapInfo`: to be sent from one process to another."""
     form = packed(abi.MAP_INFO, _MAP)
     calls = Calls(abi.MAP_GET_NEXT_ID, abi.MAP_GET_FD_BY_ID)
     unpack, ask, info, fdinfo = form.unpack_from, calls.ask, calls.info, calls.fdinfo
@@ -186,7 +180,7 @@ def map_rows() -> Iterator[tuple[Any, ...]]:
         kind, number, key, size, entries, flags, name, structure, btf_id, btf_key, btf_value, extra = unpack(info)
         more = fdinfo(fd)
         frozen = number_in(more, b"frozen:")
-        yield (
+        yield MapInfo(
             number,
             kind,
             key,

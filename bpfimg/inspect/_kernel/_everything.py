@@ -36,11 +36,11 @@ def seen(host: Host, looking: Looking, *, maps: bool, types: bool) -> Inventory:
     """Returns our programs and links followed by everybody else's, with their holders filled in."""
     infos = {info.id: info for info in walk.programs()}
     links = list(walk.links())
+    map_infos = list(walk.maps())
     loads, own = ours(host)
     held = looking.result()
-    map_infos = held.maps
     with closing(Names()) as names:
-        views, unseen = _links(infos, links, own, held, names)
+        views, unseen = _links(infos, links, own, held, names, maps=map_infos)
         views = _still_there(views, infos)
         programs = _programs(infos, own.programs, held, names)
         more: dict[str, Any] = {}
@@ -55,10 +55,15 @@ def seen(host: Host, looking: Looking, *, maps: bool, types: bool) -> Inventory:
 
 
 def _links(
-    infos: dict[int, bpf.ProgramInfo], links: list[walk.Link], own: Inventory, held: Holders, names: Names
+    infos: dict[int, bpf.ProgramInfo],
+    links: list[walk.Link],
+    own: Inventory,
+    held: Holders,
+    names: Names,
+    *,
+    maps: list[bpf.MapInfo],
 ) -> tuple[list[LinkView], list[str]]:
     """Every attachment, and what could not be looked at."""
-    maps = held.maps
     unseen = held.unseen
     namespaces = {each.inode: each for each in reachable(held.processes.networks, unseen)}
     groups = Cgroups()

@@ -7,22 +7,18 @@ import os
 from bpfimg._value import value
 from bpfimg.inspect._kernel import _pins, _processes
 from bpfimg.inspect._kernel._processes import Processes
-from bpfimg.kernel import bpf, walk
+from bpfimg.kernel import walk
 
 _MOST = 64  # holders of one object that are named; the rest is counted
 
 
 @value(frozen=True, slots=True)
 class Holders:
-    """`of` says who holds an object; `processes` is the look at them all, `unseen` what could not be looked at.
-
-    `maps` is every map: they are read where the rest is looked at, so that two processors have as much to do.
-    """
+    """`of` says who holds an object; `processes` is the look at them all, `unseen` what could not be looked at."""
 
     held: dict[tuple[str, int], list[str]]
     processes: Processes
     unseen: list[str]
-    maps: list[bpf.MapInfo]
 
     def of(self, kind: str, number: int) -> tuple[str, ...]:
         """Paths of pins, then processes as `name (PID)`; `kind` is program, map, link or btf."""
@@ -54,7 +50,7 @@ class Looking:
 
     def result(self) -> Holders:
         """What was found."""
-        pins, held, events, networks, mounts, hidden, cut, unseen, maps = self._apart.result()
+        pins, held, events, networks, mounts, hidden, cut, unseen = self._apart.result()
         own = self._own
         processes = Processes({}, [*own.events, *events], {**own.networks, **dict(networks)}, dict(mounts), hidden, cut)
         found: dict[tuple[str, int], list[str]] = {}
@@ -64,7 +60,7 @@ class Looking:
             unseen.append(f"what {hidden} processes hold, and where they are: looking needs root (CAP_SYS_PTRACE)")
         if cut:
             unseen.append("what processes hold, after the first 200,000 descriptors")
-        return Holders(found, processes, unseen, [bpf.MapInfo(*row) for row in maps])
+        return Holders(found, processes, unseen)
 
     def __enter__(self) -> Looking:
         return self
@@ -80,8 +76,7 @@ def _seen(bpffs: str, skip: tuple[int, ...]) -> tuple[object, ...]:
     for path, kind, number in _pins.pins(bpffs, found.mounts, unseen):
         pins.setdefault((kind, number), []).append(path)
     networks, mounts = list(found.networks.items()), list(found.mounts.items())
-    hidden, cut, maps = found.hidden, found.cut, list(walk.map_rows())
-    return _listed(pins), _listed(found.held), found.events, networks, mounts, hidden, cut, unseen, maps
+    return _listed(pins), _listed(found.held), found.events, networks, mounts, found.hidden, found.cut, unseen
 
 
 def _listed(held: dict[tuple[str, int], list[str]]) -> list[tuple[str, int, list[str]]]:

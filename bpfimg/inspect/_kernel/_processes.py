@@ -21,6 +21,7 @@ _KINDS = {
     "anon_inode:btf": ("btf", b"btf_id:"),
 }
 _PERF = "anon_inode:[perf_event]"
+_READ = os.O_RDONLY | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -111,7 +112,7 @@ def _descriptors(pid: int, folder: int, names: list[str], seen: Processes) -> No
 
 def _number(infos: int, name: str, key: bytes) -> int:
     try:
-        file = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=infos)
+        file = os.open(name, _READ, dir_fd=infos)
     except OSError:
         return 0
     try:

@@ -14,7 +14,7 @@ from bpfimg.inspect._kernel import _join, _maps, _targets
 from bpfimg.inspect._kernel._cgroups import Cgroups
 from bpfimg.inspect._kernel._functions import Names
 from bpfimg.inspect._kernel._host import ours
-from bpfimg.inspect._kernel._namespaces import reachable
+from bpfimg.inspect._kernel._namespaces import here, reachable
 from bpfimg.inspect._kernel._network import hooked
 from bpfimg.inspect._kernel._views import ProgramView, word
 from bpfimg.kernel import abi, bpf, walk
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bpfimg.inspect._kernel._holders import Holders, Looking
+    from bpfimg.inspect._kernel._namespaces import Namespace
+    from bpfimg.inspect._kernel._network import Hooked
     from bpfimg.inspect._kernel._views import Inventory, LinkView
     from bpfimg.load import Host
 
@@ -38,9 +40,10 @@ def seen(host: Host, looking: Looking, *, maps: bool, types: bool) -> Inventory:
     links = list(walk.links())
     map_infos = list(walk.maps())
     loads, own = ours(host)
+    near = _Near(links)
     held = looking.result()
     with closing(Names()) as names:
-        views, unseen = _links(infos, links, own, held, names, maps=map_infos)
+        views, unseen = _links(infos, links, own, held, names, near=near, maps=map_infos)
         views = _still_there(views, infos)
         programs = _programs(infos, own.programs, held, names)
         more: dict[str, Any] = {}
@@ -54,6 +57,23 @@ def seen(host: Host, looking: Looking, *, maps: bool, types: bool) -> Inventory:
     return replace(own, programs=tuple(programs), links=tuple(views), unseen=(*own.unseen, *unseen), **more)
 
 
+class _Near:
+    """What is on the hooks of our own network namespace: looked at while somebody else looks at all processes."""
+
+    __slots__ = ("_netfilter", "_places", "_where", "unseen")
+
+    def __init__(self, links: list[walk.Link]) -> None:
+        self.unseen: list[str] = []
+        self._where, self._netfilter = here(), any(link.type == abi.LINK_NETFILTER for link in links)
+        self._places = hooked(self._where, netfilter=self._netfilter, unseen=self.unseen)
+
+    def or_there(self, namespace: Namespace, unseen: list[str]) -> list[Hooked]:
+        """The places of a namespace: ours are known."""
+        if namespace == self._where:
+            return self._places
+        return hooked(namespace, netfilter=self._netfilter, unseen=unseen)
+
+
 def _links(
     infos: dict[int, bpf.ProgramInfo],
     links: list[walk.Link],
@@ -61,15 +81,15 @@ def _links(
     held: Holders,
     names: Names,
     *,
+    near: _Near,
     maps: list[bpf.MapInfo],
 ) -> tuple[list[LinkView], list[str]]:
     """Every attachment, and what could not be looked at."""
-    unseen = held.unseen
+    unseen = held.unseen + near.unseen
     namespaces = {each.inode: each for each in reachable(held.processes.networks, unseen)}
     groups = Cgroups()
     sources = _targets.Sources(infos, {info.id: info.name for info in maps}, names, groups, namespaces)
-    netfilter = any(link.type == abi.LINK_NETFILTER for link in links)
-    places = [each for one in namespaces.values() for each in hooked(one, netfilter=netfilter, unseen=unseen)]
+    places = [each for one in namespaces.values() for each in near.or_there(one, unseen)]
     kinds = {info.type for info in infos.values()}
     words = {word(abi.PROGRAM_TYPES, kind) for kind in kinds}
     join = _join.Join(own.links, links, sources, held)

@@ -30,15 +30,20 @@ class Namespace:
         return name if folder in (netns.NAMED, "/run/netns") else self.path
 
 
+def here() -> Namespace:
+    """Returns our own."""
+    return Namespace(netns.inode(None), None)
+
+
 def reachable(networks: Mapping[int, str], unseen: list[str]) -> list[Namespace]:
     """Returns each once: our own, named ones by name, then those of `networks` (inode -> path)."""
-    found: dict[int, Namespace] = {}
+    own = here()
+    found = {own.inode: own}
 
-    def add(path: str | None, inode: int) -> None:
+    def add(path: str, inode: int) -> None:
         if inode not in found:
             found[inode] = Namespace(inode, path)
 
-    add(None, netns.inode(None))
     for path in _named():
         try:
             add(path, os.stat(path).st_ino)

@@ -168,7 +168,9 @@ def fuzz(inputs: int, seed: int, host: Host) -> dict[str, object]:
             counts[_word(code)] += 1
             if code == _BROKEN:
                 errors.seek(0)
-                said = errors.read().decode(errors="replace").strip().splitlines()[-1:]
+                text = errors.read().decode(errors="replace").strip()
+                print(text, flush=True)
+                said = text.splitlines()[-1:]
                 broken[" ".join(said)[:200]] = broken.get(" ".join(said)[:200], 0) + 1
                 errors.truncate(0)
                 errors.seek(0)

@@ -111,7 +111,7 @@ class MapHandle:
 
     @property
     def type_id(self) -> int:
-        """The map type."""
+        """The map type: any 32 bits that the object says."""
         return int(self._native.library.bpf_map__type(self._at("opened", "loaded")))
 
     @property

@@ -58,7 +58,7 @@ _FUNCTIONS: dict[str, tuple[object, tuple[object, ...]]] = {
     "bpf_program__set_log_buf": (_I, (_P, _P, _Z)),
     "bpf_program__fd": (_I, (_P,)),
     "bpf_map__name": (_S, (_P,)),
-    "bpf_map__type": (_I, (_P,)),
+    "bpf_map__type": (_U, (_P,)),
     "bpf_map__key_size": (_U, (_P,)),
     "bpf_map__value_size": (_U, (_P,)),
     "bpf_map__max_entries": (_U, (_P,)),

@@ -168,6 +168,7 @@ def test_what_may_not_be_seen_is_said_with_the_capability_that_it_takes(host: Ho
     assert "missing: CAP_SYS_ADMIN" in done.stdout
 
 
+@pytest.mark.alone
 def test_looking_changes_nothing_and_leaks_nothing(host: Host, ns: Namespace) -> None:
     loads.run(host, loads.xdp(), Xdp(ns.interface, netns=ns.path))
     inspect.host(host, all=True, maps=True, types=True)

@@ -56,6 +56,7 @@ class Declared:
         (folder / "policy.json").write_text(json.dumps(_POLICY))
         self.states = [{name: (v, tuple(sorted(hooks))) for name, (v, hooks) in each.items()} for each in CASES[case]]
         self.files = [self._written(f"{number}.json", each) for number, each in enumerate(CASES[case])]
+        settled(lambda: self._held()[:4], (0, 0, 0, 0))  # what an earlier test had may still be on its way out
         self.base = self._held()
 
     def _written(self, name: str, applications: Mapping[str, tuple[int, Sequence[str]]]) -> str:

@@ -117,6 +117,7 @@ class Scene:
         self.host, self.ns, self.kind, self._group = host, ns, kind, group
         self.place = (host.bpffs, host.tc, *(["unlinked"] if kind == "sockmap" else []))
         self.held = Held(host, ns, kind)
+        settled(lambda: self.held()[:4], (0, 0, 0, 0))  # what an earlier test had may still be on its way out
         self.hooks = self._hooks()
         self.data = bytecode(_TEXTS[kind])
         self.object = folder / "object.o"

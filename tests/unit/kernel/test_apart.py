@@ -11,6 +11,7 @@ import pytest
 
 from bpfimg.kernel import walk
 
+pytestmark = pytest.mark.alone
 needs_two = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two processors")
 
 

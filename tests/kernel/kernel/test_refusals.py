@@ -15,7 +15,7 @@ from bpfimg.load._about import About
 from tests.refusals.collect import HERE, SOURCES, compiled, logs, refused
 from tests.support import cgroups
 from tests.support.features import VARIABLE, kernel, lacks, native, needs
-from tests.support.netns import skip_unless
+from tests.support.netns import skip_unless, tracefs
 from tests.support.objects import compile_source
 
 pytestmark = pytest.mark.kernel
@@ -123,7 +123,8 @@ def test_what_this_kernel_lacks_is_named(what: str) -> None:
 
 @needs("btf")
 def test_a_target_with_a_typing_error() -> None:
-    error = failing('SEC("tp_btf/sched_swtich") int p(void *c) { return 0; }')
+    with tracefs():
+        error = failing('SEC("tp_btf/sched_swtich") int p(void *c) { return 0; }')
     assert error.hint.startswith("near it: sched_switch")
 
 

@@ -33,14 +33,14 @@ def stripped(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def twins(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two local functions called `twin`, a weak and a global `one`."""
-    if shutil.which("gcc") is None:
-        pytest.skip("needs gcc")
+    if shutil.which("clang") is None:
+        pytest.skip("needs clang")
     folder = tmp_path_factory.mktemp("twins")
     for name, extra in (("a", "int main(void) { return 0; }"), ("b", "")):
         (folder / f"{name}.c").write_text(
             f'static __attribute__((noinline, used)) int twin(int n) {{ return n + sizeof("{name}"); }}\n{extra}\n'
         )
-    subprocess.run(["gcc", "-O1", "-o", folder / "twins", folder / "a.c", folder / "b.c"], check=True)
+    subprocess.run(["clang", "-O1", "-o", folder / "twins", folder / "a.c", folder / "b.c"], check=True)
     return folder / "twins"
 
 

@@ -108,8 +108,16 @@ ATTR_PROG_LOAD: Layout = {
     "prog_flags": (44, 4),
     "prog_name": (48, 16),
     "expected_attach_type": (68, 4),
+    "prog_btf_fd": (72, 4),
+    "func_info_rec_size": (76, 4),
+    "func_info": (80, 8),
+    "func_info_cnt": (88, 4),
+    "line_info_rec_size": (92, 4),
+    "line_info": (96, 8),
+    "line_info_cnt": (104, 4),
     "attach_btf_id": (108, 4),
     "attach_prog_fd": (112, 4),
+    "fd_array": (120, 8),
 }
 ATTR_OBJ: Layout = {"pathname": (0, 8), "bpf_fd": (8, 4), "file_flags": (12, 4)}
 ATTR_ID: Layout = {"start_id": (0, 4), "next_id": (4, 4)}

@@ -31,6 +31,7 @@ from bpfimg.kernel._bpf_links import (
     raw_tracepoint_open,
     test_run,
 )
+from bpfimg.kernel._bpf_load import Program, prog_load
 from bpfimg.kernel._bpf_maps import (
     btf_load,
     map_create,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LinkInfo",
     "MapInfo",
+    "Program",
     "ProgramInfo",
     "bind_map",
     "btf_load",
@@ -83,6 +85,7 @@ __all__ = [
     "possible_cpus",
     "prog_attach",
     "prog_detach",
+    "prog_load",
     "prog_load_trivial",
     "prog_query",
     "program_by_id",

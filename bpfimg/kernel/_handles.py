@@ -76,6 +76,23 @@ class ProgramHandle:
         self._at("opened")
         self._must("bpf_program__set_autoload", wanted)
 
+    @property
+    def flags(self) -> int:
+        """The flags that it is loaded with (BPF_F_XDP_HAS_FRAGS, BPF_F_SLEEPABLE, ...)."""
+        return int(self._native.library.bpf_program__flags(self._at("opened", "loaded")))
+
+    def set_flags(self, flags: int) -> None:
+        """Says with which flags it is loaded."""
+        self._at("opened")
+        self._must("bpf_program__set_flags", flags)
+
+    def code(self) -> bytes:
+        """Its instructions: after the load as the kernel was given them, relocated, with the functions that it calls
+        behind it and descriptors of maps in them."""
+        lib, at = self._native.library, self._at("opened", "loaded")
+        start, count = lib.bpf_program__insns(at), lib.bpf_program__insn_cnt(at)
+        return ctypes.string_at(start, 8 * count) if start else b""
+
     def _must(self, function: str, *arguments: object) -> None:
         self._native.must(function, f"program {self.name!r}", self._pointer, *arguments)
 

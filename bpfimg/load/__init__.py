@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.load import _hooks as hooks
     from bpfimg.load import _maps as maps
+    from bpfimg.load import _members as members
     from bpfimg.load._attach import check
     from bpfimg.load._hooks import Hook
     from bpfimg.load._host import Host, Load
@@ -37,6 +38,7 @@ __all__ = [
     "check",
     "hooks",
     "maps",
+    "members",
     "prepare",
 ]
 
@@ -57,6 +59,7 @@ __getattr__ = opened(
         "check": "_attach",
         "hooks": "_hooks*",
         "maps": "_maps*",
+        "members": "_members*",
         "prepare": "_object",
     },
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bpfimg._value import replace, value
-from bpfimg.errors import KernelError, UsageError, quoted
+from bpfimg.errors import Error, KernelError, UsageError, quoted
 from bpfimg.kernel import bpf
 from bpfimg.load._hooks import _words
 
@@ -14,9 +14,14 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bpfimg.kernel import Fd, OpenObject
+    from bpfimg.load._chains import Chains
+    from bpfimg.load._code import Code
     from bpfimg.load._hooks import Hook
     from bpfimg.load._host import Host, Load
     from bpfimg.load._records import LinkRecord
+
+#: how a member of a chain is attached, in its record
+MEMBER = "dispatcher"
 
 
 @value(frozen=True, slots=True)
@@ -24,7 +29,8 @@ class Loaded:
     """A program in the kernel: a descriptor that somebody else closes, its kernel id and its full name.
 
     `type` and `section` are as in its record, `attach_type` is the number that it was loaded with, `target` what it
-    was bound to where the section does not say it.
+    was bound to where the section does not say it. `extension`: it was loaded to take the place of a function of
+    dispatchers, and goes nowhere else. `code` is what it is made of, for chains; None where that was not kept.
     """
 
     fd: int
@@ -34,6 +40,8 @@ class Loaded:
     section: str = ""
     attach_type: int = 0
     target: str = ""
+    extension: bool = False
+    code: Code | None = None
 
     def btf(self) -> bytes:
         """The types of its object, as the kernel holds them; b"" where it was loaded without."""
@@ -81,17 +89,24 @@ class Scene:
     """What an attach may look at: how this host attaches Tc hooks, what is loaded already, the program's own object.
 
     `opened` are the attachments of the same transaction that were made before this one: nothing lists them yet.
+    `host` is None where no bpffs was found: then nothing is ours.
     """
 
     tc: str
     loads: Sequence[Load]
     unit: Unit = Unit({})
     opened: tuple[Attachment, ...] = ()
+    host: Host | None = None
+
+    @property
+    def chains(self) -> Chains | None:
+        """What takes many programs on one hook; None where each hook takes one."""
+        return self.host.chains if self.host is not None else None
 
     @classmethod
     def of(cls, host: Host, unit: Unit | None = None) -> Scene:
         """The scene now; taken under the lock it stays true for our own programs."""
-        return cls(host.tc, host.loads(), unit or Unit({}))
+        return cls(host.tc, host.loads(), unit or Unit({}), host=host)
 
 
 class Attachment:
@@ -159,20 +174,45 @@ def configure(opened: OpenObject, program: str, hook: Hook) -> None:
         look(opened, program, hook)
 
 
-def undo(record: LinkRecord) -> bool:
-    """Takes off what has no kernel link, by its record alone, with `release(record)` of the hook's family.
+def undo(host: Host, record: LinkRecord) -> bool:
+    """Takes off what has no kernel link of its own, by its record alone, with `release(record)` of the hook's family;
+    members of chains by the host's `chains`.
 
     False when it is not there (any more), or is not ours. It is called for what was never attached, too, and for
     records that somebody else wrote: a hook that always has a kernel link has nothing to take off.
     """
+    if record.how == MEMBER:
+        return chains_of(host).release(host, record)
     release = getattr(family(record.hook), "release", None)
     return bool(release(record)) if release is not None else False
 
 
-def is_attached(record: LinkRecord) -> bool:
-    """True while what has no kernel link is on its hook: `is_attached(record)` of the hook's family."""
+def is_attached(host: Host, record: LinkRecord) -> bool:
+    """True while what has no kernel link of its own is on its hook: `is_attached(record)` of the hook's family, or of
+    the host's `chains`."""
+    if record.how == MEMBER:
+        return chains_of(host).is_attached(host, record)
     look = getattr(family(record.hook), "is_attached", None)
     return bool(look(record)) if look is not None else False
+
+
+def refuse_extension(program: Loaded, where: str) -> None:
+    """UsageError for a program that was loaded for the slots of dispatchers, and is to go `where` it cannot."""
+    if program.extension:
+        raise UsageError(
+            f"program {quoted(program.name)} was loaded for a dispatcher, which the kernel does not attach {where}",
+            hint="run the image again for this hook",
+        )
+
+
+def chains_of(host: Host) -> Chains:
+    """What changes chains on this host; Error when it was opened without."""
+    if host.chains is None:
+        raise Error(
+            "a program of ours is a member of a chain of programs, which this host was opened without",
+            hint="open it with bpfimg.dispatcher.host()",
+        )
+    return host.chains
 
 
 def family(word: str) -> Any:

@@ -26,4 +26,4 @@ def _scene(host: Host) -> Scene:
     try:
         return Scene.of(host)
     except KernelError:
-        return Scene(host.tc, ())  # no bpffs, or not for us: then nothing is ours
+        return Scene(host.tc, (), host=host)  # no bpffs, or not for us: then nothing is ours

@@ -14,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from bpfimg.load._chains import Chains
     from bpfimg.load._hooks import Hook
     from bpfimg.load._map import Map
     from bpfimg.load._unfinished import Unfinished
@@ -63,16 +64,25 @@ class Host:
     """What bpfimg has loaded on this host, below `bpffs`/bpfimg; the kernel is the database.
 
     `lock_timeout` is how many seconds a writer waits for another. `tc` chooses how Tc hooks are attached: "auto" is
-    TCX where the kernel has it, else clsact; "tcx" and "clsact" insist.
+    TCX where the kernel has it, else clsact; "tcx" and "clsact" insist. `chains` lets XDP and Tc hooks take many
+    programs: `dispatcher.host()` is a Host that has it; without, each takes one of ours.
     """
 
-    def __init__(self, bpffs: str = "/sys/fs/bpf", *, lock_timeout: float = 30.0, tc: str = "auto") -> None:
+    def __init__(
+        self,
+        bpffs: str = "/sys/fs/bpf",
+        *,
+        lock_timeout: float = 30.0,
+        tc: str = "auto",
+        chains: Chains | None = None,
+    ) -> None:
         if tc not in ("auto", "tcx", "clsact"):
             raise UsageError(f"tc is {tc!r}, expected auto, tcx or clsact")
         self.bpffs = os.path.abspath(bpffs)
         self.directory = f"{self.bpffs}/{DIRECTORY}"
         self.lock_timeout = lock_timeout
         self.tc = tc
+        self.chains = chains
 
     def writer(self) -> AbstractContextManager[Writer]:
         """The lock, and the only object that changes the host; first it sweeps what killed writers left.
@@ -98,10 +108,10 @@ class Host:
         return _unfinished.found(self)
 
     def has_filter(self, link: LinkRecord) -> bool:
-        """True while what a link without a kernel link stands for is on its hook: a clsact filter is on its device."""
+        """True while what has no kernel link of its own is on its hook: a clsact filter, a member of a chain."""
         from bpfimg.load._attach import is_attached
 
-        return is_attached(link)
+        return is_attached(self, link)
 
     def changed(self, link: LinkRecord) -> str:
         """Says what has become of the file that a probe is in, or of netfilter's namespace; empty while it is there."""
@@ -200,7 +210,7 @@ def _read_links(folder: str, *, done: bool) -> tuple[tuple[LinkRecord, ...], tup
             continue
         try:
             link = read_link(path)
-            if link.replaces and not done and not runs(f"{path}/{LINK}", link.program_id):
+            if link.replaces and link.how == "link" and not done and not runs(f"{path}/{LINK}", link.program_id):
                 open_ends = True  # the link is another load's still
             else:
                 links.append(link)
@@ -224,7 +234,7 @@ def is_committed(path: str) -> bool:
     except (KernelError, DamagedRecord, ValueError):
         return True
     done = not os.path.lexists(f"{os.path.dirname(os.path.dirname(path))}/{UNFINISHED}")
-    return not link.replaces or done or runs(pin, link.program_id)
+    return not link.replaces or link.how != "link" or done or runs(pin, link.program_id)
 
 
 def runs(pin: str, program: int) -> bool:

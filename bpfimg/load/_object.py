@@ -26,10 +26,15 @@ if TYPE_CHECKING:
 
     from bpfimg.kernel import OpenObject
     from bpfimg.load._about import About
+    from bpfimg.load._chains import Chains
+    from bpfimg.load._code import Code
     from bpfimg.load._hooks import Hook
     from bpfimg.load._host import Host
     from bpfimg.load._origin import Origin
     from bpfimg.load._sharing import Sharing
+
+#: types of programs that chains take
+_CHAINED = ("xdp", "sched_cls")
 
 
 class Prepared:
@@ -40,8 +45,13 @@ class Prepared:
     and `maps` are (name, descriptor); descriptors are valid until it is closed.
     """
 
-    def __init__(self, opened: OpenObject, decided: Plan, globals: Mapping[str, str]) -> None:
+    def __init__(self, opened: OpenObject, decided: Plan, globals: Mapping[str, str], data: bytes) -> None:
         self._object = opened
+        self._data = data
+        self._stack = ExitStack()  # open until it is closed: dispatchers that extensions are loaded for
+        self.extensions: frozenset[str] = frozenset()
+        self.keeps_code = False
+        self.codes: Mapping[str, Code] = {}
         self.programs = decided.programs
         self.attach = decided.attach
         self.globals = dict(globals)
@@ -78,9 +88,29 @@ class Prepared:
             fd = handles[program.name].fd
             number = bpf.program_info(fd, memlock=False).id
             way = handles[program.name].attach_type_id
-            loaded.append(Loaded(fd, number, program.name, program.type, program.section, way, program.target))
-        self.loaded = tuple(loaded)
+            loaded.append(
+                Loaded(
+                    fd,
+                    number,
+                    program.name,
+                    program.type,
+                    program.section,
+                    way,
+                    program.target,
+                    extension=program.name in self.extensions,
+                )
+            )
         self.maps = tuple(_created_maps(self._object))
+        if self.keeps_code:
+            self.codes = self._codes()
+        self.loaded = tuple(replace(each, code=self.codes.get(each.name)) for each in loaded)
+
+    def _codes(self) -> dict[str, Code]:
+        from bpfimg.load._taken_code import taken_code
+
+        maps = [fd for _, fd in self.maps]
+        chosen = [each.name for each in self.programs if each.type in _CHAINED and each.name not in self.extensions]
+        return {name: taken_code(self._object, self._data, name, maps) for name in chosen}
 
     def record(self, origin: Origin) -> LoadRecord:
         """What is to be written down about it; before the load the ids are 0."""
@@ -89,7 +119,15 @@ class Prepared:
         return LoadRecord(
             name=origin.name,
             programs=tuple(
-                ProgramRecord(program.name, number, program.type, program.section, way, program.target)
+                ProgramRecord(
+                    program.name,
+                    number,
+                    program.type,
+                    program.section,
+                    way,
+                    program.target,
+                    extension=program.name in self.extensions,
+                )
                 for program, (number, way) in zip(self.programs, known, strict=True)
             ),
             maps=tuple((name, bpf.map_info(fd).id) for name, fd in self.maps),
@@ -123,6 +161,19 @@ class Prepared:
         """Forgets the object; what is neither pinned nor attached leaves the kernel."""
         self.loaded, self.maps = (), ()
         self._object.close()
+        self._stack.close()
+
+    def extend(self, chains: Chains) -> None:
+        """Sets up the programs whose hooks want them loaded for the slots of dispatchers; the code of others is kept,
+        so that a dispatcher can contain it."""
+        extensions = set()
+        for program in self.programs:
+            hooks = [hook for name, hook in self.attach if name == program.name]
+            if hooks and chains.as_extension(program, hooks):
+                self._stack.enter_context(chains.extend(self._object, program))
+                extensions.add(program.name)
+        self.extensions = frozenset(extensions)
+        self.keeps_code = any(each.type in _CHAINED and each.name not in extensions for each in self.programs)
 
 
 def _about(data: bytes) -> About:
@@ -149,13 +200,15 @@ def prepare(
     hooks: Sequence[tuple[str | None, Hook]] | BySection = (),
     globals: Mapping[str, str] | None = None,
     sharing: Sharing | None = None,
+    chains: Chains | None = None,
 ) -> Prepared:
     """Opens the bytes of an object and sets it up: which programs, as what types, bound to what, with which globals.
 
     Programs are those named (NAME, TYPE:NAME or TYPE:NAME:TARGET), else all; for a `hook` those named that fit it are
     to be attached there, or the only one that does. `hooks` are (program, its hook), for several, or say that each of
-    the programs goes where its section says. The kernel is not asked for anything yet. BytecodeError, UsageError: the
-    object, or a name or value that does not go with it.
+    the programs goes where its section says. `chains` are those of the host that it is for. The kernel is not asked for
+    anything yet, but for the dispatcher that an extension is loaded for. BytecodeError, UsageError: the object, or a
+    name or value that does not go with it.
     """
     from bpfimg import bytecode
 
@@ -176,7 +229,9 @@ def prepare(
             from bpfimg.load._globals import set_globals
 
             types = set_globals(opened, globals, byte_order)
-        prepared = Prepared(opened, decided, globals or {})
+        prepared = Prepared(opened, decided, globals or {}, data)
+        if chains is not None:
+            prepared.extend(chains)
         prepared.global_types, prepared.sharing = types, sharing
         prepared.tables = frozenset(calls.tables)
         stack.pop_all()

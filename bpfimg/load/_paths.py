@@ -6,6 +6,7 @@
       <load id>/                      one for each loaded object: the kernel id of its first program
         record                        LoadRecord
         prog-<name>  map-<name>       pins of its programs and maps
+        code-<name>                   what a program is made of, for chains: see _code
         unfinished                    only while a `run` publishes: see _publish
         links/<link id>/record        LinkRecord; link id = the kernel id of the map that holds it
         links/<link id>/link          the commit of an attach: pin of the link (clsact: of the program)

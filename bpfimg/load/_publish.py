@@ -36,36 +36,37 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bpfimg.load._attach import Attachment
+    from bpfimg.load._host import Host
     from bpfimg.load._object import Prepared
 
 
-def publish_load(directory: str, prepared: Prepared, record: LoadRecord) -> str:
+def publish_load(host: Host, prepared: Prepared, record: LoadRecord) -> str:
     """Publishes a loaded object; returns its directory."""
     with ExitStack() as undo:
-        work = _work_directory(undo, directory)
+        work = _work_directory(undo, host)
         _pin_all(work, prepared, record)
-        path = f"{directory}/{record.id}"
+        path = f"{host.directory}/{record.id}"
         bpffs.rename(work, path)  # COMMIT
         undo.pop_all()
     return path
 
 
 def publish_run(
-    directory: str,
+    host: Host,
     prepared: Prepared,
     record: LoadRecord,
     attachments: Sequence[Attachment],
     metadata: Mapping[str, str],
 ) -> tuple[str, tuple[LinkRecord, ...]]:
     """Publishes a loaded object and its attachments in one step; returns its directory and the records of the links."""
-    path = f"{directory}/{record.id}"
+    path = f"{host.directory}/{record.id}"
     with ExitStack() as undo:
-        work = _work_directory(undo, directory)
+        work = _work_directory(undo, host)
         _pin_all(work, prepared, record)
         bpf.pin(prepared.loaded[0].fd, f"{work}/{_paths.UNFINISHED}")
         links = tuple(_draft_link(f"{work}/{_paths.LINKS}", each, metadata) for each in attachments)
         bpffs.rename(work, path)
-        undo.callback(_discarded, path)
+        undo.callback(_discarded, host, path)
         pairs = sorted(zip(links, attachments, strict=True), key=lambda pair: pair[1].take is not None)
         for link, attachment in pairs:
             _commit_link(f"{path}/{_paths.LINKS}/{link.id}", attachment, link)
@@ -83,22 +84,22 @@ def _draft_link(folder: str, attachment: Attachment, metadata: Mapping[str, str]
     return link
 
 
-def publish_link(directory: str, load: str, attachment: Attachment, metadata: Mapping[str, str]) -> LinkRecord:
+def publish_link(host: Host, load: str, attachment: Attachment, metadata: Mapping[str, str]) -> LinkRecord:
     """Publishes an attachment of what is loaded at `load`; returns its record."""
     with ExitStack() as undo:
-        work = _work_directory(undo, directory)
+        work = _work_directory(undo, host)
         link = _write_link(work, attachment, metadata)
         path = f"{load}/{_paths.LINKS}/{link.id}"
         bpffs.rename(work, path)
-        undo.callback(_released, path)
+        undo.callback(_released, host, path)
         _commit_link(path, attachment, link)
         undo.pop_all()
     return link
 
 
-def _work_directory(undo: ExitStack, directory: str) -> str:
-    work = _paths.work_directory(directory)
-    undo.callback(_discarded, work)
+def _work_directory(undo: ExitStack, host: Host) -> str:
+    work = _paths.work_directory(host.directory)
+    undo.callback(_discarded, host, work)
     bpffs.make_directory(work)
     return work
 
@@ -116,6 +117,11 @@ def _pin_all(work: str, prepared: Prepared, record: LoadRecord) -> None:
 
         give(work, maps, record.map_access)
         open_way(os.path.dirname(work))
+    codes = _paths.pin_names("code", [(program.name, program.id) for program in prepared.loaded])
+    for name, program in zip(codes, prepared.loaded, strict=True):
+        if program.code is not None:
+            with suppress(ValueError):  # too large to be kept: then no dispatcher contains it
+                bpffs.write_record(f"{work}/{name}", program.code.to_text())
     bpffs.make_directory(f"{work}/{_paths.LINKS}")
     bpffs.write_record(f"{work}/{_paths.RECORD}", encode(record))
 
@@ -135,12 +141,12 @@ def _commit_link(path: str, attachment: Attachment, link: LinkRecord) -> None:
         attachment.take()  # COMMIT
 
 
-def _discarded(path: str) -> None:
+def _discarded(host: Host, path: str) -> None:
     with suppress(KernelError):  # the error that brought us here says more
-        discard(path)
+        discard(host, path)
 
 
-def _released(path: str) -> None:
+def _released(host: Host, path: str) -> None:
     with suppress(KernelError):
-        release(path)
+        release(host, path)
         bpffs.remove_tree(path)

@@ -33,7 +33,7 @@ class ProgramRecord:
     """One program of a load: `id` is the kernel's, `type` the kernel's word, `name` in full length.
 
     `attach_type` is the number it was loaded with (0: none, or the first of them), `target` what it was bound to where
-    its section does not say it.
+    its section does not say it. `extension`: it was loaded for the slots of dispatchers (the kernel's type is ext).
     """
 
     name: str
@@ -42,11 +42,12 @@ class ProgramRecord:
     section: str
     attach_type: int = 0
     target: str = ""
+    extension: bool = False
 
     def to_dict(self) -> dict[str, object]:
         """Its part of the record."""
         document: dict[str, object] = {"name": self.name, "id": self.id, "type": self.type, "section": self.section}
-        return document | {n: getattr(self, n) for n in ("attach_type", "target") if getattr(self, n)}
+        return document | {n: getattr(self, n) for n in ("attach_type", "target", "extension") if getattr(self, n)}
 
     @classmethod
     def from_dict(cls, document: Any) -> ProgramRecord:
@@ -58,6 +59,7 @@ class ProgramRecord:
             str(document["section"]),
             _id(document.get("attach_type", 0)),
             str(document.get("target", "")),
+            bool(document.get("extension", False)),
         )
 
 
@@ -142,8 +144,9 @@ class LinkRecord:
     asked for; paths in it are absolute. `where` is the place in words. What was found when it was attached: `ifindex`,
     `netns_inode`, `used_mode` (the XDP mode that it became), `details` (by the hook's family: a resolved offset, an
     attach type), `note` (a reason worth telling), `parts` (the number of kernel links beside the first).
-    `how` is "link", "clsact" (`clsact_priority` is the filter's) or "attach", which lives with its target. `replaces`
-    is (load, link, program) whose kernel link it has taken, or is about to take.
+    `how` is "link", "clsact" (`clsact_priority` is the filter's), "dispatcher" (a member of a chain, whose record has
+    the order) or "attach", which lives with its target. `replaces` is (load, link, program) in whose place it is, or is
+    about to be.
     """
 
     id: int
@@ -176,11 +179,11 @@ class LinkRecord:
 
         return asked(self)
 
-    def is_for(self, hook: Hook) -> bool:
-        """True when it was asked for as `hook` is."""
+    def is_for(self, hook: Hook, *, without: tuple[str, ...] = ()) -> bool:
+        """True when it was asked for as `hook` is, but for the fields in `without`."""
         from bpfimg.load._same import same
 
-        return same(hook, self)
+        return same(hook, self, without=without)
 
     @property
     def interface(self) -> str | None:

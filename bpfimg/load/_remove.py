@@ -14,35 +14,36 @@ from bpfimg.load._replace import give_back
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from bpfimg.load._host import Host
     from bpfimg.load._records import LinkRecord
 
 
-def remove_load(directory: str, path: str) -> None:
+def remove_load(host: Host, path: str) -> None:
     """Unloads what is published at `path`. The rename is the point of no return: a sweeper finishes what follows."""
-    work = _paths.work_directory(directory)
+    work = _paths.work_directory(host.directory)
     bpffs.rename(path, work)  # COMMIT
-    discard(work)
+    discard(host, work)
 
 
-def remove_link(path: str) -> None:
+def remove_link(host: Host, path: str) -> None:
     """Takes the program off its hook and the link's directory away; no error when its target has gone.
 
-    Unlinking the pin is the commit. What has no kernel link (a clsact filter) goes before it: should that fail, the
-    link is still listed. Its parts go after it: a sweeper finishes that.
+    Unlinking the pin is the commit. What has no kernel link of its own (a clsact filter, a member of a chain) goes
+    before it: should that fail, the link is still listed. Its parts go after it: a sweeper finishes that.
     """
-    release(path)
+    release(host, path)
     bpffs.remove_tree(path)
 
 
-def discard(work: str) -> None:
+def discard(host: Host, work: str) -> None:
     """Removes a directory that readers do not see (any more): what is attached first."""
     if not os.path.islink(work):
         for name in _paths.listed(f"{work}/{_paths.LINKS}"):
-            release(f"{work}/{_paths.LINKS}/{name}")
+            release(host, f"{work}/{_paths.LINKS}/{name}")
     bpffs.remove_tree(work)
 
 
-def release(path: str) -> None:
+def release(host: Host, path: str) -> None:
     """Takes what the link directory at `path` stands for off its hook, and its pin away; then the hook is free.
 
     A symbolic link in its place leads to what is not ours.
@@ -50,10 +51,10 @@ def release(path: str) -> None:
     if os.path.islink(path):
         return
     record = _record(path)
-    if record is not None and record.replaces and give_back(path, record):
+    if record is not None and record.replaces and give_back(host, path, record):
         return
     if record is not None and record.how != "link":
-        undo(record)
+        undo(host, record)
     elif record is None:
         _release_lost(path)
     bpffs.unlink_link(f"{path}/{_paths.LINK}")  # COMMIT

@@ -21,7 +21,7 @@ import os
 from bpfimg._value import replace
 from bpfimg.kernel import bpf, bpffs
 from bpfimg.load import _paths
-from bpfimg.load._attach import Attachment
+from bpfimg.load._attach import MEMBER, Attachment, chains_of
 from bpfimg.load._host import read_load, runs
 from bpfimg.load._moment import now
 from bpfimg.load._same import same
@@ -30,9 +30,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bpfimg.load._attach import Loaded
+    from bpfimg.load._attach import Loaded, Scene
     from bpfimg.load._hooks import Hook
-    from bpfimg.load._host import Load
+    from bpfimg.load._host import Host, Load
     from bpfimg.load._records import LinkRecord
 
 #: hooks whose kernel links take another program (`update_prog` of their link type)
@@ -40,13 +40,17 @@ _EXCHANGES = ("xdp", "tc", "tcx", "netkit", "cgroup", "sk_lookup", "flow_dissect
 _ORDER_IS_OURS = {"xdp": ("priority", "proceed_on")}  # the kernel knows nothing of these: they may change
 
 
-def taken_over(old: Load, hook: Hook, program: Loaded, taken: Sequence[int]) -> Attachment | None:
+def taken_over(old: Load, hook: Hook, program: Loaded, taken: Sequence[int], scene: Scene) -> Attachment | None:
     """The attachment that puts `program` in the place of the old load's on the same hook; None where that cannot be.
 
     `taken` are links of the old load that others of the new one have got already.
     """
     for link in old.links:
         pin = old.link_pin(link.id)
+        if link.how == MEMBER and link.id not in taken and scene.chains is not None and scene.chains.takes(hook):
+            if same(hook, link, without=("priority", "proceed_on")):
+                return scene.chains.taken_over(old, link, hook, program, scene)
+            continue
         if link.hook not in _EXCHANGES or link.how != "link" or link.parts or link.id in taken:
             continue
         if same(hook, link, without=_ORDER_IS_OURS.get(link.hook, ())) and runs(pin, link.program_id):
@@ -73,12 +77,18 @@ def _listed(found: object) -> object:
     return list(found) if isinstance(found, tuple) else found
 
 
-def give_back(path: str, record: LinkRecord) -> bool:
+def give_back(host: Host, path: str, record: LinkRecord) -> bool:
     """Lets go of a link that is still the old load's, at `path` of the new one; False when it is not (any more)."""
     if not record.replaces:
         return False
     load, link, program = record.replaces
-    directory = os.path.dirname(os.path.dirname(os.path.dirname(path)))
+    directory = host.directory
+    if record.how == MEMBER:
+        if not os.path.lexists(f"{directory}/{load}/{_paths.LINKS}/{link}/{_paths.LINK}"):
+            return False
+        chains_of(host).give_back(host, record)
+        bpffs.unlink(f"{path}/{_paths.LINK}")
+        return True
     if not os.path.lexists(f"{directory}/{load}/{_paths.LINKS}/{link}/{_paths.LINK}"):
         return False
     pin = f"{path}/{_paths.LINK}"

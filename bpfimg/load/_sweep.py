@@ -13,22 +13,24 @@ from bpfimg.load._remove import discard, remove_link, remove_load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from bpfimg.load._host import Load
+    from bpfimg.load._host import Host, Load
 
 
-def sweep(directory: str) -> None:
+def sweep(host: Host) -> None:
     """Removes what killed writers left behind. What cannot be removed stays, and is shown as unfinished."""
-    _finish_all(directory)
-    for name in _paths.listed(directory):
-        path = f"{directory}/{name}"
+    _finish_all(host)
+    for name in _paths.listed(host.directory):
+        path = f"{host.directory}/{name}"
         with suppress(Error):
             if name.startswith(_paths.WORK):
-                discard(path)
+                discard(host, path)
             elif _paths.is_id(name):
-                _sweep_load(directory, path)
+                _sweep_load(host, path)
+    if host.chains is not None:
+        host.chains.sweep(host)
 
 
-def _sweep_load(directory: str, path: str) -> None:
+def _sweep_load(host: Host, path: str) -> None:
     if os.path.islink(path):
         return
     if not _paths.listed(path):  # somebody else has removed all that was in it
@@ -38,29 +40,29 @@ def _sweep_load(directory: str, path: str) -> None:
     marker = f"{path}/{_paths.UNFINISHED}"
     if os.path.lexists(marker):
         if len(committed) < len(links) or not links:
-            remove_load(directory, path)
+            remove_load(host, path)
             return
         bpffs.unlink(marker)
     for link in links:
         if link not in committed:
-            remove_link(link)
+            remove_link(host, link)
 
 
-def _finish_all(directory: str) -> None:
+def _finish_all(host: Host) -> None:
     """What a killed writer did not come to: removes every load that has been replaced."""
-    for name in _paths.listed(directory):
+    for name in _paths.listed(host.directory):
         if _paths.is_id(name):
             with suppress(KernelError, DamagedRecord):
-                load = read_load(f"{directory}/{name}")
+                load = read_load(f"{host.directory}/{name}")
                 if load is not None:
-                    finish(directory, load)
+                    finish(host, load)
 
 
-def finish(directory: str, new: Load) -> None:
+def finish(host: Host, new: Load) -> None:
     """Removes the load in whose place `new` is. The links that both have pinned stay attached."""
     if new.record is None or not new.record.replaces:
         return
-    path = f"{directory}/{new.record.replaces}"
+    path = f"{host.directory}/{new.record.replaces}"
     if not os.path.isdir(path) or os.path.islink(path):
         return
     kept = {number for link in new.links if (number := _kernel_id(new.link_pin(link.id)))}
@@ -70,7 +72,7 @@ def finish(directory: str, new: Load) -> None:
         if os.path.lexists(pin) and _kernel_id(pin) in kept:
             bpffs.unlink(pin)  # not `unlink_link`, which would detach what is ours by now
             bpffs.remove_tree(folder)
-    remove_load(directory, path)
+    remove_load(host, path)
 
 
 def _kernel_id(pin: str) -> int:

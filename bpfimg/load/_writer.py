@@ -8,7 +8,8 @@ from bpfimg._value import replace
 from bpfimg.errors import Busy, Error, KernelError, UsageError, quoted
 from bpfimg.kernel import bpf, bpffs
 from bpfimg.load import _publish, _remove
-from bpfimg.load._attach import Loaded, Scene, Unit, attach
+from bpfimg.load._attach import MEMBER, Loaded, Scene, Unit, attach, chains_of
+from bpfimg.load._code import code_of
 from bpfimg.load._host import Host, Load
 from bpfimg.load._map_way import close_way
 from bpfimg.load._origin import Origin, check_words
@@ -30,7 +31,7 @@ def opened(host: Host) -> Iterator[Writer]:
     """See `Host.writer`."""
     bpffs.require(host.bpffs)
     with bpffs.lock(host.directory, timeout=host.lock_timeout):
-        sweep(host.directory)
+        sweep(host)
         writer = Writer(host)
         try:
             yield writer
@@ -52,7 +53,7 @@ class Writer:
     def load(self, prepared: Prepared, origin: Origin) -> Load:
         """Pins a loaded object and records it."""
         record = prepared.record(origin)
-        path = _publish.publish_load(self._locked.directory, prepared, record)
+        path = _publish.publish_load(self._locked, prepared, record)
         return Load(record.id, path, record)
 
     def run(self, prepared: Prepared, origin: Origin, hooks: Hook | Sequence[tuple[str, Hook]] | None = None) -> Load:
@@ -106,7 +107,7 @@ class Writer:
             raise Error(f"load {old.id} ({quoted(old.name)}) is not there any more, expected it to be replaced")
         new = self._run(prepared, origin, prepared.attach, old)
         with suppress(KernelError):  # the new one runs: the next writer takes away what is left of the old one
-            finish(host.directory, new)
+            finish(host, new)
         return new
 
     def _run(self, prepared: Prepared, origin: Origin, pairs: Sequence[tuple[str, Hook]], old: Load | None) -> Load:
@@ -120,7 +121,7 @@ class Writer:
         taken: list[int] = []
         with ExitStack() as stack:
             for name, hook in pairs:
-                made = taken_over(old, hook, loaded[name], taken) if old else None
+                made = taken_over(old, hook, loaded[name], taken, scene) if old else None
                 if made is not None:
                     taken.append(made.record.replaces[1])
                 else:
@@ -128,8 +129,8 @@ class Writer:
                 stack.enter_context(made)
                 scene = replace(scene, opened=(*scene.opened, made))
             if not pairs:
-                return Load(record.id, _publish.publish_load(host.directory, prepared, record), record)
-            path, links = _publish.publish_run(host.directory, prepared, record, scene.opened, words)
+                return Load(record.id, _publish.publish_load(host, prepared, record), record)
+            path, links = _publish.publish_run(host, prepared, record, scene.opened, words)
         return Load(record.id, path, record, links)
 
     def attach(
@@ -146,10 +147,18 @@ class Writer:
         chosen, pin = _program_for(found, hook, program, number)
         with bpf.get(pin) as fd, Unit(_maps(found)) as unit:
             loaded = Loaded(
-                fd.fileno(), chosen.id, chosen.name, chosen.type, chosen.section, chosen.attach_type, chosen.target
+                fd.fileno(),
+                chosen.id,
+                chosen.name,
+                chosen.type,
+                chosen.section,
+                chosen.attach_type,
+                chosen.target,
+                extension=chosen.extension,
+                code=code_of(found, chosen) if host.chains is not None and host.chains.takes(hook) else None,
             )
             with attach(loaded, hook, Scene.of(host, unit)) as attachment:
-                link = _publish.publish_link(host.directory, found.path, attachment, words)
+                link = _publish.publish_link(host, found.path, attachment, words)
         return found, link
 
     def detach(self, link: int) -> tuple[Load, LinkRecord | None]:
@@ -158,7 +167,27 @@ class Writer:
         The record is None when it was damaged.
         """
         load, record = self._locked.find_link(link)
-        _remove.remove_link(f"{load.path}/{LINKS}/{link}")
+        _remove.remove_link(self._locked, f"{load.path}/{LINKS}/{link}")
+        return load, record
+
+    def change(
+        self, link: int, *, priority: int | None = None, proceed_on: Sequence[str] | None = None
+    ) -> tuple[Load, LinkRecord]:
+        """Gives a member of a chain another priority, or other results after which the chain goes on, in one step.
+
+        No packet is missed, and what is not given stays. Returns the load and the record of the link as it was
+        written when it was attached. UsageError: the link is not of a chain, or an action is unknown.
+        """
+        host = self._locked
+        load, record = host.find_link(link)
+        if record is None:
+            raise Error(f"link {link} is damaged, expected one that can be read", hint=f"bpfimg detach {link}")
+        if record.how != MEMBER:
+            raise UsageError(
+                f"link {link} ({record.hook}) is not in a chain of bpfimg's, expected one of an xdp or tc hook",
+                hint="detach it, and attach it with the other priority",
+            )
+        chains_of(host).change(host, record, priority, None if proceed_on is None else tuple(proceed_on))
         return load, record
 
     def unload(self, word: int | str) -> Load:
@@ -169,7 +198,7 @@ class Writer:
         """
         host = self._locked
         load = host.find(word)
-        _remove.remove_load(host.directory, load.path)
+        _remove.remove_load(host, load.path)
         return load
 
     @property

@@ -90,7 +90,14 @@ def image(
     if hook is not None:
         check_hook(hook)
     with prepare(
-        fetched.bytecode, name=known_as, programs=programs, hook=hook, hooks=hooks, globals=globals, sharing=sharing
+        fetched.bytecode,
+        name=known_as,
+        programs=programs,
+        hook=hook,
+        hooks=hooks,
+        globals=globals,
+        sharing=sharing,
+        chains=host.chains,
     ) as prepared:
         for _, each in prepared.attach if hook is None else ():
             check_hook(each)

@@ -6,7 +6,7 @@ import errno
 
 from bpfimg.errors import AttachError, KernelError, NotSupported
 from bpfimg.kernel import abi
-from bpfimg.load._attach import Attachment
+from bpfimg.load._attach import Attachment, refuse_extension
 from bpfimg.load._families._chain import Chain, link_in, position
 from bpfimg.load._families._place import Place, at
 from bpfimg.load._families._place import check as check_place
@@ -34,6 +34,8 @@ def attach(program: Loaded, hook: Netkit, scene: Scene) -> Attachment:
 
     NotSupported(feature="netkit") when the kernel has no netkit; AttachError when the interface is none.
     """
+
+    refuse_extension(program, "to a netkit hook")
 
     def inside(where: Place) -> Attachment:
         try:

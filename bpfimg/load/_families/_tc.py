@@ -5,7 +5,7 @@ from __future__ import annotations
 from bpfimg._value import replace
 from bpfimg.errors import AttachError, Busy, KernelError, NotSupported, quoted
 from bpfimg.kernel import bpf, libbpf, netlink, netns
-from bpfimg.load._attach import Attachment
+from bpfimg.load._attach import Attachment, refuse_extension
 from bpfimg.load._families._chain import position
 from bpfimg.load._families._owner import describe
 from bpfimg.load._families._place import Place, again, at, is_there, named, refused
@@ -31,11 +31,17 @@ def check(hook: Tc) -> None:
 
 
 def attach(program: Loaded, hook: Tc, scene: Scene) -> Attachment:
-    """Attaches; Busy when another Tc program of ours is on that interface and direction.
+    """Attaches, as a member of the chain there where the host has chains; else Busy when another Tc program of ours is
+    on that interface and direction.
 
     In a TCX chain it stands where a Tcx hook of that priority would. A filter has the hook's priority too, at most
     65535, and the link's id as its handle: so the record that is published before says which filter is ours.
     """
+
+    if scene.chains is not None and scene.chains.takes(hook):
+        check(hook)
+        return scene.chains.attach(program, hook, scene)
+    refuse_extension(program, "without a dispatcher")
 
     def inside(where: Place) -> Attachment:
         _check_free(where, hook.direction, scene)
@@ -55,6 +61,8 @@ def attach(program: Loaded, hook: Tc, scene: Scene) -> Attachment:
 
 def foresee(hook: Tc, scene: Scene) -> str:
     """How the program would be attached, in words; Busy when another Tc program of ours is there."""
+    if scene.chains is not None and scene.chains.takes(hook):
+        return scene.chains.foresee(hook, scene)
 
     def inside(where: Place) -> str:
         from bpfimg.kernel import features

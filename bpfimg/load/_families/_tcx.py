@@ -6,7 +6,7 @@ import errno
 
 from bpfimg.errors import KernelError, NotSupported
 from bpfimg.kernel import abi
-from bpfimg.load._attach import Attachment
+from bpfimg.load._attach import Attachment, refuse_extension
 from bpfimg.load._families._chain import Chain, link_in, position
 from bpfimg.load._families._place import Place, at
 from bpfimg.load._families._place import check as check_place
@@ -35,6 +35,8 @@ def attach(program: Loaded, hook: Tcx, scene: Scene) -> Attachment:
 
     Links of others keep their places. NotSupported(feature="tcx") when the kernel has no TCX.
     """
+
+    refuse_extension(program, "to a tcx hook")
 
     def inside(where: Place) -> Attachment:
         link = link_at(program, where, hook.direction, hook.priority, scene)

@@ -7,7 +7,7 @@ from contextlib import ExitStack, suppress
 
 from bpfimg.errors import AttachError, Busy, KernelError, NotSupported
 from bpfimg.kernel import abi, bpf, libbpf
-from bpfimg.load._attach import Attachment
+from bpfimg.load._attach import Attachment, refuse_extension
 from bpfimg.load._families._owner import describe
 from bpfimg.load._families._place import Place, at, refused
 from bpfimg.load._families._place import check as check_place
@@ -35,7 +35,14 @@ def check(hook: Xdp) -> None:
 
 
 def attach(program: Loaded, hook: Xdp, scene: Scene) -> Attachment:
-    """Attaches; in mode auto with the driver's own XDP where it has one that takes the program, else generic."""
+    """Attaches; in mode auto with the driver's own XDP where it has one that takes the program, else generic.
+
+    A member of the interface's chain, where the host has chains and the hook is not `exclusive`.
+    """
+    if scene.chains is not None and scene.chains.takes(hook):
+        check(hook)
+        return scene.chains.attach(program, hook, scene)
+    refuse_extension(program, "on a link of its own")
     if hook.mode == "offload":
         check(hook)
 
@@ -91,6 +98,8 @@ def _taken(there: libbpf.XdpState, scene: Scene, place: Place) -> Busy:
 
 def foresee(hook: Xdp, scene: Scene) -> str:
     """In which mode the program would run, in words; Busy when the interface runs one."""
+    if scene.chains is not None and scene.chains.takes(hook):
+        return scene.chains.foresee(hook, scene)
 
     def inside(place: Place) -> str:
         there = libbpf.xdp_query(place.ifindex)

@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from bpfimg.load._hooks import _attachable as attachable
     from bpfimg.load._hooks._by_section import BySection
     from bpfimg.load._hooks._cgroup import Cgroup
-    from bpfimg.load._hooks._net import Netfilter, Netkit, Netns, Sockmap, Tc, Tcx, Xdp
+    from bpfimg.load._hooks._net import ACTIONS, Netfilter, Netkit, Netns, Sockmap, Tc, Tcx, Xdp
     from bpfimg.load._hooks._trace import Kprobe, Ksyscall, PerfEvent, RawTracepoint, StructOps, Tracepoint, Tracing
     from bpfimg.load._hooks._union import Hook
     from bpfimg.load._hooks._user import Uprobe, Usdt
     from bpfimg.load._hooks._words import WORDS, from_dict, to_dict
 
 __all__ = [
+    "ACTIONS",
     "WORDS",
     "BySection",
     "Cgroup",
@@ -48,6 +49,7 @@ __all__ = [
 __getattr__ = opened(
     __name__,
     {
+        "ACTIONS": "_net",
         "BySection": "_by_section",
         "Cgroup": "_cgroup",
         "Hook": "_union",

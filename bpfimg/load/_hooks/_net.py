@@ -31,11 +31,18 @@ TC_ACTIONS = {
     "trap": 8,
     "dispatcher_return": 30,
 }
+#: hook -> its actions
+ACTIONS = {"xdp": XDP_ACTIONS, "tc": TC_ACTIONS}
 SOCKMAP_ATTACH_TYPES = {
     "sk_msg": ("sk_msg_verdict",),
     "sk_skb": ("sk_skb_verdict", "sk_skb_stream_verdict", "sk_skb_stream_parser"),
 }
 MODES = ("auto", "native", "generic", "offload")
+#: how many programs share a hook: freplace (slots of a dispatcher, as libxdp has it), fused (one generated program),
+#: auto (as it is there already, else freplace where the kernel takes such programs, else fused)
+DISPATCHERS = ("auto", "freplace", "fused")
+#: versions of libxdp's protocol; auto is that of the dispatcher that is there, else v2, which every xdp-loader reads
+PROTOCOLS = ("auto", "v2", "v3")
 DIRECTIONS = ("ingress", "egress")
 
 
@@ -44,7 +51,8 @@ class Xdp:
     """The receive path of an interface, before the kernel's network stack.
 
     `mode`: auto (native where the driver has it, else generic), native, generic, offload. `netns`: a path, or a
-    name below /var/run/netns; None is the caller's own.
+    name below /var/run/netns; None is the caller's own. `dispatcher`: auto, freplace, fused; `protocol`: the version of
+    libxdp's dispatchers that a first program starts (auto, v2, v3). `exclusive`: alone on the interface, by a link.
     """
 
     interface: str
@@ -52,11 +60,18 @@ class Xdp:
     proceed_on: tuple[str, ...] = ("pass", "dispatcher_return")
     mode: str = "auto"
     netns: str | None = None
+    dispatcher: str = "auto"
+    protocol: str = "auto"
+    exclusive: bool = False
 
     def __post_init__(self) -> None:
         check.interface(self.interface)
         check.priority(self.priority)
         check.one_of("XDP mode", self.mode, MODES)
+        check.one_of("dispatcher", self.dispatcher, DISPATCHERS)
+        check.one_of("version of libxdp's protocol", self.protocol, PROTOCOLS)
+        if self.exclusive and self.dispatcher != "auto":
+            raise UsageError(f"an exclusive XDP program and dispatcher {self.dispatcher}, expected one of the two")
         check.netns(self.netns)
         object.__setattr__(self, "proceed_on", check.actions(self.proceed_on, XDP_ACTIONS))
 
@@ -75,7 +90,7 @@ class Xdp:
 class Tc:
     """Traffic control of an interface, in one direction: a TCX link where the kernel has it, a clsact filter otherwise.
 
-    One of ours for each interface and direction. `netns` as for Xdp.
+    Many of ours share it, by `priority` and `proceed_on`. `netns` and `dispatcher` as for Xdp.
     """
 
     interface: str
@@ -83,10 +98,12 @@ class Tc:
     priority: int = 50
     proceed_on: tuple[str, ...] = ("pipe", "dispatcher_return")
     netns: str | None = None
+    dispatcher: str = "auto"
 
     def __post_init__(self) -> None:
         check.interface(self.interface)
         check.one_of("direction", self.direction, DIRECTIONS)
+        check.one_of("dispatcher", self.dispatcher, DISPATCHERS)
         check.priority(self.priority)
         check.netns(self.netns)
         object.__setattr__(self, "proceed_on", check.actions(self.proceed_on, TC_ACTIONS))

@@ -1,0 +1,9 @@
+"""The error that means: look again."""
+
+from __future__ import annotations
+
+from bpfimg.errors import AttachError
+
+
+class Raced(AttachError):
+    """Somebody else has changed the hook since it was read; reading it again, and trying again, may do."""

@@ -1,0 +1,125 @@
+"""What a hook runs: the chain there, ours or libxdp's, or what else is in its place. Nothing is changed."""
+
+from __future__ import annotations
+
+from bpfimg._value import replace, value
+from bpfimg.dispatcher._guard import Guard, guard_of, guards
+from bpfimg.dispatcher._model import Chain, Member, Spot
+from bpfimg.dispatcher._plan import Plan
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bpfimg.dispatcher._libxdp import Found
+    from bpfimg.load import Host
+
+
+@value(frozen=True, slots=True)
+class Seen:
+    """What a hook runs: `running` is the kernel id of the program there (XDP; for tc that of our chain), 0 for none.
+
+    `chain` is None where that is no chain; `guard` is our directory of it, None for a dispatcher that somebody else
+    has put there, whose pins are `found`. `by_link`: a bpf_link holds the interface.
+    """
+
+    spot: Spot
+    running: int = 0
+    mode: str = ""
+    by_link: bool = False
+    chain: Chain | None = None
+    guard: Guard | None = None
+    found: Found | None = None
+
+
+def read(host: Host, spot: Spot, links: Mapping[int, int] | None = None) -> Seen:
+    """What the hook runs, asked inside its namespace.
+
+    `links` are our links by program for members of dispatchers that others have put together since; None: they are
+    looked up.
+    """
+    return _xdp(host, spot, links) if spot.hook == "xdp" else _tc(host, spot)
+
+
+def _xdp(host: Host, spot: Spot, links: Mapping[int, int] | None) -> Seen:
+    from bpfimg.dispatcher import _xdp as hook
+
+    program, mode, by_link = hook.state(spot.ifindex)
+    seen = Seen(spot, program, mode or "", by_link)
+    if not program:
+        return seen
+    guard = guard_of(host, spot, program) or _moved(host, spot, program)
+    if guard is not None and guard.record is not None:
+        chain = guard.record.at(spot).chain(program, seen.mode)
+        return replace(seen, chain=chain, guard=guard)
+    from bpfimg.dispatcher import _libxdp
+
+    found = _libxdp.read(host.bpffs, spot.ifindex, program)
+    if found is None:
+        return seen
+    if links is None:
+        links = our_links(host, spot)
+    return replace(seen, chain=_foreign(spot, found, seen.mode, links), found=found)
+
+
+def our_links(host: Host, spot: Spot) -> dict[int, int]:
+    """Program -> our link, of what we have attached to that hook."""
+    from bpfimg.load import members
+
+    return {
+        link.program_id: link.id
+        for load in host.loads()
+        for link in load.links
+        if (link.how, link.hook, link.direction or "") == (members.MEMBER, spot.hook, spot.direction)
+    }
+
+
+def _foreign(spot: Spot, found: Found, mode: str, links: Mapping[int, int]) -> Chain:
+    slots = tuple(
+        Member(
+            slot.program,
+            slot.name,
+            slot.priority,
+            slot.mask,
+            link=links.get(slot.program, 0),
+            frags=bool(slot.flags & 0x20),  # BPF_F_XDP_HAS_FRAGS
+        )
+        for slot in found.slots
+    )
+    damage = (found.damage,) if found.damage else ()
+    return Chain(spot, Plan("xdp", slots), "freplace", "netlink", found.dispatcher, mode, found.version, damage=damage)
+
+
+def _moved(host: Host, spot: Spot, program: int) -> Guard | None:
+    """The directory of a chain that came here with its interface: it is called after where it was made."""
+    for guard in guards(host):
+        if guard.dispatcher == program and guard.record is not None and guard.record.spot.hook == "xdp":
+            if guard.record.builder != "direct" or not _is_there(guard.record.spot):
+                return guard
+    return None
+
+
+def _is_there(spot: Spot) -> bool:
+    from bpfimg.errors import AttachError
+    from bpfimg.kernel import netlink, netns
+    from bpfimg.load import members
+
+    there, path = members.again(spot.netns, spot.inode)
+    try:
+        return there and netns.call(path, netlink.interface_name, spot.ifindex) is not None
+    except AttachError:
+        return False
+
+
+def _tc(host: Host, spot: Spot) -> Seen:
+    from bpfimg.dispatcher import _tc as hook
+
+    here = [*guards(host, spot), *(each for each in guards(host) if f"/{spot.name}/" not in each.path)]
+    for guard in here:
+        record = guard.record
+        if record is None or (record.spot.hook, record.spot.direction) != (spot.hook, spot.direction):
+            continue
+        running = hook.running(record.way, spot, guard.entry, record.handle, record.priority)
+        if running and running == guard.dispatcher:
+            return Seen(spot, running, chain=record.at(spot).chain(running), guard=guard)
+    return Seen(spot)

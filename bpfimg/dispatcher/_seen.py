@@ -1,0 +1,70 @@
+"""The chains that hooks run now, ours and those of libxdp's tools; no lock is taken, and nothing is changed."""
+
+from __future__ import annotations
+
+from bpfimg.dispatcher._guard import guards
+from bpfimg.dispatcher._model import Chain, Spot
+from bpfimg.dispatcher._read import our_links, read
+from bpfimg.errors import AttachError, Error
+from bpfimg.kernel import netlink, netns
+from bpfimg.load import members
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bpfimg.load import Host
+
+
+def chains(host: Host, namespaces: Mapping[int, str | None] | None = None) -> tuple[Chain, ...]:
+    """Returns every chain in running order of its members, in these network namespaces (inode -> path, None for the
+    caller's own); by default the caller's own and those that ip-netns(8) or a record of ours names.
+
+    A dispatcher of libxdp's that cannot be read has no members, and `damage`. What cannot be looked at is left out.
+    """
+    found: dict[tuple[int, int, str], Chain] = {}
+    for inode, path in (namespaces if namespaces is not None else _namespaces(host)).items():
+        try:
+            for chain in netns.call(path, _here, host, inode, path):
+                found[chain.spot.inode, chain.spot.ifindex, chain.spot.direction] = chain
+        except (AttachError, OSError):
+            continue  # it has gone meanwhile, or is not for us
+    return tuple(found[key] for key in sorted(found))
+
+
+def _namespaces(host: Host) -> dict[int, str | None]:
+    found: dict[int, str | None] = {netns.inode(None): None}
+    for path in members.named():
+        try:
+            found.setdefault(netns.inode(path), path)
+        except Error:
+            continue
+    wanted = [
+        (link.netns_inode, link.netns) for load in host.loads() for link in load.links if link.how == members.MEMBER
+    ]
+    wanted += [(each.record.spot.inode, each.record.spot.netns) for each in guards(host) if each.record is not None]
+    for inode, known in wanted:
+        if inode and inode not in found:
+            there, path = members.again(known, inode)
+            if there:
+                found[inode] = path
+    return found
+
+
+def _here(host: Host, inode: int, path: str | None) -> list[Chain]:
+    with netlink.dumps() as dumps:
+        devices = netlink.devices(dumps)
+    tc = [each.record.spot.direction for each in guards(host) if each.record and each.record.spot.hook == "tc"]
+    links = our_links(host, Spot("xdp", "", "", 0, None, 0))
+    found = []
+    for device in devices:
+        spots = [Spot("xdp", "", device.name, device.ifindex, path, inode)] if device.xdp else []
+        spots += [Spot("tc", each, device.name, device.ifindex, path, inode) for each in dict.fromkeys(tc)]
+        for spot in spots:
+            try:
+                seen = read(host, spot, links)
+            except Error:
+                continue  # the interface went away, or changed while we looked
+            if seen.chain is not None:
+                found.append(seen.chain)
+    return found

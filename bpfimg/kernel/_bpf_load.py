@@ -1,0 +1,77 @@
+"""PROG_LOAD of instructions that were made here, with their types and source lines; libbpf loads what is in objects."""
+
+from __future__ import annotations
+
+from bpfimg._value import value
+from bpfimg.kernel import _abi as abi
+from bpfimg.kernel._bpf_maps import object_name
+from bpfimg.kernel._fd import Fd, number
+from bpfimg.kernel._syscall import address, bpf_errno, failed, fill
+
+_LOG_SIZE = 1 << 20
+_FUNCTION_SIZE, _LINE_SIZE = 8, 16  # struct bpf_func_info and bpf_line_info
+
+
+@value(frozen=True, slots=True)
+class Program:
+    """What PROG_LOAD is given: `type` and `attach_type` are the kernel's numbers, `code` instructions of eight bytes.
+
+    `functions` and `lines` are arrays of struct bpf_func_info and bpf_line_info, whose types are in the BTF `btf`;
+    `target` and `target_type` the program and the id of the FUNC in its BTF in whose place an extension is put.
+    """
+
+    type: int
+    code: bytes
+    name: str = ""
+    license: str = "GPL"
+    attach_type: int = 0
+    flags: int = 0
+    btf: Fd | int = 0
+    functions: bytes = b""
+    lines: bytes = b""
+    target: Fd | int = 0
+    target_type: int = 0
+    fd_array: bytes = b""
+
+
+def prog_load(program: Program) -> Fd:
+    """Loads it; a VerifierError has the log, of a second attempt, where the verifier was reached, else KernelError."""
+    buffers = {
+        "insns": bytearray(program.code),
+        "license": bytearray(program.license.encode() + b"\0"),
+        "func_info": bytearray(program.functions),
+        "line_info": bytearray(program.lines),
+        "fd_array": bytearray(program.fd_array),
+    }
+    values: dict[str, int | bytes] = {
+        "prog_type": program.type,
+        "insn_cnt": len(program.code) // 8,
+        "prog_flags": program.flags,
+        "prog_name": object_name(program.name),
+        "expected_attach_type": program.attach_type,
+        "prog_btf_fd": number(program.btf),
+        "func_info_rec_size": _FUNCTION_SIZE if program.functions else 0,
+        "func_info_cnt": len(program.functions) // _FUNCTION_SIZE,
+        "line_info_rec_size": _LINE_SIZE if program.lines else 0,
+        "line_info_cnt": len(program.lines) // _LINE_SIZE,
+        "attach_btf_id": program.target_type,
+        "attach_prog_fd": number(program.target),
+        **{name: address(buffer) for name, buffer in buffers.items() if buffer},
+    }
+    result = bpf_errno(abi.PROG_LOAD, fill(abi.ATTR_PROG_LOAD, values))
+    if result >= 0:
+        return Fd(result)
+    what = f"program {program.name}" if program.name else "a program"
+    log = bytearray(_LOG_SIZE)
+    values |= {"log_level": 1, "log_size": len(log), "log_buf": address(log)}
+    again = bpf_errno(abi.PROG_LOAD, fill(abi.ATTR_PROG_LOAD, values))
+    if again >= 0:  # EAGAIN: a signal came while the verifier was at work
+        return Fd(again)
+    text = bytes(log).partition(b"\0")[0].decode("utf-8", "replace")
+    if text.strip():
+        from bpfimg.errors import VerifierError
+
+        last = [line for line in text.splitlines() if line and not line.startswith(("processed ", "verification time"))]
+        message = f"the kernel refuses {what}: {last[-1] if last else 'without saying why'}"
+        raise VerifierError(message, program=program.name, log=text, errno=-again)
+    raise failed(abi.PROG_LOAD, what, result)

@@ -1,0 +1,63 @@
+"""What a room that puts many programs on one hook needs of this one: how it attaches, finds places and writes down.
+
+A door within the door of `load`, for `dispatcher`; `Chains` is what it gives back.
+"""
+
+from __future__ import annotations
+
+from bpfimg._door import opened
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bpfimg.load._attach import MEMBER, Attachment, Loaded, Scene
+    from bpfimg.load._candidate import Candidate
+    from bpfimg.load._chains import Chains
+    from bpfimg.load._code import Code, code_of
+    from bpfimg.load._families._owner import describe
+    from bpfimg.load._families._place import Place, again, at, named
+    from bpfimg.load._families._recorded import recorded
+    from bpfimg.load._families._tcx import link_at as tcx_link
+    from bpfimg.load._home import Home, home
+
+__all__ = [
+    "MEMBER",
+    "Attachment",
+    "Candidate",
+    "Chains",
+    "Code",
+    "Home",
+    "Loaded",
+    "Place",
+    "Scene",
+    "again",
+    "at",
+    "code_of",
+    "describe",
+    "home",
+    "named",
+    "recorded",
+    "tcx_link",
+]
+
+__getattr__ = opened(
+    "bpfimg.load",
+    {
+        "MEMBER": "_attach",
+        "Attachment": "_attach",
+        "Candidate": "_candidate",
+        "Chains": "_chains",
+        "Code": "_code",
+        "Home": "_home",
+        "Loaded": "_attach",
+        "Place": "_families._place",
+        "Scene": "_attach",
+        "again": "_families._place",
+        "at": "_families._place",
+        "code_of": "_code",
+        "describe": "_families._owner",
+        "home": "_home",
+        "named": "_families._place",
+        "recorded": "_families._recorded",
+        "tcx_link": "_families._tcx",
+    },
+)

@@ -64,15 +64,27 @@ def tc_attach(
     """Attaches a program to clsact (made if absent), in direct-action mode; returns (handle, priority).
 
     0 leaves the choice to the kernel. KernelError EEXIST: handle and priority are taken, and `replace` is not set.
+    EOPNOTSUPP: a qdisc `ingress` is in the place of clsact: it takes filters for egress, and runs them on ingress.
     """
     hook = _hook(ifindex, direction)
     lib = library()
     result, lines = lib.call("bpf_tc_hook_create", address(hook))
     if result < 0 and result != -errno.EEXIST:
         raise _failed("bpf_tc_hook_create", f"interface {ifindex}", result, lines)
+    if result < 0 and direction == "egress":
+        _require_egress(ifindex)
     options = _tc_options(prog_fd=number(prog_fd), flags=_REPLACE if replace else 0, handle=handle, priority=priority)
     _must("bpf_tc_attach", f"{direction} of interface {ifindex}", address(hook), address(options))
     return _read(options, _WORD + 12), _read(options, _WORD + 16)
+
+
+def _require_egress(ifindex: int) -> None:
+    from bpfimg.kernel._netlink_tc import clsact_kind
+
+    if clsact_kind(ifindex) == "ingress":
+        message = f"interface {ifindex} has a qdisc of kind ingress, expected none or clsact: it has no egress"
+        hint = "`tc qdisc del dev INTERFACE ingress` takes it off, with the filters that are on it"
+        raise KernelError(message, errno=errno.EOPNOTSUPP, hint=hint)
 
 
 def tc_query(ifindex: int, direction: str, handle: int, priority: int) -> int | None:

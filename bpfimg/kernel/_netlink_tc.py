@@ -76,6 +76,20 @@ def filters(dumps: Dumps | None = None) -> tuple[Filter, ...]:
     return tuple(found)
 
 
+def clsact_kind(ifindex: int) -> str:
+    """Returns what stands in the place of clsact on an interface: clsact, ingress, or empty for nothing."""
+    try:
+        with Dumps() as dumps:
+            found = dumps.ask(_GETQDISC, _TCMSG.pack(0, ifindex, 0, 0, 0), _TCMSG.size)
+    except OSError:
+        return ""
+    for body in found:  # those of all interfaces: the question's number is not looked at
+        _, number, _, parent, _ = _TCMSG.unpack_from(body)
+        if (number, parent) == (ifindex, _CLSACT):
+            return text(dict(attributes(body[_TCMSG.size :])).get(_KIND, b""))
+    return ""
+
+
 def _qdiscs(dumps: Dumps) -> Iterator[tuple[int, str, int, int]]:
     """(Interface index, kind, handle, parent) of each that may have filters."""
     for body in dumps.ask(_GETQDISC, _TCMSG.pack(0, 0, 0, 0, 0), _TCMSG.size)[:_MOST_QDISCS]:

@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from bpfimg.cli._asked import Asked
     from bpfimg.cli._options import Options
     from bpfimg.cli._trust import Trust
-    from bpfimg.load import Load
+    from bpfimg.inspect import LinkView
+    from bpfimg.load import Hook, Load
     from bpfimg.run import apply
 
-__all__ = ["Applier"]
+__all__ = ["Applier", "orders"]
 
 
 class Applier:
@@ -38,10 +39,11 @@ class Applier:
                 digests[each.name] = self._digest(each)
             except Error as error:
                 self.failures[each.name] = error
-        stale = [view.id for view in inspect.host(self._host).links if view.id is not None and view.state == "stale"]
+        seen = inspect.host(self._host).links
+        stale = [view.id for view in seen if view.id is not None and view.state == "stale"]
         found = [each for each in applications if each.name in digests]
         loads = [load for load in self._host.loads() if load.name not in self.failures]
-        return apply.difference(found, loads, digests, stale=stale, prune=prune)
+        return apply.difference(found, loads, digests, stale=stale, orders=orders(seen), prune=prune)
 
     def do(self, change: apply.Change) -> None:
         """Makes one change: all of it, or what was there before stays."""
@@ -52,21 +54,24 @@ class Applier:
             run.unload(self._host, load.id)
         elif change.action in ("run", "replace"):
             self._run(change)
-        elif change.action == "attach" and load is not None:
+        elif change.action in ("attach", "change") and load is not None:
             self._relink(change, load)
 
     def _relink(self, change: apply.Change, load: Load) -> None:
         """What is new first, so that there is no moment without; or last, where the old one would be in its way."""
         from bpfimg import run
 
+        for each in change.links:
+            if each.action == "change" and each.link is not None and each.attach is not None:
+                self._move(each.link, each.attach.hook)
         new = [each.attach for each in change.links if each.action == "attach" and each.attach is not None]
         old = [each.link for each in change.links if each.action == "detach" and each.link is not None]
         if self._allow_gap:
             for number in old:
                 run.detach(self._host, number)
-        for each in new:
+        for attach in new:
             try:
-                run.attach(self._host, load.id, each.hook, program=each.program)
+                run.attach(self._host, load.id, attach.hook, program=attach.program)
             except Busy as error:
                 if old and not self._allow_gap:
                     error.hint = "--allow-gap detaches the old link first: for a moment nothing runs there"
@@ -74,6 +79,14 @@ class Applier:
         if not self._allow_gap:
             for number in old:
                 run.detach(self._host, number)
+
+    def _move(self, link: int, hook: Hook) -> None:
+        """A member of a chain to the place that is declared, in one step."""
+        from bpfimg import run
+        from bpfimg.load import hooks
+
+        assert isinstance(hook, hooks.Xdp | hooks.Tc)
+        run.change(self._host, link, priority=hook.priority, proceed_on=hook.proceed_on)
 
     def _run(self, change: apply.Change) -> None:
         from bpfimg import run
@@ -129,6 +142,17 @@ class Applier:
             pull_given=_given(application),
             dry_run=False,
         )
+
+
+def orders(links: Sequence[LinkView]) -> dict[int, apply.Order]:
+    """The present places of our links in their chains, by id."""
+    from bpfimg.run import apply
+
+    found: dict[int, apply.Order] = {}
+    for view in links:
+        if view.id is not None and view.builder and view.priority is not None:
+            found[view.id] = apply.Order(view.priority, view.proceed_on)
+    return found
 
 
 def _given(application: apply.Application) -> str | None:

@@ -27,7 +27,8 @@ FILE (- is stdin) is TOML, or the same as JSON:
 
 `hook` is a HOOK of `bpfimg run`, and beside it are its fields; `bpfimg export` writes such a file. What runs as it is
 declared stays untouched, so a second time changes nothing. A changed image or global takes the place of the old one
-without a gap where the kernel can exchange programs, and never before it was verified and loaded. Applications are
+without a gap where the kernel can exchange programs, and never before it was verified and loaded. Another priority or
+proceed_on of an xdp or tc hook is a change of the running chain, as `bpfimg set` makes it. Applications are
 independent: where one fails the others are applied, and the exit code is that of the first failure. What the file does
 not declare stays, unless --prune.
 
@@ -35,8 +36,8 @@ examples:
   bpfimg apply --dry-run /etc/bpfimg/apply.toml
   bpfimg export | ssh other bpfimg apply -"""
 
-_MARKS = {"run": "+", "keep": "=", "attach": "~", "replace": "~", "unload": "-"}
-_LINK_MARKS = {"attach": "+", "keep": "=", "detach": "-"}
+_MARKS = {"run": "+", "keep": "=", "attach": "~", "change": "~", "replace": "~", "unload": "-"}
+_LINK_MARKS = {"attach": "+", "keep": "=", "change": "~", "detach": "-"}
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -95,7 +96,8 @@ def _show(changes: Sequence[apply.Change], failures: dict[str, Error]) -> None:
         print(clean(f"{_MARKS[change.action]} {change.name}: {change.action}{why}"))
         for link in change.links:
             number = f" (link {link.link})" if link.link is not None else ""
-            print(clean(f"    {_LINK_MARKS[link.action]} {link.hook} {link.target}{number}"))
+            how = f": {'; '.join(link.reasons)}" if link.reasons else ""
+            print(clean(f"    {_LINK_MARKS[link.action]} {link.hook} {link.target}{number}{how}"))
     for name, error in failures.items():
         print(clean(f"! {name}: {error}"))
 
@@ -106,7 +108,13 @@ def _entries(
     entries: list[dict[str, object]] = []
     for change in changes:
         links = [
-            {"action": each.action, "hook": each.hook, "target": each.target, "link": each.link}
+            {
+                "action": each.action,
+                "hook": each.hook,
+                "target": each.target,
+                "link": each.link,
+                "reasons": list(each.reasons),
+            }
             for each in change.links
         ]
         entry = {"id": change.name, "action": change.action, "digest": change.digest or None}

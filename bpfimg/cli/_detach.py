@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
 
     wanted = selector(arguments)
     check_one_way(arguments.links, wanted, "ids of links")
-    numbers = [_number(word) for word in arguments.links]
+    numbers = [link_number(word) for word in arguments.links]
     gone: list[dict[str, object]] = []
 
     def went(load: Load, number: int, record: LinkRecord | None) -> None:
@@ -71,7 +71,8 @@ def _was(record: LinkRecord) -> str:
     return f"{record.program_name} was on {record.hook} {record.target}"
 
 
-def _number(word: str) -> int:
+def link_number(word: str) -> int:
+    """The id of a link; UsageError for a word that is none."""
     if not (word.isascii() and word.isdigit() and len(word) <= 10):
         raise UsageError(f"the link is {quoted(word)}, expected its id, a number", hint="`bpfimg links` shows the ids")
     return int(word)

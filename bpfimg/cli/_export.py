@@ -24,7 +24,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, options: Options) -> int:
     """Prints the declaration; `-q`: the names of the applications."""
+    from bpfimg import inspect
     from bpfimg import run as running
+    from bpfimg.cli._applied import orders
     from bpfimg.cli._loaded import host_of
     from bpfimg.cli._parser import warn
     from bpfimg.cli._render import clean, json_text
@@ -32,7 +34,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     host = host_of(options)
     named = {load.id: load for load in (host.find(word) for word in arguments.applications)}
     loads = list(named.values()) if arguments.applications else host.loads()
-    document = running.apply.exported(loads, warn=warn)
+    document = running.apply.exported(loads, orders=orders(inspect.host(host).links), warn=warn)
     if options.json:
         print(json_text({"application": [], **document}))
     elif options.quiet:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["text"]
 
 #: fields of a hook that have a line of their own, or are in the words for where it is
-_SHOWN = ("interface", "netns", "mode", "priority", "proceed_on", "direction", "side", "kind")
+_SHOWN = ("interface", "netns", "mode", "priority", "proceed_on", "direction", "side", "kind", "dispatcher", "protocol")
 
 
 def text(view: ProgramView, inventory: Inventory) -> str:
@@ -110,12 +110,7 @@ def _link(link: LinkView) -> Pairs:
         yield "  interface", f"{link.interface} (index {index})"
     if record is not None and record.used_mode:
         yield "  mode", record.used_mode
-    if link.priority is not None:
-        yield "  priority", str(link.priority)
-    if link.position is not None:
-        yield "  position", f"{link.position} (from 0, in running order)"
-    if record is not None and record.proceed_on:
-        yield "  proceed-on", ", ".join(record.proceed_on)
+    yield from _chain(link)
     if link.attach_type and link.attach_type != link.hook:
         yield "  attach type", link.attach_type
     spec = record.spec if record else {}
@@ -127,6 +122,21 @@ def _link(link: LinkView) -> Pairs:
         yield "  note", record.note
     if link.held_by:
         yield "  held by", "; ".join(link.held_by)
+
+
+def _chain(link: LinkView) -> Pairs:
+    """Where it stands among the programs of its hook, and what lets them share it."""
+    from bpfimg.cli._chain_words import BUILDERS, place
+
+    if link.priority is not None:
+        yield "  priority", str(link.priority)
+    if link.position is not None:
+        yield "  position", place(link)
+    if link.proceed_on:
+        yield "  proceed-on", ", ".join(link.proceed_on)
+    if link.builder:
+        protocol = f" (libxdp's protocol v{link.protocol})" if link.protocol else ""
+        yield "  dispatcher", BUILDERS.get(link.builder, link.builder) + protocol
 
 
 def _said(name: str, content: object) -> str:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from bpfimg.load import Hook
 
-__all__ = ["HOOKS"]
+__all__ = ["HOOKS", "action_names", "priority_number"]
 
 # NF_IP_PRI_*, in the words of nft(8)
 _NETFILTER_PRIORITIES = {"raw": -300, "mangle": -150, "dstnat": -100, "filter": 0, "security": 50, "srcnat": 100}
@@ -37,6 +37,16 @@ def _proceed(parser: argparse.ArgumentParser, default: str) -> None:
     parser.add_argument("--proceed-on", metavar="A,B", default=default, help=text)
 
 
+def _dispatcher(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--dispatcher",
+        metavar="auto|freplace|fused",
+        default="auto",
+        help="how a first program lets others join: freplace, whose programs are exchanged one by one; fused, one"
+        " program made of all; auto (default): freplace where the kernel lets it, and always as it is there already",
+    )
+
+
 def _direction(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-d", "--direction", metavar="ingress|egress", required=True, help="which way the packets go")
 
@@ -51,6 +61,15 @@ def _add_xdp(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="native: in the driver; generic: in the network stack; auto (default): native if the driver takes it",
     )
+    _dispatcher(parser)
+    parser.add_argument(
+        "--protocol",
+        metavar="auto|v2|v3",
+        default="auto",
+        help="version of libxdp's dispatchers that a first program starts (default v2, which xdp-loader 1.3 and 1.5"
+        " can change; v3 is that of 1.6)",
+    )
+    parser.add_argument("--exclusive", action="store_true", help="alone on the interface, by a link: no chain")
 
 
 def _xdp(arguments: argparse.Namespace) -> Hook:
@@ -62,6 +81,9 @@ def _xdp(arguments: argparse.Namespace) -> Hook:
         proceed_on=_actions(arguments),
         mode=arguments.mode,
         netns=arguments.netns,
+        dispatcher=arguments.dispatcher,
+        protocol=arguments.protocol,
+        exclusive=arguments.exclusive,
     )
 
 
@@ -70,6 +92,7 @@ def _add_tc(parser: argparse.ArgumentParser) -> None:
     _direction(parser)
     _order(parser)
     _proceed(parser, "pipe,dispatcher_return")
+    _dispatcher(parser)
 
 
 def _tc(arguments: argparse.Namespace) -> Hook:
@@ -81,6 +104,7 @@ def _tc(arguments: argparse.Namespace) -> Hook:
         priority=_priority(arguments),
         proceed_on=_actions(arguments),
         netns=arguments.netns,
+        dispatcher=arguments.dispatcher,
     )
 
 
@@ -152,8 +176,8 @@ def _netfilter_priority(text: str) -> int:
         if text == name:
             return number
         if text.startswith((f"{name}+", f"{name}-")):
-            return number + _priority_number(text[len(name) :])
-    return _priority_number(text)
+            return number + priority_number(text[len(name) :])
+    return priority_number(text)
 
 
 def _netns(kind: str) -> Callable[[argparse.Namespace], Hook]:
@@ -193,10 +217,11 @@ def _sockmap(kind: str) -> Callable[[argparse.Namespace], Hook]:
 
 
 def _priority(arguments: argparse.Namespace) -> int:
-    return _priority_number(arguments.priority)
+    return priority_number(arguments.priority)
 
 
-def _priority_number(text: str) -> int:
+def priority_number(text: str) -> int:
+    """What `--priority` says; UsageError for what is no whole number."""
     try:
         return int(text)
     except ValueError:
@@ -204,7 +229,12 @@ def _priority_number(text: str) -> int:
 
 
 def _actions(arguments: argparse.Namespace) -> tuple[str, ...]:
-    return tuple(word.strip().lower() for word in arguments.proceed_on.split(",") if word.strip())
+    return action_names(arguments.proceed_on)
+
+
+def action_names(text: str) -> tuple[str, ...]:
+    """What `--proceed-on` says, as it stands."""
+    return tuple(word.strip().lower() for word in text.split(",") if word.strip())
 
 
 #: hook -> (adds its options, the hook that they ask for)

@@ -42,6 +42,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "unload": ("_unload", "detach and unload programs"),
     "attach": ("_attach", "attach a loaded program to a hook"),
     "detach": ("_detach", "detach links"),
+    "set": ("_set", "give a program of a chain another priority, in one step"),
     "list": ("_list", "list programs; --all: everything eBPF in this kernel"),
     "get": ("_get", "show everything about one program"),
     "apply": ("_apply", "run what a file declares, and show first what that changes"),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bpfimg.run import _fetch as fetching
     from bpfimg.run import _once as once
     from bpfimg.run._apart import Apart
-    from bpfimg.run._host import attach, detach, unload
+    from bpfimg.run._host import attach, change, detach, unload
     from bpfimg.run._image import Running, image, load
     from bpfimg.run._local import local_file
     from bpfimg.run._many import detach_many, unload_many
@@ -28,6 +28,7 @@ __all__ = [
     "Running",
     "apply",
     "attach",
+    "change",
     "detach",
     "detach_many",
     "fetching",
@@ -48,6 +49,7 @@ __getattr__ = opened(
         "Running": "_image",
         "apply": "_apply*",
         "attach": "_host",
+        "change": "_host",
         "detach": "_host",
         "detach_many": "_many",
         "fetching": "_fetch*",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from bpfimg.load import Hook, Host, LinkRecord, Load
 
@@ -23,6 +23,33 @@ def attach(
     """
     with host.writer() as writer:
         return writer.attach(loaded, hook, program=program, metadata=metadata)
+
+
+def change(
+    host: Host, link: int, *, priority: int | None = None, proceed_on: Sequence[str] | None = None
+) -> tuple[Load, LinkRecord]:
+    """Gives a member of a chain another priority, or other results after which the chain goes on; what is None stays.
+
+    The chain is exchanged in one step: no packet is missed. Returns the load and the link. UsageError: the link is not
+    of a chain, or the priority or an action is none.
+    """
+    _, record = host.find_link(link)
+    if record is not None:
+        proceed_on = _sound(record, priority, proceed_on)
+    with host.writer() as writer:
+        return writer.change(link, priority=priority, proceed_on=proceed_on)
+
+
+def _sound(record: LinkRecord, priority: int | None, proceed_on: Sequence[str] | None) -> Sequence[str] | None:
+    """The actions as the link's hook has them; UsageError for a priority or an action that it does not take."""
+    from bpfimg.load import hooks
+
+    if record.hook not in hooks.ACTIONS:
+        return proceed_on  # no chain: the writer says so
+    given = {"priority": priority, "proceed_on": None if proceed_on is None else tuple(proceed_on)}
+    fields = {name: found for name, found in given.items() if found is not None}
+    hook = hooks.from_dict({"kind": record.hook, **record.asked, **fields})
+    return hook.proceed_on if proceed_on is not None and isinstance(hook, hooks.Xdp | hooks.Tc) else None
 
 
 def detach(host: Host, link: int) -> tuple[Load, LinkRecord | None]:

@@ -89,6 +89,9 @@ class LinkView:
     when that is in another network namespace than at first. `netns` is a path that leads to the namespace, None for
     our own or where it is not known. `position` counts from 0 in the chain on that hook. `details` are facts by name:
     of others' links from the kernel, of ours from the record. `part_ids` are the kernel's links of it but the first.
+
+    In a chain of programs `members` is how many there are, `builder` is freplace, fused or direct, `protocol` libxdp's
+    version of it (0: not libxdp's); `priority` and `proceed_on` (names of results) are those of now.
     """
 
     id: int | None
@@ -115,6 +118,10 @@ class LinkView:
     details: Mapping[str, object] = field(default_factory=dict)
     held_by: tuple[str, ...] = ()
     part_ids: tuple[int, ...] = ()
+    proceed_on: tuple[str, ...] = ()
+    members: int | None = None
+    builder: str = ""
+    protocol: int = 0
 
 
 @row(frozen=True, slots=True)

@@ -11,11 +11,11 @@ from bpfimg._door import opened
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.run._apply._desired import Application, Attach, desired
-    from bpfimg.run._apply._difference import Change, LinkChange, difference
+    from bpfimg.run._apply._difference import Change, LinkChange, Order, difference
     from bpfimg.run._apply._exported import exported
     from bpfimg.run._apply._toml import toml
 
-__all__ = ["Application", "Attach", "Change", "LinkChange", "desired", "difference", "exported", "toml"]
+__all__ = ["Application", "Attach", "Change", "LinkChange", "Order", "desired", "difference", "exported", "toml"]
 
 __getattr__ = opened(
     __name__,
@@ -24,6 +24,7 @@ __getattr__ = opened(
         "Attach": "_desired",
         "Change": "_difference",
         "LinkChange": "_difference",
+        "Order": "_difference",
         "desired": "_desired",
         "difference": "_difference",
         "exported": "_exported",

@@ -8,16 +8,23 @@ from bpfimg.run._apply._desired import VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from bpfimg.load import LinkRecord, Load, LoadRecord
+    from bpfimg.run._apply._difference import Order
 
 
-def exported(loads: Sequence[Load], *, warn: Callable[[str], None] = lambda sentence: None) -> dict[str, object]:
+def exported(
+    loads: Sequence[Load],
+    *,
+    orders: Mapping[int, Order] | None = None,
+    warn: Callable[[str], None] = lambda sentence: None,
+) -> dict[str, object]:
     """Returns the declaration of these loads: images by digest, globals, metadata, hooks as they were asked for.
 
-    `warn` is told what cannot be declared: what is damaged, what has no image, names that several loads have (they get
-    a number). It holds no secrets: nothing that was not on a command line or in a file before.
+    `orders` has the present places of links that are members of chains, by their ids. `warn` is told what cannot be
+    declared: what is damaged, what has no image, names that several loads have (they get a number). It holds no
+    secrets: nothing that was not on a command line or in a file before.
     """
     applications = []
     used: set[str] = set()
@@ -39,7 +46,7 @@ def exported(loads: Sequence[Load], *, warn: Callable[[str], None] = lambda sent
         _not_declared(load.id, record, warn)
         entry["programs"] = [program.name for program in record.programs]
         entry |= {key: dict(found) for key in ("globals", "metadata") if (found := getattr(record, key))}
-        attach = [found for link in load.links if (found := _attach(link, warn)) is not None]
+        attach = [found for link in load.links if (found := _attach(link, orders or {}, warn)) is not None]
         if attach:
             entry["attach"] = attach
         applications.append(entry)
@@ -57,9 +64,11 @@ def _image(reference: str, digest: str) -> str:
     return f"{name}@{digest}"
 
 
-def _attach(link: LinkRecord, warn: Callable[[str], None]) -> dict[str, object] | None:
+def _attach(link: LinkRecord, orders: Mapping[int, Order], warn: Callable[[str], None]) -> dict[str, object] | None:
+    order = orders.get(link.id)
+    now = {} if order is None else {"priority": order.priority, "proceed_on": order.proceed_on}
     try:
-        document = hooks.to_dict(hooks.from_dict({"kind": link.hook, **link.asked}))
+        document = hooks.to_dict(hooks.from_dict({"kind": link.hook, **link.asked, **now}))
     except (UsageError, TypeError, ValueError) as error:
         warn(f"link {link.id} is left out: {error}")
         return None

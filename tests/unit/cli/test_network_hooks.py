@@ -24,7 +24,13 @@ def asked(words: str) -> hooks.Hook:
             "xdp --iface eth0 -p 5 --mode native --proceed-on drop --netns blue",
             hooks.Xdp("eth0", 5, ("drop",), "native", "blue"),
         ),
+        (
+            "xdp -i eth0 --dispatcher freplace --protocol v3",
+            hooks.Xdp("eth0", dispatcher="freplace", protocol="v3"),
+        ),
+        ("xdp -i eth0 --exclusive", hooks.Xdp("eth0", exclusive=True)),
         ("tc -i eth0 -d egress", hooks.Tc("eth0", "egress")),
+        ("tc -i eth0 -d egress --dispatcher fused", hooks.Tc("eth0", "egress", dispatcher="fused")),
         ("tcx -i eth0 -d ingress -p 7 --netns /run/netns/a", hooks.Tcx("eth0", "ingress", 7, "/run/netns/a")),
         ("netkit -i nk0", hooks.Netkit("nk0")),
         ("netkit -i nk0 --side peer -p 7 --netns blue", hooks.Netkit("nk0", "peer", 7, "blue")),
@@ -61,6 +67,10 @@ def test_words_ask_for_a_hook(words: str, hook: hooks.Hook) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        ("xdp -i eth0 --dispatcher fast", "'fast' is not a dispatcher, expected auto, freplace, fused"),
+        ("xdp -i eth0 --protocol v1", "'v1' is not a version of libxdp's protocol, expected auto, v2, v3"),
+        ("xdp -i eth0 --exclusive --dispatcher fused", "expected one of the two"),
+        ("xdp -i eth0 --proceed-on pipe", "proceed-on 'pipe' is not an action of this hook, expected aborted, drop"),
         ("netfilter --hook input -p high", "--priority is 'high', expected a whole number"),
         ("netfilter --hook input -p filter+", "expected a whole number"),
         ("netfilter --hook middle", "'middle' is not a netfilter hook, expected prerouting"),

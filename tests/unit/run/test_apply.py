@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from bpfimg._value import replace
 from bpfimg.errors import UsageError
 from bpfimg.load import ImageRecord, LinkRecord, Load, LoadRecord, hooks
 from bpfimg.load._records import ProgramRecord
-from bpfimg.run._apply import Attach, desired, difference, exported, toml
+from bpfimg.run._apply import Attach, Order, desired, difference, exported, toml
 
 D1, D2 = "sha256:" + "1" * 64, "sha256:" + "2" * 64
 FILE = b"""
@@ -168,6 +169,50 @@ def test_a_stale_link_is_made_anew() -> None:
 def test_another_priority_is_another_link() -> None:
     there = loaded(link(1, hooks.Xdp("eth0")))
     assert changes(application({**ETH0, "priority": 7}), there) == [("firewall", "attach", ["attach", "detach"])]
+
+
+def member(number: int, hook: hooks.Hook, program: str = "xdp_fw", **changes: Any) -> LinkRecord:
+    return replace(link(number, hook, program, **changes), how="dispatcher")
+
+
+DEFAULT = Order(50, ("pass", "dispatcher_return"))
+
+
+def test_another_priority_of_a_member_is_a_change_while_it_runs() -> None:
+    there = loaded(member(1, hooks.Xdp("eth0")))
+    data = application({**ETH0, "priority": 60, "proceed_on": ["drop", "pass"]})
+    (found,) = difference(desired(data), [there], {"firewall": D1}, orders={1: DEFAULT})
+    assert (found.action, found.links[0].action, found.links[0].link) == ("change", "change", 1)
+    assert found.links[0].reasons == (
+        "priority 50 becomes 60",
+        "proceed-on pass,dispatcher_return becomes drop,pass,dispatcher_return",
+    )
+
+
+def test_what_counts_is_where_a_member_stands_now() -> None:
+    there = loaded(member(1, hooks.Xdp("eth0")))
+    moved = {1: Order(60, DEFAULT.proceed_on)}
+    assert changes(application({**ETH0, "priority": 60}), there, orders=moved) == [("firewall", "keep", ["keep"])]
+    assert changes(application(ETH0), there, orders=moved) == [("firewall", "change", ["change"])]
+    (attach,) = exported([there], orders=moved)["application"][0]["attach"]  # type: ignore[index]
+    assert attach == {"hook": "xdp", "program": "xdp_fw", "interface": "eth0", "priority": 60}
+
+
+def test_how_a_chain_is_begun_is_no_difference_and_to_be_alone_is_one() -> None:
+    there = loaded(member(1, hooks.Xdp("eth0")))
+    begun = {**ETH0, "dispatcher": "fused", "protocol": "v3"}
+    assert changes(application(begun), there, orders={1: DEFAULT}) == [("firewall", "keep", ["keep"])]
+    alone = {**ETH0, "exclusive": True}
+    assert changes(application(alone), there, orders={1: DEFAULT}) == [("firewall", "attach", ["attach", "detach"])]
+
+
+def test_two_members_of_one_object_keep_their_own_links() -> None:
+    there = loaded(member(1, hooks.Tc("eth0", "ingress", 5), "a"), member(2, hooks.Tc("eth0", "ingress", 9), "b"))
+    orders = {1: Order(5, ("pipe", "dispatcher_return")), 2: Order(9, ("pipe", "dispatcher_return"))}
+    tc = {"hook": "tc", "interface": "eth0", "direction": "ingress"}
+    data = application({**tc, "priority": 7}, {**tc, "priority": 5})  # neither names its program
+    (found,) = difference(desired(data), [there], {"firewall": D1}, orders=orders)
+    assert [(each.action, each.link) for each in found.links] == [("change", 2), ("keep", 1)]
 
 
 @pytest.mark.parametrize(("wanted", "had"), [("blue", "/var/run/netns/blue"), ("/run/netns/blue", "blue")])

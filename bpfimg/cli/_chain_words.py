@@ -1,0 +1,40 @@
+"""Where a program stands in a chain, in words."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bpfimg.inspect import LinkView
+
+__all__ = ["BUILDERS", "order", "ordinal", "place"]
+
+#: how a chain runs its programs -> what that means to whoever looks at it
+BUILDERS = {
+    "freplace": "freplace, each program in a slot of its own",
+    "fused": "fused, one program made of all in it",
+    "direct": "none, it is attached by itself while it is alone",
+}
+
+
+def order(view: LinkView) -> list[str]:
+    """What `set` can change, and what became of it: `priority 60`, `2nd of 3`, `goes on after pass, drop`."""
+    words = [f"priority {view.priority}"] if view.priority is not None else []
+    if place(view):
+        words.append(place(view))
+    if view.proceed_on:
+        words.append(f"goes on after {', '.join(view.proceed_on)}")
+    return words
+
+
+def place(view: LinkView) -> str:
+    """`2nd of 3`; without the number of all where that is not known, "" where the place is not."""
+    if view.position is None:
+        return ""
+    number = ordinal(view.position + 1)
+    return f"{number} of {view.members}" if view.members else number
+
+
+def ordinal(number: int) -> str:
+    """1st, 2nd, 3rd, 4th, 11th, 21st."""
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10 if number // 10 % 10 != 1 else 0, "th")
+    return f"{number}{ending}"

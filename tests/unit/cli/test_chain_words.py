@@ -1,0 +1,32 @@
+"""Where a program stands in a chain, in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from bpfimg.cli._chain_words import order, ordinal, place
+from bpfimg.inspect import LinkView
+
+
+def view(**fields: object) -> LinkView:
+    return LinkView(1, 2, 3, "xdp", "dispatcher", "eth0", "attached", **fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (12, "12th"), (21, "21st"), (63, "63rd")],
+)
+def test_numbers_are_said_as_people_say_them(number: int, said: str) -> None:
+    assert ordinal(number) == said
+
+
+def test_a_place_is_one_of_so_many() -> None:
+    assert place(view(position=1, members=3)) == "2nd of 3"
+    assert place(view(position=0)) == "1st"
+    assert place(view()) == ""
+
+
+def test_what_set_changes_and_what_became_of_it() -> None:
+    moved = view(position=1, members=3, priority=60, proceed_on=("pass", "drop"))
+    assert order(moved) == ["priority 60", "2nd of 3", "goes on after pass, drop"]
+    assert order(view()) == []

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bpfimg.load._families._owner import describe
     from bpfimg.load._families._place import Place, again, at, named
     from bpfimg.load._families._recorded import recorded
-    from bpfimg.load._families._tcx import link_at as tcx_link
+    from bpfimg.load._families._tcx import tcx_link
     from bpfimg.load._home import Home, home
 
 __all__ = [

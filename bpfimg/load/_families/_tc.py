@@ -11,7 +11,7 @@ from bpfimg.load._families._owner import describe
 from bpfimg.load._families._place import Place, again, at, is_there, named, refused
 from bpfimg.load._families._place import check as check_place
 from bpfimg.load._families._recorded import recorded
-from bpfimg.load._families._tcx import chain_of, link_at
+from bpfimg.load._families._tcx import chain_of, tcx_link
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def attach(program: Loaded, hook: Tc, scene: Scene) -> Attachment:
         record = recorded(program, hook, f"{where.interface} {hook.direction}", place=where)
         if scene.tc != "clsact":
             try:
-                link = link_at(program, where, hook.direction, hook.priority, scene)
+                link = tcx_link(program, where, hook.direction, hook.priority, scene)
                 return Attachment(record, link, link.fileno())
             except NotSupported as error:
                 if scene.tc == "tcx":

@@ -39,7 +39,7 @@ def attach(program: Loaded, hook: Tcx, scene: Scene) -> Attachment:
     refuse_extension(program, "to a tcx hook")
 
     def inside(where: Place) -> Attachment:
-        link = link_at(program, where, hook.direction, hook.priority, scene)
+        link = tcx_link(program, where, hook.direction, hook.priority, scene)
         record = recorded(program, hook, f"{where.interface} {hook.direction}", place=where)
         return Attachment(record, link, link.fileno())
 
@@ -56,7 +56,7 @@ def chain_of(direction: str) -> Chain:
     return Chain("TCX", _ATTACH_TYPES[direction], ("tc", "tcx"), "direction", direction)
 
 
-def link_at(program: Loaded, where: Place, direction: str, priority: int, scene: Scene) -> Fd:
+def tcx_link(program: Loaded, where: Place, direction: str, priority: int, scene: Scene) -> Fd:
     """Creates the link, in the namespace of `where`; also for Tc hooks, which share the chain."""
     try:
         return link_in(chain_of(direction), program, where, priority, scene)

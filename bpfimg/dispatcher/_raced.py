@@ -1,9 +1,9 @@
-"""The error that means: look again."""
+"""Somebody else was faster."""
 
 from __future__ import annotations
 
-from bpfimg.errors import AttachError
+from bpfimg.errors import KernelError
 
 
-class Raced(AttachError):  # noqa: N818  # as Busy
-    """Somebody else has changed the hook since it was read; reading it again, and trying again, may do."""
+class Raced(KernelError):  # noqa: N818  # the names are those of the house
+    """The hook, or what was read of it, is not what it was a moment ago: to be read again, and tried again."""

@@ -81,6 +81,8 @@ class LinkInfo:
     ifindex: int | None  # 0: dangling, its device is gone or it was detached
     attach_type: int | None
     target: str | None  # the tracepoint's name
+    target_program: int | None = None  # of a link of an extension: whose function it has taken the place of,
+    target_type: int | None = None  # and the id of that function's FUNC in the BTF there
 
 
 def raw_info(fd: Fd | int, values: dict[int, bytes] | None = None) -> tuple[bytearray, int]:
@@ -194,6 +196,7 @@ def link_info(fd: Fd | int) -> LinkInfo:
     info, length = raw_info(fd)
     kind_of = _word(info, abi.LINK_INFO, "type", length)
     device, typed = _DEVICE_LINKS.get(kind_of), _TYPED_LINKS.get(kind_of)
+    tracing = kind_of == abi.LINK_TRACING
     return LinkInfo(
         id=_word(info, abi.LINK_INFO, "id", length),
         type=kind_of,
@@ -201,6 +204,8 @@ def link_info(fd: Fd | int) -> LinkInfo:
         ifindex=take(info, abi.LINK_INFO, f"{device}.ifindex", length) if device else None,
         attach_type=take(info, abi.LINK_INFO, f"{typed}.attach_type", length) if typed else None,
         target=_link_target(fd, kind_of, info, length),
+        target_program=take(info, abi.LINK_INFO, "tracing.target_obj_id", length) if tracing else None,
+        target_type=take(info, abi.LINK_INFO, "tracing.target_btf_id", length) if tracing else None,
     )
 
 

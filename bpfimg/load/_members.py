@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bpfimg.load._families._place import Place, again, at, named
     from bpfimg.load._families._recorded import recorded
     from bpfimg.load._families._tcx import tcx_link
+    from bpfimg.load._families._xdp_refused import Refusal, has_none, refused_by_driver
     from bpfimg.load._home import Home, home
 
 __all__ = [
@@ -28,14 +29,17 @@ __all__ = [
     "Home",
     "Loaded",
     "Place",
+    "Refusal",
     "Scene",
     "again",
     "at",
     "code_of",
     "describe",
+    "has_none",
     "home",
     "named",
     "recorded",
+    "refused_by_driver",
     "tcx_link",
 ]
 
@@ -50,14 +54,17 @@ __getattr__ = opened(
         "Home": "_home",
         "Loaded": "_attach",
         "Place": "_families._place",
+        "Refusal": "_families._xdp_refused",
         "Scene": "_attach",
         "again": "_families._place",
         "at": "_families._place",
         "code_of": "_code",
         "describe": "_families._owner",
+        "has_none": "_families._xdp_refused",
         "home": "_home",
         "named": "_families._place",
         "recorded": "_families._recorded",
+        "refused_by_driver": "_families._xdp_refused",
         "tcx_link": "_families._tcx",
     },
 )

@@ -12,7 +12,7 @@ from bpfimg.load._families._owner import describe
 from bpfimg.load._families._place import Place, at, refused
 from bpfimg.load._families._place import check as check_place
 from bpfimg.load._families._recorded import recorded
-from bpfimg.load._families._xdp_refused import has_none, refused_by_driver
+from bpfimg.load._families._xdp_refused import has_none, refused_by_driver, takes_fragments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _created(program: Loaded, hook: Xdp, place: Place, scene: Scene) -> tuple[Fd
     try:
         return _link(program, place, hook.mode), ""
     except KernelError as error:
-        refusal = refused_by_driver(error, program, place)
+        refusal = refused_by_driver(error, place, frags=takes_fragments(program))
         if hook.mode != "auto" or refusal is None:
             raise _explained(error, program, hook, place, scene) from error
     try:
@@ -81,7 +81,7 @@ def _explained(error: KernelError, program: Loaded, hook: Xdp, place: Place, sce
     if error.errno in _TAKEN:
         return _taken(libbpf.xdp_query(place.ifindex), scene, place)
     explained = refused(place, error)
-    refusal = refused_by_driver(error, program, place)
+    refusal = refused_by_driver(error, place, frags=takes_fragments(program))
     if hook.mode == "native" and refusal is not None and isinstance(explained, KernelError):
         return AttachError(
             f"{place.interface} does not take the program in native mode: {refusal.text}",

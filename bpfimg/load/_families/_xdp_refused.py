@@ -44,22 +44,21 @@ class Refusal:
         return f"{self.text}; {self.hint}" if self.hint else self.text
 
 
-def refused_by_driver(error: KernelError, program: Loaded, place: Place) -> Refusal | None:
+def refused_by_driver(error: KernelError, place: Place, *, frags: bool, lacking: str = "the program") -> Refusal | None:
     """The refusal of a program that the network stack would run in generic mode; None for any other error.
 
-    To be asked inside the interface's namespace.
+    To be asked inside the interface's namespace. `frags`: it is built for fragments; `lacking` is what is not.
     """
     if error.errno not in _WORDS:
         return None
     driver, who = _driver(place)
     mtu = netlink.interface_mtu(place.interface) or 0
     word = {errno.EOPNOTSUPP: "EOPNOTSUPP", 524: "ENOTSUPP"}.get(error.errno) or errno.errorcode[error.errno]
-    frags = _takes_fragments(program)
     large = mtu > _PAGE and error.errno in _SIZE and (error.errno != errno.EOPNOTSUPP or driver == "virtio_net")
     if not frags and (large or error.errno == errno.ERANGE):
         size = f"frames of MTU {mtu} come in fragments" if large else _WORDS[errno.ERANGE]
         return Refusal(
-            f"{who} refuses it: {size}, and the program is not built for fragments ({word})",
+            f"{who} refuses it: {size}, and {lacking} is not built for fragments ({word})",
             'build it as xdp.frags (SEC("xdp.frags")), or make the MTU smaller',
         )
     if frags and large:
@@ -77,7 +76,8 @@ def _driver(place: Place) -> tuple[str, str]:
     return driver, f"the driver {driver}" if driver else "its driver"
 
 
-def _takes_fragments(program: Loaded) -> bool:
+def takes_fragments(program: Loaded) -> bool:
+    """True for a program whose section says that it is built for fragments."""
     from bpfimg import bytecode
 
     rule = bytecode.section_rule(program.section)

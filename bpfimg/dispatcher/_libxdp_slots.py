@@ -1,0 +1,134 @@
+"""What is in the slots of a dispatcher of libxdp: by its pins, and by the kernel's links where those do not tell."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from bpfimg._value import value
+from bpfimg.errors import BytecodeError, KernelError
+from bpfimg.kernel import abi, bpf, dump, walk
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bpfimg.btf import Btf
+    from bpfimg.dispatcher._record import Record
+
+NAME = "xdp_dispatcher"
+_ENOENT = 2
+_KEPT = 15  # characters of a name that the kernel keeps
+
+
+@value(frozen=True, slots=True)
+class Slot:
+    """One slot: `program` is the kernel id of what is pinned or linked there, 0 where neither is; `name` its full
+    name. `attached`: a link of the kernel puts it there; else the slot does nothing."""
+
+    program: int
+    name: str
+    priority: int
+    mask: int
+    flags: int
+    attached: bool
+
+
+def read_slots(folder: str, dispatcher: int, record: Record, types: Btf | None) -> tuple[Slot, ...]:
+    """What is in each slot of a dispatcher that has that record and those types, whose pins are in `folder`."""
+    pinned = [_pinned(folder, at, dispatcher, types) for at in range(len(record.masks))]
+    linked = {} if all(attached for _, attached in pinned) else _linked(dispatcher, types)
+    found = []
+    for at, (program, attached) in enumerate(pinned):
+        runs = linked.get(at, 0) if not attached else program
+        number = runs or program
+        name = _full_name(number) if number else ""
+        mask, priority, flags = record.masks[at], record.priorities[at], record.flags[at]
+        found.append(Slot(number, name, priority, mask, flags, attached=bool(runs)))
+    return tuple(found)
+
+
+def _pinned(folder: str, at: int, dispatcher: int, types: Btf | None) -> tuple[int, bool]:
+    """The program that is pinned for a slot (0: none), and whether the link that is pinned beside it puts it there."""
+    program, attached = 0, False
+    try:
+        with bpf.get(f"{folder}/prog{at}-prog") as fd:
+            program = bpf.program_info(fd, memlock=False).id if bpf.kind(fd) == "program" else 0
+        with bpf.get(f"{folder}/prog{at}-link") as fd:
+            if bpf.kind(fd) == "link":
+                link = bpf.link_info(fd)
+                place = (link.target_program, _slot(types, link.target_type or 0))
+                attached = link.prog_id == program and place == (dispatcher, at)
+    except KernelError as error:
+        if error.errno != _ENOENT:
+            raise
+    return program, attached
+
+
+def _linked(dispatcher: int, types: Btf | None) -> dict[int, int]:
+    """Slot -> the program that a link of the kernel puts there."""
+    found = {}
+    for link in walk.links():
+        if link.type == abi.LINK_TRACING and link.facts.get("target_obj_id") == dispatcher:
+            at = _slot(types, int(str(link.facts["target_btf_id"])))
+            if at is not None:
+                found[at] = link.prog_id
+    return found
+
+
+def _slot(types: Btf | None, target: int) -> int | None:
+    """The slot that the function of a dispatcher is; its main function is what a single program takes the place of."""
+    try:
+        name = types.name(target) if types and target else ""
+    except BytecodeError:
+        return None
+    if name == NAME:
+        return 0
+    number = name.removeprefix("prog")
+    return int(number) if number != name and number.isdecimal() and number.isascii() else None
+
+
+def _full_name(program: int) -> str:
+    """The whole name of a program of which the kernel keeps 15 characters, from its types; "" for one that has gone."""
+    reader = walk.ProgramReader()
+    try:
+        with bpf.program_by_id(program) as fd:
+            info = reader.info(fd.fileno())
+    except KernelError:
+        return ""
+    finally:
+        reader.close()
+    if info is None or len(info.name) < _KEPT:
+        return info.name if info else ""
+    types = types_of(info.btf_id) if info.btf_id and info.function_type_id else None
+    try:
+        name = types.name(info.function_type_id) if types else ""
+    except BytecodeError:
+        return info.name
+    return name if name.startswith(info.name) else info.name
+
+
+def types_of(number: int) -> Btf | None:
+    """The BTF of that id; None for what cannot be read."""
+    from bpfimg.btf import Btf, Limits
+
+    try:
+        return Btf(dump.btf_data(number), sys.byteorder, Limits())
+    except BytecodeError:
+        return None
+
+
+def damage_of(folder: str, slots: tuple[Slot, ...]) -> str:
+    """What is wrong with the slots, in words; "" for nothing."""
+    empty = [str(at) for at, slot in enumerate(slots) if not slot.attached]
+    if empty:
+        return f"nothing runs in slot {', '.join(empty)}: its link has gone"
+    return _unpinned(folder, len(slots))
+
+
+def _unpinned(folder: str, count: int) -> str:
+    try:
+        names = frozenset(os.listdir(folder))
+    except FileNotFoundError:
+        return f"its pins in {folder} have gone, so that xdp-loader does not see its programs"
+    wanted = [f"prog{at}-{kind}" for at in range(count) for kind in ("link", "prog")]
+    missing = [name for name in wanted if name not in names]
+    return f"{folder}/{missing[0]} has gone, so that xdp-loader does not see its programs" if missing else ""

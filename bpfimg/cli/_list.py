@@ -119,11 +119,10 @@ def seen(
     options: Options, *, all: bool = False, maps: bool = False, types: bool = False, sample: float | None = None
 ) -> Inventory:
     """What is on this host; what is unfinished, and what could not be seen, is said on stderr."""
-    from bpfimg import inspect
+    from bpfimg import dispatcher, inspect
     from bpfimg.cli._parser import warn
-    from bpfimg.load import Host
 
-    inventory = inspect.host(Host(options.bpffs), all=all, maps=maps, types=types, sample=sample)
+    inventory = inspect.host(dispatcher.host(options.bpffs), all=all, maps=maps, types=types, sample=sample)
     if not options.quiet:
         for what in inventory.unfinished:
             warn(f"unfinished, the next change sweeps it: {what}")

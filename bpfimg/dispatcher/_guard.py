@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 CHAINS = "chains"
 RECORD = "record"
 ENTRY = "entry"
+_WORK = "tmp-"  # what the writers of `load` sweep
 
 
 @value(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def publish(host: Host, dispatcher: int, record: ChainRecord, slots: Sequence[tu
         if not os.path.isdir(folder):
             with suppress(FileExistsError):
                 bpffs.make_directory(folder)
-    work = f"{host.directory}/tmp-{os.getpid()}-{os.urandom(6).hex()}"
+    work = f"{host.directory}/{_WORK}{os.getpid()}-{os.urandom(6).hex()}"
     bpffs.make_directory(work)
     try:
         bpffs.write_record(f"{work}/{RECORD}", record.to_text())

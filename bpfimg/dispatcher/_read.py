@@ -44,8 +44,9 @@ def read(host: Host, spot: Spot, links: Mapping[int, int] | None = None) -> Seen
 def _xdp(host: Host, spot: Spot, links: Mapping[int, int] | None) -> Seen:
     from bpfimg.dispatcher import _xdp as hook
 
-    program, mode, by_link = hook.state(spot.ifindex)
-    seen = Seen(spot, program, mode or "", by_link)
+    state = hook.state(spot.ifindex)
+    program = state.program
+    seen = Seen(spot, program, state.mode, state.by_link)
     if not program:
         return seen
     guard = guard_of(host, spot, program) or _moved(host, spot, program)
@@ -93,9 +94,11 @@ def _foreign(spot: Spot, found: Found, mode: str, links: Mapping[int, int]) -> C
 def _moved(host: Host, spot: Spot, program: int) -> Guard | None:
     """The directory of a chain that came here with its interface: it is called after where it was made."""
     for guard in guards(host):
-        if guard.dispatcher == program and guard.record is not None and guard.record.spot.hook == "xdp":
-            if guard.record.builder != "direct" or not _is_there(guard.record.spot):
-                return guard
+        record = guard.record
+        if guard.dispatcher != program or record is None or record.spot.hook != "xdp":
+            continue
+        if record.builder != "direct" or not _is_there(record.spot):
+            return guard
     return None
 
 

@@ -45,9 +45,9 @@ def _namespaces(host: Host) -> dict[int, str | None]:
     wanted += [(each.record.spot.inode, each.record.spot.netns) for each in guards(host) if each.record is not None]
     for inode, known in wanted:
         if inode and inode not in found:
-            there, path = members.again(known, inode)
+            there, again = members.again(known, inode)
             if there:
-                found[inode] = path
+                found[inode] = again
     return found
 
 

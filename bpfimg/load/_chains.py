@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
     from typing import Protocol
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         def takes(self, hook: Hook) -> bool:
             """True when a program on that hook becomes a member of a chain."""
 
-        def as_extension(self, program: Candidate, hooks: Sequence[Hook]) -> bool:
+        def as_extension(self, host: Host, program: Candidate, hooks: Sequence[Hook]) -> bool:
             """True when the program is to be loaded as one that takes the place of a dispatcher's function."""
 
         def extend(self, opened: OpenObject, program: Candidate) -> AbstractContextManager[object]:
@@ -47,6 +47,9 @@ if TYPE_CHECKING:
             self, host: Host, record: LinkRecord, priority: int | None, proceed_on: tuple[str, ...] | None
         ) -> None:
             """Gives a member another priority or other results to go on after, in one atomic step."""
+
+        def anchors(self, host: Host, ifindex: int, inode: int, direction: str) -> Mapping[int, int]:
+            """Kernel link id -> priority of the TCX link by which a chain of ours is on that direction, if it is."""
 
         def foresee(self, hook: Hook, scene: Scene) -> str:
             """How a program would become a member there, in words."""

@@ -12,7 +12,7 @@ from bpfimg._value import replace
 from bpfimg.errors import KernelError
 from bpfimg.kernel import bpf, libbpf
 from bpfimg.load import _configure
-from bpfimg.load._attach import Loaded, Unit, configure
+from bpfimg.load._attach import Loaded, Unit, chains_of, configure
 from bpfimg.load._decide import Plan, choose, plan
 from bpfimg.load._hooks._by_section import BySection
 from bpfimg.load._moment import now
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from bpfimg.kernel import OpenObject
     from bpfimg.load._about import About
-    from bpfimg.load._chains import Chains
     from bpfimg.load._code import Code
     from bpfimg.load._hooks import Hook
     from bpfimg.load._host import Host
@@ -163,13 +162,14 @@ class Prepared:
         self._object.close()
         self._stack.close()
 
-    def extend(self, chains: Chains) -> None:
+    def extend(self, host: Host) -> None:
         """Sets up the programs whose hooks want them loaded for the slots of dispatchers; the code of others is kept,
         so that a dispatcher can contain it."""
+        chains = chains_of(host)
         extensions = set()
         for program in self.programs:
             hooks = [hook for name, hook in self.attach if name == program.name]
-            if hooks and chains.as_extension(program, hooks):
+            if hooks and chains.as_extension(host, program, hooks):
                 self._stack.enter_context(chains.extend(self._object, program))
                 extensions.add(program.name)
         self.extensions = frozenset(extensions)
@@ -200,15 +200,15 @@ def prepare(
     hooks: Sequence[tuple[str | None, Hook]] | BySection = (),
     globals: Mapping[str, str] | None = None,
     sharing: Sharing | None = None,
-    chains: Chains | None = None,
+    host: Host | None = None,
 ) -> Prepared:
     """Opens the bytes of an object and sets it up: which programs, as what types, bound to what, with which globals.
 
     Programs are those named (NAME, TYPE:NAME or TYPE:NAME:TARGET), else all; for a `hook` those named that fit it are
     to be attached there, or the only one that does. `hooks` are (program, its hook), for several, or say that each of
-    the programs goes where its section says. `chains` are those of the host that it is for. The kernel is not asked for
-    anything yet, but for the dispatcher that an extension is loaded for. BytecodeError, UsageError: the object, or a
-    name or value that does not go with it.
+    the programs goes where its section says. `host` is the one that it is for. The kernel is not asked for anything
+    yet, but for the dispatcher that an extension is loaded for. BytecodeError, UsageError: the object, or a name or
+    value that does not go with it.
     """
     from bpfimg import bytecode
 
@@ -230,8 +230,8 @@ def prepare(
 
             types = set_globals(opened, globals, byte_order)
         prepared = Prepared(opened, decided, globals or {}, data)
-        if chains is not None:
-            prepared.extend(chains)
+        if host is not None and host.chains is not None:
+            prepared.extend(host)
         prepared.global_types, prepared.sharing = types, sharing
         prepared.tables = frozenset(calls.tables)
         stack.pop_all()

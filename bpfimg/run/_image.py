@@ -97,7 +97,7 @@ def image(
         hooks=hooks,
         globals=globals,
         sharing=sharing,
-        chains=host.chains,
+        host=host,
     ) as prepared:
         for _, each in prepared.attach if hook is None else ():
             check_hook(each)

@@ -1,0 +1,136 @@
+"""Mending chains under the lock: what killed writers left goes, what others took away is pinned again."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from bpfimg.dispatcher import _guard
+from bpfimg.dispatcher._chain_record import ChainRecord
+from bpfimg.dispatcher._read import Seen, read
+from bpfimg.dispatcher._spot import there
+from bpfimg.errors import Error, KernelError
+from bpfimg.load import members
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bpfimg.dispatcher._model import Spot
+    from bpfimg.dispatcher._plan import Plan
+    from bpfimg.load import Host, LinkRecord
+
+
+def sweep(host: Host) -> None:
+    """Removes what is pinned of chains that no hook runs and no link of ours is in; pins again what others removed.
+
+    What cannot be looked at stays as it is.
+    """
+    spots = {_key(spot): spot for spot in _spots(host)}
+    running: dict[tuple[int, int, str], Seen] = {}
+    for key, spot in spots.items():
+        with suppress(Error):
+            seen = there(spot, lambda now: read(host, now))
+            if seen is not None:
+                running[key] = seen
+                _mend(host, seen)
+    alive = {seen.running for seen in running.values() if seen.chain is not None}
+    for guard in list(_guard.guards(host)):
+        if guard.dispatcher not in alive or not _is_of(guard, running):
+            _sweep(host, guard, running)
+
+
+def _key(spot: Spot) -> tuple[int, int, str]:
+    return spot.inode, spot.ifindex, spot.direction
+
+
+def _spots(host: Host) -> list[Spot]:
+    from bpfimg.dispatcher._spot import recorded_spot
+
+    found = [guard.record.spot for guard in _guard.guards(host) if guard.record is not None]
+    return found + [recorded_spot(link) for load in host.loads() for link in load.links if link.how == members.MEMBER]
+
+
+def _is_of(guard: _guard.Guard, running: dict[tuple[int, int, str], Seen]) -> bool:
+    """True for the directory of the chain that its hook runs."""
+    return any(seen.guard is not None and seen.guard.path == guard.path for seen in running.values())
+
+
+def _mend(host: Host, seen: Seen) -> None:
+    """Gives a dispatcher that others have put together with members of ours a guard, and libxdp its pins back."""
+    chain = seen.chain
+    if chain is None or chain.builder != "freplace" or chain.spot.hook != "xdp":
+        return
+    from bpfimg.dispatcher import _libxdp
+
+    if seen.guard is None:
+        if seen.found is None or not any(member.link for member in chain.plan.members):
+            return
+        with _libxdp.opened(seen.found) as slots:
+            if len(slots) == len(chain.plan):
+                record = ChainRecord(seen.spot, chain.plan, "freplace", "netlink", chain.protocol)
+                _guard.publish(host, chain.dispatcher, record, slots)
+        return
+    if not _libxdp.is_published(host.bpffs, seen.spot.ifindex, chain.dispatcher, len(chain.plan)):
+        _republish(host, seen, seen.guard, chain.plan)
+
+
+def _republish(host: Host, seen: Seen, guard: _guard.Guard, plan: Plan) -> None:
+    from contextlib import ExitStack
+
+    from bpfimg.dispatcher import _libxdp
+    from bpfimg.kernel import bpf
+
+    with ExitStack() as stack:
+        slots = [
+            (
+                stack.enter_context(bpf.get(guard.slot(number, "link"))),
+                stack.enter_context(bpf.get(guard.slot(number, "prog"))),
+            )
+            for number in range(len(plan))
+        ]
+        _libxdp.remove(host.bpffs, seen.spot.ifindex, guard.dispatcher)
+        _libxdp.publish(host.bpffs, seen.spot.ifindex, guard.dispatcher, slots)
+
+
+def _sweep(host: Host, guard: _guard.Guard, running: dict[tuple[int, int, str], Seen]) -> None:
+    record = guard.record
+    if record is None:
+        _guard.remove(guard.path)
+        return
+    seen = running.get(_key(record.spot))
+    superseded = seen is not None and seen.chain is not None and seen.guard is not None
+    if superseded or (not _has_members(host, record) and not _runs(host, guard)):
+        remove(host, guard)
+
+
+def _has_members(host: Host, record: ChainRecord, but: int = 0) -> bool:
+    """True when a link of ours is in it that counts."""
+    for member in record.plan.members:
+        home = members.home(host, member.link) if member.link and member.link != but else None
+        if home is not None and home.committed:
+            return True
+    return False
+
+
+def _runs(host: Host, guard: _guard.Guard) -> bool:
+    """True when a hook in sight runs it, wherever its interface has gone."""
+    from bpfimg.dispatcher._seen import chains
+
+    return any(chain.dispatcher == guard.dispatcher for chain in chains(host))
+
+
+def remove(host: Host, guard: _guard.Guard) -> None:
+    """Removes what is pinned of a chain, by us and for libxdp's tools."""
+    if guard.record is not None and guard.record.protocol:
+        from bpfimg.dispatcher import _libxdp
+
+        with suppress(KernelError):
+            _libxdp.remove(host.bpffs, guard.record.spot.ifindex, guard.dispatcher)
+    _guard.remove(guard.path)
+
+
+def release_lost(host: Host, record: LinkRecord) -> None:
+    """Removes what is pinned of chains that no hook in sight runs, where this link was the last of ours in them."""
+    for guard in list(_guard.guards(host)):
+        if guard.record is None or guard.record.plan.of_link(record.id) is None:
+            continue
+        if not _has_members(host, guard.record, but=record.id) and not _runs(host, guard):
+            remove(host, guard)

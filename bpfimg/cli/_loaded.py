@@ -15,14 +15,14 @@ __all__ = ["bring", "host_of"]
 
 
 def host_of(options: Options) -> Host:
-    """The host below `--bpffs`."""
-    from bpfimg.load import Host
+    """The host below `--bpffs`, whose XDP and tc hooks take many programs."""
+    from bpfimg import dispatcher
 
     if options.libbpf is not None:
         from bpfimg.kernel import libbpf
 
         libbpf.use(options.libbpf)
-    return Host(options.bpffs, lock_timeout=options.lock_timeout)
+    return dispatcher.host(options.bpffs, lock_timeout=options.lock_timeout)
 
 
 def bring(arguments: argparse.Namespace, hook: Hook | hooks.BySection | None, options: Options) -> None:

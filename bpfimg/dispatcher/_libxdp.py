@@ -8,8 +8,10 @@ instructions: each version of the tools, and each of our own chains, has others.
 
 from __future__ import annotations
 
+from contextlib import ExitStack, contextmanager
+
 from bpfimg._value import value
-from bpfimg.dispatcher._libxdp_pins import folder_of, publish, remove, sweep
+from bpfimg.dispatcher._libxdp_pins import folder_of, is_published, publish, remove, sweep
 from bpfimg.dispatcher._libxdp_slots import NAME, Slot, damage_of, read_slots, types_of
 from bpfimg.dispatcher._raced import Raced
 from bpfimg.errors import BytecodeError, DamagedRecord, KernelError
@@ -17,10 +19,24 @@ from bpfimg.kernel import abi, bpf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from bpfimg.btf import Btf
     from bpfimg.kernel import Fd
 
-__all__ = ["NAME", "Found", "Slot", "folder_of", "open_slots", "publish", "read", "remove", "sweep"]
+__all__ = [
+    "NAME",
+    "Found",
+    "Slot",
+    "folder_of",
+    "is_published",
+    "open_slots",
+    "opened",
+    "publish",
+    "read",
+    "remove",
+    "sweep",
+]
 
 NEWEST = 3  # the version of xdp-tools 1.6
 _ENOENT = 2
@@ -114,19 +130,39 @@ def _stated(types: Btf | None) -> int:
 
 
 def open_slots(found: Found) -> list[Fd]:
-    """Opens the programs of all slots, in order, to be closed; Raced when one has gone.
+    """Opens the programs of all slots that have one, in order, to be closed; Raced when one has gone.
 
     They are opened by their ids: what is pinned may be removed by another writer at any moment, and a program that a
-    link holds may not be pinned at all.
+    link holds need not be pinned at all.
     """
-    opened: list[Fd] = []
+    with ExitStack() as stack:
+        programs = [stack.enter_context(_still(found, bpf.program_by_id, each.program)) for each in _full(found)]
+        stack.pop_all()
+    return programs
+
+
+@contextmanager
+def opened(found: Found) -> Iterator[list[tuple[Fd, Fd]]]:
+    """The link and the program of each slot that runs something, in order, open inside `with`; Raced as above."""
+    with ExitStack() as stack:
+        yield [
+            (
+                stack.enter_context(_still(found, bpf.link_by_id, each.link)),
+                stack.enter_context(_still(found, bpf.program_by_id, each.program)),
+            )
+            for each in _full(found)
+            if each.attached
+        ]
+
+
+def _full(found: Found) -> tuple[Slot, ...]:
+    return tuple(slot for slot in found.slots if slot.program)
+
+
+def _still(found: Found, by_id: Callable[[int], Fd], number: int) -> Fd:
     try:
-        for slot in found.slots:
-            opened.append(bpf.program_by_id(slot.program))
+        return by_id(number)
     except KernelError as error:
-        for fd in opened:
-            fd.close()
-        if error.errno == _ENOENT:
-            raise Raced(f"a program of dispatcher {found.dispatcher} has gone", errno=_ENOENT) from error
-        raise
-    return opened
+        if error.errno != _ENOENT:
+            raise
+        raise Raced(f"a program of dispatcher {found.dispatcher} has gone", errno=_ENOENT) from error

@@ -68,6 +68,20 @@ def publish(
             raise
 
 
+def is_published(mount: str, ifindex: int, dispatcher: int, count: int) -> bool:
+    """True when links and programs of all slots of a dispatcher are pinned where libxdp's tools look for them."""
+    return not missing(folder_of(mount, ifindex, dispatcher), count)
+
+
+def missing(folder: str, count: int) -> tuple[str, ...]:
+    """The names that are not in the directory of a dispatcher with so many slots."""
+    try:
+        names = frozenset(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        names = frozenset()
+    return tuple(name for at in range(count) for name in (f"prog{at}-link", f"prog{at}-prog") if name not in names)
+
+
 def remove(mount: str, ifindex: int, dispatcher: int, timeout: float = PATIENCE) -> None:
     """Takes the pins of a dispatcher away; those that are gone are fine, and what others put beside them stays."""
     if not os.path.isdir(folder_of(mount, ifindex, dispatcher)):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from bpfimg._value import value
+from bpfimg.dispatcher._libxdp_pins import missing
 from bpfimg.errors import BytecodeError, KernelError
 from bpfimg.kernel import abi, bpf, dump, walk
 
@@ -22,55 +22,58 @@ _KEPT = 15  # characters of a name that the kernel keeps
 @value(frozen=True, slots=True)
 class Slot:
     """One slot: `program` is the kernel id of what is pinned or linked there, 0 where neither is; `name` its full
-    name. `attached`: a link of the kernel puts it there; else the slot does nothing."""
+    name. `link` is the id of the kernel's link that puts it there; 0: there is none, and the slot does nothing."""
 
     program: int
     name: str
     priority: int
     mask: int
     flags: int
-    attached: bool
+    link: int
+
+    @property
+    def attached(self) -> bool:
+        """True when it runs."""
+        return self.link != 0
 
 
 def read_slots(folder: str, dispatcher: int, record: Record, types: Btf | None) -> tuple[Slot, ...]:
     """What is in each slot of a dispatcher that has that record and those types, whose pins are in `folder`."""
     pinned = [_pinned(folder, at, dispatcher, types) for at in range(len(record.masks))]
-    linked = {} if all(attached for _, attached in pinned) else _linked(dispatcher, types)
+    linked = {} if all(link for _, link in pinned) else _linked(dispatcher, types)
     found = []
-    for at, (program, attached) in enumerate(pinned):
-        runs = linked.get(at, 0) if not attached else program
-        number = runs or program
-        name = _full_name(number) if number else ""
-        mask, priority, flags = record.masks[at], record.priorities[at], record.flags[at]
-        found.append(Slot(number, name, priority, mask, flags, attached=bool(runs)))
+    for at, (program, link) in enumerate(pinned):
+        runs, by = (program, link) if link else linked.get(at, (program, 0))
+        name = _full_name(runs) if runs else ""
+        found.append(Slot(runs, name, record.priorities[at], record.masks[at], record.flags[at], by))
     return tuple(found)
 
 
-def _pinned(folder: str, at: int, dispatcher: int, types: Btf | None) -> tuple[int, bool]:
-    """The program that is pinned for a slot (0: none), and whether the link that is pinned beside it puts it there."""
-    program, attached = 0, False
+def _pinned(folder: str, at: int, dispatcher: int, types: Btf | None) -> tuple[int, int]:
+    """The program that is pinned for a slot, and the link that is pinned beside it if that puts it there; 0: none."""
+    program = 0
     try:
         with bpf.get(f"{folder}/prog{at}-prog") as fd:
             program = bpf.program_info(fd, memlock=False).id if bpf.kind(fd) == "program" else 0
         with bpf.get(f"{folder}/prog{at}-link") as fd:
-            if bpf.kind(fd) == "link":
-                link = bpf.link_info(fd)
-                place = (link.target_program, _slot(types, link.target_type or 0))
-                attached = link.prog_id == program and place == (dispatcher, at)
+            link = bpf.link_info(fd) if bpf.kind(fd) == "link" else None
     except KernelError as error:
         if error.errno != _ENOENT:
             raise
-    return program, attached
+        return program, 0
+    if link is None or (link.prog_id, link.target_program) != (program, dispatcher):
+        return program, 0
+    return program, link.id if _slot(types, link.target_type or 0) == at else 0
 
 
-def _linked(dispatcher: int, types: Btf | None) -> dict[int, int]:
-    """Slot -> the program that a link of the kernel puts there."""
+def _linked(dispatcher: int, types: Btf | None) -> dict[int, tuple[int, int]]:
+    """Slot -> the program that a link of the kernel puts there, and that link."""
     found = {}
     for link in walk.links():
         if link.type == abi.LINK_TRACING and link.facts.get("target_obj_id") == dispatcher:
             at = _slot(types, int(str(link.facts["target_btf_id"])))
             if at is not None:
-                found[at] = link.prog_id
+                found[at] = link.prog_id, link.id
     return found
 
 
@@ -121,14 +124,8 @@ def damage_of(folder: str, slots: tuple[Slot, ...]) -> str:
     empty = [str(at) for at, slot in enumerate(slots) if not slot.attached]
     if empty:
         return f"nothing runs in slot {', '.join(empty)}: its link has gone"
-    return _unpinned(folder, len(slots))
-
-
-def _unpinned(folder: str, count: int) -> str:
-    try:
-        names = frozenset(os.listdir(folder))
-    except FileNotFoundError:
-        return f"its pins in {folder} have gone, so that xdp-loader does not see its programs"
-    wanted = [f"prog{at}-{kind}" for at in range(count) for kind in ("link", "prog")]
-    missing = [name for name in wanted if name not in names]
-    return f"{folder}/{missing[0]} has gone, so that xdp-loader does not see its programs" if missing else ""
+    lacking = missing(folder, len(slots))
+    if not lacking:
+        return ""
+    what = f"its pins in {folder} have" if len(lacking) == 2 * len(slots) else f"{folder}/{lacking[0]} has"
+    return f"{what} gone, so that xdp-loader does not see its programs"

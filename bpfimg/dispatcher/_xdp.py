@@ -70,7 +70,7 @@ def agree(spot: Spot, asked: str, used: str) -> None:
         )
 
 
-def swap(spot: Spot, old: Fd | None, new: Fd | None, mode: str, plan: Plan | None = None) -> Used:
+def swap(spot: Spot, old: Fd | int | None, new: Fd | int | None, mode: str, plan: Plan | None = None) -> Used:
     """Puts `new` in the place of `old`, None for nothing, in one step; returns the mode that it runs in.
 
     `mode` is that in which `old` runs; for a first program it may be auto: native where the driver takes it, else
@@ -92,7 +92,7 @@ def swap(spot: Spot, old: Fd | None, new: Fd | None, mode: str, plan: Plan | Non
     return Used("generic", note)
 
 
-def _set(ifindex: int, old: Fd | None, new: Fd | None, mode: str) -> None:
+def _set(ifindex: int, old: Fd | int | None, new: Fd | int | None, mode: str) -> None:
     flags = _FLAGS[mode] | (abi.XDP_NOEXIST if old is None else 0)
     libbpf.xdp_attach(ifindex, new, flags=flags, old_fd=old)
 
@@ -114,7 +114,9 @@ def _refusal(error: KernelError, spot: Spot, plan: Plan | None) -> members.Refus
     return members.refused_by_driver(error, _place(spot), frags=not without, lacking=lacking)
 
 
-def _explained(error: KernelError, spot: Spot, old: Fd | None, mode: str, refusal: members.Refusal | None) -> Error:
+def _explained(
+    error: KernelError, spot: Spot, old: Fd | int | None, mode: str, refusal: members.Refusal | None
+) -> Error:
     if error.errno == errno.ENODEV:
         return Raced(f"the interface {spot.interface} has gone: {error}", errno=error.errno)
     if error.errno in _TAKEN:
@@ -128,7 +130,7 @@ def _explained(error: KernelError, spot: Spot, old: Fd | None, mode: str, refusa
     )
 
 
-def _taken(error: KernelError, spot: Spot, old: Fd | None, mode: str) -> Error:
+def _taken(error: KernelError, spot: Spot, old: Fd | int | None, mode: str) -> Error:
     """What stands in the way: a link, an interface above this one, the other mode; else somebody was faster."""
     try:
         there = state(spot.ifindex)

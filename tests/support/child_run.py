@@ -1,6 +1,7 @@
 """One change of the host in a process of its own, for tests that kill it: `child_run BPFFS TC VERB ARGUMENT…`.
 
     load OBJECT   run OBJECT HOOKS   attach ID HOOK   detach LINK   unload ID   replace OBJECT HOOKS ID
+    set LINK PRIORITY
     apply WORD…   as `bpfimg apply WORD…`
 
 HOOK is a hook as JSON (`hooks.to_dict`), HOOKS a list of (program or null, HOOK). OBJECT may be `OBJECT,owner=ID`: maps
@@ -57,6 +58,8 @@ def change(host: Host, verb: str, words: list[str]) -> None:
         run.attach(host, words[0], hook_of(words[1]))
     elif verb == "detach":
         run.detach(host, int(words[0]))
+    elif verb == "set":
+        run.change(host, int(words[0]), priority=int(words[1]))
     elif verb == "unload":
         run.unload(host, words[0])
     elif verb == "apply":
@@ -66,7 +69,8 @@ def change(host: Host, verb: str, words: list[str]) -> None:
         wanted = [(name, hooks.from_dict(hook)) for name, hook in json.loads(words[1])] if words[1:] else []
         with open(path, "rb") as file:
             data = file.read()
-        with prepare(data, name="child", hooks=wanted, sharing=maps.Sharing(owner=owner)) as prepared:
+        sharing = maps.Sharing(owner=owner)
+        with prepare(data, name="child", hooks=wanted, sharing=sharing, host=host) as prepared:
             prepared.share(host, "child")
             prepared.load()
             with host.writer() as writer:

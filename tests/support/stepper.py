@@ -1,8 +1,8 @@
 """Kills a process at the entry of its n-th system call that changes something: a server of forks, warm and traced.
 
-One line of JSON in, one out: `{"host": [BPFFS, TC], "verb": …, "words": […], "at": n}`, with `child_run`'s verbs; a
-third word `unlinked` in `host` is a kernel without links for maps of sockets. The
-fork is killed when it is about to make its n-th such call, which the kernel then does not make; the answer says which
+One line of JSON in, one out: `{"host": [BPFFS, TC], "verb": …, "words": […], "at": n}`, with `child_run`'s verbs; more
+words in `host`: `unlinked` is a kernel without links for maps of sockets, `chains` a host with chains. The fork is
+killed when it is about to make its n-th such call, which the kernel then does not make; the answer says which
 call that was, or that the fork ended before (`"call": null`), how, and how many calls it made.
 """
 
@@ -115,16 +115,17 @@ def _serve() -> None:
 
 
 def _be_traced(child_run: Any, job: dict[str, Any], imported: int) -> None:
+    from bpfimg import dispatcher
     from bpfimg.load import Host
     from tests.support.sockmaps import unlinked
 
     code = 1
     try:
-        mount, tc, *less = job["host"]
-        host = Host(mount, tc=tc)
+        mount, tc, *words = job["host"]
+        host = dispatcher.host(mount, tc=tc) if "chains" in words else Host(mount, tc=tc)
         _libc.ptrace(_TRACEME, 0, None, None)
         os.kill(os.getpid(), signal.SIGSTOP)
-        with unlinked() if less else nullcontext():
+        with unlinked() if "unlinked" in words else nullcontext():
             child_run.change(host, job["verb"], job["words"])
         code = 0
         os.write(imported, " ".join(name for name in sys.modules if name.startswith("bpfimg.")).encode())

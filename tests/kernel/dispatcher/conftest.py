@@ -1,0 +1,63 @@
+"""A host with chains for each test, and worlds: a hook, packets, and who has seen them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bpfimg import dispatcher
+from tests.support import chains, loads, stepper
+from tests.support.netns import Namespace, bpffs, namespace, skip_unless
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bpfimg.load import Host
+    from tests.support.chains import Kind, World
+    from tests.support.stepper import Stepper
+
+
+@pytest.fixture
+def host() -> Iterator[Host]:
+    """A host of the test's own; in the end nothing of it may be left in bpffs or in the kernel."""
+    skip_unless("bpffs")
+    with bpffs() as mount:
+        host = dispatcher.host(mount, lock_timeout=5)
+        yield host
+        loads.clear(host)
+        assert chains.left(host) == []
+        assert loads.programs_left() == []
+
+
+@pytest.fixture
+def ns() -> Iterator[Namespace]:
+    """Two network namespaces joined by a veth pair."""
+    skip_unless("bpffs")
+    with namespace() as found:
+        yield found
+
+
+@pytest.fixture
+def world(kind: Kind) -> Iterator[World]:
+    """The world of the `kind` that a test is given as a parameter."""
+    with chains.world(kind) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def step() -> Iterator[Stepper]:
+    """Kills a change at one of its system calls."""
+    if not stepper.can_trace():
+        pytest.skip("this machine lets no process trace another, or its system calls have other numbers")
+    with stepper.stepper() as running:
+        yield running
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How often a change of a chain was killed, and how many packets met chains that changed, and all was well."""
+    properties = [entry for report in terminalreporter.getreports("passed") for entry in report.user_properties]
+    for key, words in (("chain kills", "kill -9 of changes of chains"), ("chain packets", "packets through changes")):
+        total = sum(int(str(number)) for name, number in properties if name == key)
+        if total:
+            terminalreporter.write_line(f"{words}: {total}")

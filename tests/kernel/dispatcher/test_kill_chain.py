@@ -1,0 +1,68 @@
+"""kill -9 at each system call that changes a chain: the hook keeps either chain whole, the next command works, and
+nothing leaks."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.chain_kills import CASES, Case, Scene
+from tests.support.chains import HOOKS, Kind
+from tests.support.features import native
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.support.chains import World
+    from tests.support.stepper import Stepper
+
+pytestmark = pytest.mark.kernel
+
+MOST_CALLS = 400
+#: emulated kernels are slow: there every third call of a change is a place to die, others for each kind and case
+EACH = 3
+_FUSED = [Kind("fused", hook) for hook in HOOKS] + [Kind("fused", "ingress", "clsact")]
+_FREPLACE = [Kind("freplace", hook) for hook in HOOKS]
+
+cases = pytest.mark.parametrize("case", [pytest.param(case, id=case.word) for case in CASES])
+
+
+@native("kills at hundreds of places")
+@pytest.mark.parametrize("kind", [kind.param() for kind in _FUSED])
+@cases
+def test_killed_at_each_system_call_in_turn(
+    case: Case, world: World, step: Stepper, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    record_property("chain kills", killed(Scene(world, case, tmp_path), step))
+
+
+@pytest.mark.parametrize("kind", [kind.param() for kind in _FREPLACE])
+@cases
+def test_killed_at_some_system_calls(
+    case: Case, world: World, step: Stepper, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """One in `EACH`, beginning elsewhere for each hook."""
+    first = 1 + (CASES.index(case) + HOOKS.index(world.kind.hook)) % EACH
+    record_property("chain kills", killed(Scene(world, case, tmp_path), step, first, EACH))
+
+
+def killed(scene: Scene, step: Stepper, first: int = 1, each: int = 1) -> int:
+    """Kills at the first, second, … call that changes something, until the change makes no more; returns how many."""
+    outcomes: list[str] = []
+    for number in range(first, MOST_CALLS, each):
+        done = step(scene.place, scene.case.verb, scene.before(), number)
+        if done["call"] is None:
+            assert done["status"] == 0, (done, outcomes)
+            scene.done()
+            break
+        assert done["status"] == -signal.SIGKILL
+        outcomes.append(scene.after())
+    else:
+        pytest.fail(f"{scene.case.verb} makes more than {MOST_CALLS} calls")
+    scene.check_nothing_left()
+    assert outcomes == sorted(outcomes, reverse=True), f"once the new chain is there, it stays: {outcomes}"
+    print(f"{scene.world.kind.word} {scene.case.word}: killed at {len(outcomes)} calls, {outcomes.count('new')} new")
+    return len(outcomes)

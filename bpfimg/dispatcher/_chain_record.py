@@ -28,7 +28,7 @@ class ChainRecord:
     """A chain as it was built; `handle` and `priority` are those of its filter where the way is clsact.
 
     `protocol` is libxdp's version of an XDP dispatcher, else 0. `inlined` says of each member of a fused program
-    whether it stands in its main function.
+    whether it stands in its main function. `note` is worth telling: why it is in generic mode.
     """
 
     spot: Spot
@@ -39,10 +39,11 @@ class ChainRecord:
     handle: int = 0
     priority: int = 0
     inlined: tuple[bool, ...] = ()
+    note: str = ""
 
     def chain(self, dispatcher: int, mode: str = "", damage: tuple[str, ...] = ()) -> Chain:
         """The chain, seen on its hook as the program with that id."""
-        return Chain(self.spot, self.plan, self.builder, self.way, dispatcher, mode, self.protocol, damage)
+        return Chain(self.spot, self.plan, self.builder, self.way, dispatcher, mode, self.protocol, damage, self.note)
 
     def at(self, spot: Spot) -> ChainRecord:
         """The same on a hook that has moved: another namespace, number or name of its interface."""
@@ -65,6 +66,7 @@ class ChainRecord:
             "handle": self.handle,
             "priority": self.priority,
             "inlined": list(self.inlined),
+            "note": self.note,
             "members": [_written(member) for member in self.plan.members],
         }
         return json.dumps(document, separators=(",", ":"))
@@ -95,6 +97,7 @@ class ChainRecord:
                 handle=_number(document["handle"], 1 << 32),
                 priority=_number(document["priority"], 1 << 16),
                 inlined=tuple(map(bool, document["inlined"])),
+                note=_text(document.get("note", "")),
             )
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise DamagedRecord(f"the record of a chain lacks or misuses {error}"[:300]) from error

@@ -61,10 +61,12 @@ def as_extension(host: Host, program: members.Candidate, hooks: Sequence[Hook]) 
     )
 
 
-def extend(opened: OpenObject, program: members.Candidate) -> AbstractContextManager[object]:
-    """Sets the program up for the slots of dispatchers."""
+def extend(opened: OpenObject, program: members.Candidate) -> AbstractContextManager[object] | None:
+    """See `load._chains`."""
     from bpfimg.dispatcher import _template
 
+    if not _template.fits(opened, program.name, _word(program.type)):
+        return None
     return _template.extend(opened, program.name, _word(program.type))
 
 

@@ -28,7 +28,7 @@ from bpfimg.dispatcher._chain_record import ChainRecord
 from bpfimg.dispatcher._plan import LIMITS, Plan
 from bpfimg.dispatcher._raced import Raced
 from bpfimg.dispatcher._read import read
-from bpfimg.errors import AttachError, Busy, KernelError
+from bpfimg.errors import AttachError, KernelError
 from bpfimg.kernel import bpf
 from bpfimg.load import members
 
@@ -99,21 +99,16 @@ def _once(host: Host, spot: Spot, order: Order) -> None:
     way = _way(host, seen)
     protocol = 0 if spot.hook != "xdp" or how != "freplace" else _protocol(seen, order.wanted)
     with built(Job(host, seen, plan, way, order.newcomer), how, protocol) as made:
-        _put(host, seen, ChainRecord(spot, plan, made.builder, way, made.protocol, inlined=made.inlined), made, order)
+        _put(host, seen, _recorded(seen, plan, way, made), made, order)
 
 
 def checked(seen: Seen, host: Host) -> Seen:
     """What was seen, if a chain can be there; Busy names what is in the way, AttachError what cannot be read."""
     spot = seen.spot
-    if seen.chain is None and seen.running:
-        place = members.Place(spot.interface, spot.ifindex, spot.netns, spot.inode)
-        who, remedy = members.describe(seen.running, host.loads(), place, spot.direction or None)
-        by = ", by a bpf_link" if seen.by_link else ""
-        raise Busy(
-            f"{spot.words} already runs XDP{by}, in {seen.mode} mode: {who}, which is not a dispatcher",
-            owner=who,
-            hint=remedy,
-        )
+    if seen.running and (seen.chain is None or seen.by_link):
+        from bpfimg.dispatcher import _xdp
+
+        raise _xdp.held(spot, _xdp.State(seen.running, seen.mode, seen.by_link), host.loads())
     if seen.found is not None and seen.chain is not None and not seen.chain.plan.members:
         reason = "; ".join(seen.chain.damage) or f"version {seen.chain.protocol} of libxdp's protocol"
         raise AttachError(
@@ -145,6 +140,11 @@ def _protocol(seen: Seen, wanted: Wanted) -> int:
     return max(there, 2) if there else _PROTOCOLS[wanted.protocol]
 
 
+def _recorded(seen: Seen, plan: Plan, way: str, made: Built) -> ChainRecord:
+    note = seen.chain.note if seen.chain is not None else ""
+    return ChainRecord(seen.spot, plan, made.builder, way, made.protocol, inlined=made.inlined, note=note)
+
+
 def _put(host: Host, seen: Seen, record: ChainRecord, made: Built, order: Order) -> None:
     spot = seen.spot
     if record.way == "clsact":
@@ -162,13 +162,17 @@ def _put(host: Host, seen: Seen, record: ChainRecord, made: Built, order: Order)
 
             _libxdp.publish(host.bpffs, spot.ifindex, made.id, made.slots)
             undo.callback(_unpinned, host, spot, made.id)
-        _exchange(host, seen, guard, made, order.wanted)  # COMMIT
+        note = _exchange(host, seen, guard, made, order.wanted)  # COMMIT
         undo.pop_all()
+    if note:
+        with suppress(KernelError):
+            _guard.publish(host, made.id, replace(record, note=note), ())
     if seen.running:
         forget(host, seen)
 
 
-def _exchange(host: Host, seen: Seen, guard: _guard.Guard, made: Built, wanted: Wanted) -> None:
+def _exchange(host: Host, seen: Seen, guard: _guard.Guard, made: Built, wanted: Wanted) -> str:
+    """Puts the new program in the place of the old one, if there is one; returns what is worth telling of it."""
     spot, record = seen.spot, guard.record
     assert record is not None
     with ExitStack() as stack:
@@ -179,8 +183,7 @@ def _exchange(host: Host, seen: Seen, guard: _guard.Guard, made: Built, wanted: 
             if seen.chain is not None:
                 _xdp.agree(spot, wanted.mode, seen.mode)
             mode = seen.mode if seen.chain is not None else wanted.mode
-            _xdp.swap(spot, old, made.program, mode, record.plan)
-            return
+            return _xdp.swap(spot, old, made.program, mode, record.plan).note
         from bpfimg.dispatcher import _tc
 
         assert not isinstance(made.program, int)  # only XDP has members that are attached by themselves
@@ -190,12 +193,13 @@ def _exchange(host: Host, seen: Seen, guard: _guard.Guard, made: Built, wanted: 
             if started.link is not None:
                 with started.link as link:
                     bpf.pin(link, guard.entry)  # COMMIT
-            return
+            return ""
         link_of_entry = None
         if record.way == "tcx" and seen.guard is not None:
             link_of_entry = stack.enter_context(bpf.get(seen.guard.entry))
             bpf.pin(link_of_entry, guard.entry)
         _tc.swap(record.way, spot, link_of_entry, record.handle, record.priority, old, made.program)
+    return ""
 
 
 def _stop(host: Host, seen: Seen) -> None:

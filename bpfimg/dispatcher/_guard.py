@@ -115,11 +115,12 @@ def remove(path: str) -> None:
     """Removes a directory with its pins; what hangs on them alone goes with them, in the kernel's own time."""
     for name in _listed(path):
         bpffs.unlink(f"{path}/{name}")
-    with suppress(OSError):
+    place = os.path.dirname(path)
+    with suppress(OSError):  # other chains are there
         os.rmdir(path)
-    if os.path.basename(os.path.dirname(os.path.dirname(path))) == CHAINS:
-        with suppress(OSError):  # other chains of the hook are there
-            os.rmdir(os.path.dirname(path))
+        if os.path.basename(os.path.dirname(place)) == CHAINS:
+            os.rmdir(place)
+            os.rmdir(os.path.dirname(place))
 
 
 def _listed(path: str) -> list[str]:

@@ -56,7 +56,8 @@ class Chain:
 
     `builder` is freplace, fused, or direct for a member that is attached by itself; `dispatcher` is the kernel id of
     the program that the hook runs. `way` is netlink (XDP), tcx or clsact; `mode` native or generic (XDP). `protocol` is
-    libxdp's version of an XDP dispatcher, 0 for one that is not libxdp's. `damage` says in words what is wrong with it.
+    libxdp's version of an XDP dispatcher, 0 for one that is not libxdp's. `damage` says in words what is wrong with it,
+    `note` what is worth telling: why it is in generic mode.
     """
 
     spot: Spot
@@ -67,6 +68,7 @@ class Chain:
     mode: str = ""
     protocol: int = 0
     damage: tuple[str, ...] = ()
+    note: str = ""
 
     def proceed_on(self, member: Member) -> tuple[str, ...]:
         """The names of the results after which the chain goes on behind that member."""

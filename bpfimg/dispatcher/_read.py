@@ -6,6 +6,8 @@ from bpfimg._value import replace, value
 from bpfimg.dispatcher._guard import Guard, guard_of, guards
 from bpfimg.dispatcher._model import Chain, Member, Spot
 from bpfimg.dispatcher._plan import Plan
+from bpfimg.errors import KernelError
+from bpfimg.kernel import abi, bpf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,12 +119,20 @@ def _is_there(spot: Spot) -> bool:
 def _tc(host: Host, spot: Spot) -> Seen:
     from bpfimg.dispatcher import _tc as hook
 
-    here = [*guards(host, spot), *(each for each in guards(host) if f"/{spot.name}/" not in each.path)]
-    for guard in here:
+    for guard in sorted(guards(host), key=lambda each: f"/{spot.name}/" not in each.path):
         record = guard.record
         if record is None or (record.spot.hook, record.spot.direction) != (spot.hook, spot.direction):
             continue
         running = hook.running(record.way, spot, guard.entry, record.handle, record.priority)
-        if running and running == guard.dispatcher:
+        if running and running == guard.dispatcher and (record.way == "clsact" or _is_in_chain(spot, running)):
             return Seen(spot, running, chain=record.at(spot).chain(running), guard=guard)
     return Seen(spot)
+
+
+def _is_in_chain(spot: Spot, program: int) -> bool:
+    """True when the TCX chain of the interface has the program: interfaces of all namespaces share numbers."""
+    try:
+        programs, _, _ = bpf.prog_query(spot.ifindex, abi.ATTACH_TYPES.index(f"tcx_{spot.direction}"))
+    except KernelError:
+        return False
+    return program in programs

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
         def as_extension(self, host: Host, program: Candidate, hooks: Sequence[Hook]) -> bool:
             """True when the program is to be loaded as one that takes the place of a dispatcher's function."""
 
-        def extend(self, opened: OpenObject, program: Candidate) -> AbstractContextManager[object]:
-            """Sets the program up so, before the load; what it gives stays open until that is done."""
+        def extend(self, opened: OpenObject, program: Candidate) -> AbstractContextManager[object] | None:
+            """Sets the program up so, before the load; what it gives stays open until that is done. None: its types
+            do not let it be loaded so, and it is loaded as what it is."""
 
         def attach(self, program: Loaded, hook: Hook, scene: Scene) -> Attachment:
             """A member that is not in its chain yet: `enter` of the attachment makes it one, in one atomic step."""

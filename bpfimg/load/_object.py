@@ -170,8 +170,10 @@ class Prepared:
         for program in self.programs:
             hooks = [hook for name, hook in self.attach if name == program.name]
             if hooks and chains.as_extension(host, program, hooks):
-                self._stack.enter_context(chains.extend(self._object, program))
-                extensions.add(program.name)
+                target = chains.extend(self._object, program)
+                if target is not None:
+                    self._stack.enter_context(target)
+                    extensions.add(program.name)
         self.extensions = frozenset(extensions)
         self.keeps_code = any(each.type in _CHAINED and each.name not in extensions for each in self.programs)
 

@@ -126,7 +126,7 @@ def run(
     programs: tuple[str, ...] = (),
 ) -> load.Load:
     """Loads and attaches, as `run.image` does with the bytes of an image."""
-    with load.prepare(data, name=name, programs=programs, hook=hook, globals=globals) as prepared:
+    with load.prepare(data, name=name, programs=programs, hook=hook, globals=globals, host=host) as prepared:
         prepared.load()
         with host.writer() as writer:
             return writer.run(prepared, load.Origin(name), hook)
@@ -134,7 +134,7 @@ def run(
 
 def only_load(host: load.Host, data: bytes, name: str = "app", programs: tuple[str, ...] = ()) -> load.Load:
     """Loads without attaching."""
-    with load.prepare(data, name=name, programs=programs) as prepared:
+    with load.prepare(data, name=name, programs=programs, host=host) as prepared:
         prepared.load()
         with host.writer() as writer:
             return writer.load(prepared, load.Origin(name))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import struct
+from time import sleep
 
 from bpfimg._value import value
 from bpfimg.errors import AttachError, KernelError, SlotsFull
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from bpfimg.load._records import LinkRecord
 
 _BY_LINK_ID = abi.F_LINK | abi.F_ID  # the anchor is the id of a link
-_TRIES = 16  # each other writer of the same chain can spoil one
+_TRIES = 16  # each change by another writer of the same chain can spoil one
+_MOST = 63  # BPF_MPROG_MAX, less the end mark
+_PAUSE = 0.0005  # seconds, longer with each try
 
 
 @value(frozen=True, slots=True)
@@ -44,19 +47,25 @@ class Chain:
 
 def link_in(chain: Chain, program: Loaded, where: Place, priority: int, scene: Scene) -> Fd:
     """Creates the link, in the namespace of `where`: before the first of ours that has a higher number, else behind
-    our last, else at the end. Links of others keep their places.
+    our last, else at the end. Links and programs of others keep their places, and may change meanwhile.
+
+    SlotsFull: there are 63 already. AttachError: that program is in the chain.
     """
     ours = _ours(chain, where, scene)
-    for _ in range(_TRIES):
+    for tries in range(2 * _TRIES):
         try:
             _, links, revision = bpf.prog_query(where.ifindex, chain.attach_type)
-            return _created(chain, program, where, place(links, ours, priority), revision)
+            # Whoever never stops changing the chain would keep us out for ever: then the anchor, which is ours, has to
+            # say it alone. The kernel puts a link right beside it, wherever that is by now, or tells that it has gone.
+            seen = revision if tries < _TRIES else 0
+            return _created(chain, program, where, place(links, ours, priority), seen)
         except KernelError as error:
             # ESTALE: the chain has changed since we looked; ENOENT: our anchor has gone.
             if error.errno not in (errno.ESTALE, errno.ENOENT):
                 raise _explained(error, chain, program, where) from error
+        sleep(tries * _PAUSE)
     raise AttachError(
-        f"the {chain.name} chain of {where.interface} {chain.end} changed {_TRIES} times while we looked; try again"
+        f"the {chain.name} chain of {where.interface} {chain.end} lost what we stand beside {_TRIES} times; try again"
     )
 
 
@@ -108,6 +117,7 @@ def _explained(error: KernelError, chain: Chain, program: Loaded, where: Place) 
         )
     if error.errno == errno.ERANGE:
         return SlotsFull(
-            f"the {chain.name} chain of {where.interface} {chain.end} is full: the kernel takes 64 programs"
+            f"the {chain.name} chain of {where.interface} {chain.end} has {_MOST} programs, expected fewer",
+            hint="take one off first; all programs of tc hooks together are one" if "tc" in chain.words else "",
         )
     return refused(where, error)

@@ -22,7 +22,8 @@ def order(view: LinkView) -> list[str]:
     if place(view):
         words.append(place(view))
     if view.proceed_on:
-        words.append(f"goes on after {', '.join(view.proceed_on)}")
+        results = [name for name in view.proceed_on if name != "dispatcher_return"]
+        words.append(f"goes on after {', '.join(results)}" if results else "ends the chain")
     return words
 
 

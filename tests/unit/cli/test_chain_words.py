@@ -27,6 +27,7 @@ def test_a_place_is_one_of_so_many() -> None:
 
 
 def test_what_set_changes_and_what_became_of_it() -> None:
-    moved = view(position=1, members=3, priority=60, proceed_on=("pass", "drop"))
+    moved = view(position=1, members=3, priority=60, proceed_on=("pass", "drop", "dispatcher_return"))
     assert order(moved) == ["priority 60", "2nd of 3", "goes on after pass, drop"]
+    assert order(view(proceed_on=("dispatcher_return",))) == ["ends the chain"]
     assert order(view()) == []

@@ -17,7 +17,7 @@ link may be pinned in two of these while one takes the place of the other.
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from bpfimg._value import value
 from bpfimg.dispatcher._chain_record import ChainRecord
@@ -92,8 +92,9 @@ def publish(host: Host, dispatcher: int, record: ChainRecord, slots: Sequence[tu
             with suppress(FileExistsError):
                 bpffs.make_directory(folder)
     work = f"{host.directory}/{_WORK}{os.getpid()}-{os.urandom(6).hex()}"
-    bpffs.make_directory(work)
-    try:
+    with ExitStack() as undo:
+        undo.callback(_removed, work)
+        bpffs.make_directory(work)
         bpffs.write_record(f"{work}/{RECORD}", record.to_text())
         made = Guard(work, dispatcher, record)
         for number, (link, program) in enumerate(slots):
@@ -101,14 +102,15 @@ def publish(host: Host, dispatcher: int, record: ChainRecord, slots: Sequence[tu
             bpf.pin(program, made.slot(number, "prog"))
         if os.path.isdir(path):
             bpffs.rename(f"{work}/{RECORD}", f"{path}/{RECORD}", replace=True)
-            remove(work)
         else:
             bpffs.rename(work, path)
-    except BaseException:
-        with suppress(KernelError):
-            remove(work)
-        raise
+            undo.pop_all()
     return Guard(path, dispatcher, record)
+
+
+def _removed(work: str) -> None:
+    with suppress(KernelError):  # the error that brought us here says more, and the next writer sweeps it
+        remove(work)
 
 
 def remove(path: str) -> None:

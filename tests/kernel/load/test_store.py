@@ -154,7 +154,7 @@ def test_the_commit_that_fails_is_undone(host: Host, ns: Namespace) -> None:
         from bpfimg.load._publish import publish_link
 
         with pytest.raises(KernelError, match="pin"):
-            publish_link(host.directory, loaded.path, attachment, {})
+            publish_link(host, loaded.path, attachment, {})
         assert loads.attached(ns) == set()
 
 

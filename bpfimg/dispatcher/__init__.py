@@ -11,14 +11,15 @@ from bpfimg._door import opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from bpfimg.dispatcher._evict import evict
     from bpfimg.dispatcher._host import host
     from bpfimg.dispatcher._model import Chain, Member
     from bpfimg.dispatcher._plan import Plan
     from bpfimg.dispatcher._seen import chains
 
-__all__ = ["Chain", "Member", "Plan", "chains", "host"]
+__all__ = ["Chain", "Member", "Plan", "chains", "evict", "host"]
 
 __getattr__ = opened(
     __name__,
-    {"Chain": "_model", "Member": "_model", "Plan": "_plan", "chains": "_seen", "host": "_host"},
+    {"Chain": "_model", "Member": "_model", "Plan": "_plan", "chains": "_seen", "evict": "_evict", "host": "_host"},
 )

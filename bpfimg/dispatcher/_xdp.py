@@ -109,8 +109,8 @@ def _place(spot: Spot) -> members.Place:
 
 def _refusal(error: KernelError, spot: Spot, plan: Plan | None) -> members.Refusal | None:
     """What the driver means that does not take the chain natively; None for any other error."""
-    without = [member.name for member in plan.members if not member.frags] if plan else ["the program"]
-    lacking = " and ".join(map(quoted, without)) if plan else without[0]
+    without = [quoted(member.name) for member in plan.members if not member.frags] if plan else ["the program"]
+    lacking = f"{' and '.join(without)} {'is' if len(without) == 1 else 'are'}"
     return members.refused_by_driver(error, _place(spot), frags=not without, lacking=lacking)
 
 

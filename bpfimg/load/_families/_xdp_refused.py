@@ -44,10 +44,12 @@ class Refusal:
         return f"{self.text}; {self.hint}" if self.hint else self.text
 
 
-def refused_by_driver(error: KernelError, place: Place, *, frags: bool, lacking: str = "the program") -> Refusal | None:
+def refused_by_driver(
+    error: KernelError, place: Place, *, frags: bool, lacking: str = "the program is"
+) -> Refusal | None:
     """The refusal of a program that the network stack would run in generic mode; None for any other error.
 
-    To be asked inside the interface's namespace. `frags`: it is built for fragments; `lacking` is what is not.
+    To be asked inside the interface's namespace. `frags`: it is built for fragments; `lacking` says what is not.
     """
     if error.errno not in _WORDS:
         return None
@@ -58,7 +60,7 @@ def refused_by_driver(error: KernelError, place: Place, *, frags: bool, lacking:
     if not frags and (large or error.errno == errno.ERANGE):
         size = f"frames of MTU {mtu} come in fragments" if large else _WORDS[errno.ERANGE]
         return Refusal(
-            f"{who} refuses it: {size}, and {lacking} is not built for fragments ({word})",
+            f"{who} refuses it: {size}, and {lacking} not built for fragments ({word})",
             'build it as xdp.frags (SEC("xdp.frags")), or make the MTU smaller',
         )
     if frags and large:

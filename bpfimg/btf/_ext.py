@@ -86,6 +86,11 @@ class Ext:
         """The CO-RE relocations in the order of the file."""
         return {section: tuple(self._core(section)) for section in self._tables[_CORE][1]}
 
+    def rows(self, section: str) -> Iterator[tuple[int, int, int, int]]:
+        """The source lines as they are written, in the order of the file: offset in bytes, file and text as offsets in
+        the strings of the BTF, line << 10 | column."""
+        yield from self._records(_LINES, "IIII", section)  # type: ignore[misc]
+
     def core_offsets(self, section: str) -> tuple[int, ...]:
         """Where the CO-RE relocations of that section are, in bytes; cheaper than `core`."""
         return tuple(offset for (offset,) in self._records(_CORE, "I", section))

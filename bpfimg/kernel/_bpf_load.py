@@ -8,7 +8,12 @@ from bpfimg.kernel._bpf_maps import object_name
 from bpfimg.kernel._fd import Fd, number
 from bpfimg.kernel._syscall import address, bpf_errno, failed, fill
 
-_LOG_SIZE = 1 << 20
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bpfimg.kernel._verifier_error import About
+
+_LOG_SIZES = (1 << 20, 1 << 24)
+_ENOSPC = 28
 _FUNCTION_SIZE, _LINE_SIZE = 8, 16  # struct bpf_func_info and bpf_line_info
 
 
@@ -34,8 +39,11 @@ class Program:
     fd_array: bytes = b""
 
 
-def prog_load(program: Program) -> Fd:
-    """Loads it; a VerifierError has the log, of a second attempt, where the verifier was reached, else KernelError."""
+def prog_load(program: Program, about: About | None = None) -> Fd:
+    """Loads it; a VerifierError has the log, of a second attempt, where the verifier was reached, else KernelError.
+
+    `about` is asked then where in the source an instruction is, for kernels whose logs do not say it.
+    """
     buffers = {
         "insns": bytearray(program.code),
         "license": bytearray(program.license.encode() + b"\0"),
@@ -62,16 +70,18 @@ def prog_load(program: Program) -> Fd:
     if result >= 0:
         return Fd(result)
     what = f"program {program.name}" if program.name else "a program"
-    log = bytearray(_LOG_SIZE)
-    values |= {"log_level": 1, "log_size": len(log), "log_buf": address(log)}
-    again = bpf_errno(abi.PROG_LOAD, fill(abi.ATTR_PROG_LOAD, values))
-    if again >= 0:  # EAGAIN: a signal came while the verifier was at work
-        return Fd(again)
-    text = bytes(log).partition(b"\0")[0].decode("utf-8", "replace")
-    if text.strip():
-        from bpfimg.errors import VerifierError
+    again, text = 0, ""
+    for size in _LOG_SIZES:
+        log = bytearray(size)
+        values |= {"log_level": 1, "log_size": len(log), "log_buf": address(log)}
+        again = bpf_errno(abi.PROG_LOAD, fill(abi.ATTR_PROG_LOAD, values))
+        if again >= 0:  # EAGAIN: a signal came while the verifier was at work
+            return Fd(again)
+        text = bytes(log).partition(b"\0")[0].decode("utf-8", "replace")
+        if again != -_ENOSPC:
+            break
+    from bpfimg.kernel._verifier_error import told, verifier_error
 
-        last = [line for line in text.splitlines() if line and not line.startswith(("processed ", "verification time"))]
-        message = f"the kernel refuses {what}: {last[-1] if last else 'without saying why'}"
-        raise VerifierError(message, program=program.name, log=text, errno=-again)
+    if told(text):
+        raise verifier_error(program.name, text, -again, about)
     raise failed(abi.PROG_LOAD, what, result)

@@ -34,7 +34,8 @@ class Code:
 
     `maps` are (place of a 64-bit load, index of the map in the load's record): there `insns` has 0 for a descriptor.
     `functions` are (place, id of the FUNC), `lines` an array of struct bpf_line_info; places count instructions of
-    eight bytes. `flags` and `attach_type` are those it was loaded with; `modules`: it calls functions of modules.
+    eight bytes, and the id is 0 where there is no BTF. `flags` and `attach_type` are those it was loaded with;
+    `modules`: it calls functions of modules; `kfuncs` are the names of the kernel's functions that it calls.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Code:
     functions: tuple[tuple[int, int], ...] = ()
     lines: bytes = b""
     modules: bool = False
+    kfuncs: tuple[str, ...] = ()
 
     def to_text(self) -> str:
         """As it is written down: JSON, with what is long packed."""
@@ -60,6 +62,7 @@ class Code:
             "functions": [list(pair) for pair in self.functions],
             "lines": _packed(self.lines),
             "modules": self.modules,
+            "kfuncs": list(self.kfuncs),
         }
         return json.dumps(document, separators=(",", ":"))
 
@@ -80,6 +83,7 @@ class Code:
                 functions=_pairs(document["functions"]),
                 lines=_unpacked(document["lines"]),
                 modules=bool(document["modules"]),
+                kfuncs=tuple(str(each) for each in document.get("kfuncs", ())),
             )
         except (KeyError, TypeError, ValueError, RecursionError, zlib.error) as error:
             raise DamagedRecord(f"the code of a program cannot be read: {error}") from error

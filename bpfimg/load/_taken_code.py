@@ -2,38 +2,97 @@
 
 from __future__ import annotations
 
+import struct
+import sys
+from bisect import bisect_left
+
 from bpfimg.load._code import Code
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from bpfimg.bytecode import Dissection
     from bpfimg.kernel import OpenObject
 
-_LD_IMM64 = 0x18
-_PSEUDO_MAP_FD, _PSEUDO_MAP_VALUE = 1, 2
+_CALL, _LOAD_IMM64 = 0x85, 0x18
+#: source register of a 64-bit load: of a descriptor, of an address in the values of a map, of what the kernel's types
+#: name; and of a call of a kernel function
+_MAP, _MAP_VALUE, _KERNEL_TYPE, _KERNEL_FUNCTION = 1, 2, 3, 2
+_SHIFT = 4 if sys.byteorder == "little" else 0
 
 
 def taken_code(opened: OpenObject, data: bytes, program: str, maps: Sequence[int]) -> Code:
     """Returns the code of a program of the loaded object whose file is `data`; `maps` are descriptors in the order of
     the load's record."""
+    from bpfimg import bytecode
+
     handle = next(each for each in opened.programs if each.name == program)
     insns = bytearray(handle.code())
-    slots = []
-    at = 0
-    while at < len(insns) // 8:
-        if insns[8 * at] == _LD_IMM64:
-            if insns[8 * at + 1] >> 4 in (_PSEUDO_MAP_FD, _PSEUDO_MAP_VALUE):
-                fd = int.from_bytes(insns[8 * at + 4 : 8 * at + 8], "little")
-                slots.append((at, maps.index(fd)))
-                insns[8 * at + 4 : 8 * at + 8] = bytes(4)
-            at += 1
-        at += 1
+    slots = tuple(_maps(insns, {fd: index for index, fd in enumerate(maps)}))
+    parts = bytecode.dissect(data)
+    functions, lines = _described(parts, program, bytes(insns), handle.fd)
+    uses = parts.object.program(program).uses
     return Code(
         name=program,
         insns=bytes(insns),
-        maps=tuple(slots),
-        license="GPL",
+        maps=slots,
+        license=parts.object.license,
         flags=handle.flags,
         attach_type=handle.attach_type_id,
+        functions=functions,
+        lines=lines,
+        modules=_of_modules(insns),
+        kfuncs=uses.kfuncs,
     )
+
+
+def _at(insns: bytes | bytearray, operation: int, *sources: int) -> Iterator[int]:
+    """Where instructions with that operation code and one of these source registers are, in bytes."""
+    operations = bytes(insns[::8])
+    at = operations.find(operation)
+    while at >= 0:
+        if insns[8 * at + 1] >> _SHIFT & 0xF in sources:
+            yield 8 * at
+        at = operations.find(operation, at + 1)
+
+
+def _maps(insns: bytearray, known: dict[int, int]) -> Iterator[tuple[int, int]]:
+    """Takes the descriptors out of the instructions."""
+    for at in _at(insns, _LOAD_IMM64, _MAP, _MAP_VALUE):
+        yield at // 8, known[int.from_bytes(insns[at + 4 : at + 8], sys.byteorder)]
+        insns[at + 4 : at + 8] = bytes(4)
+
+
+def _of_modules(insns: bytearray) -> bool:
+    """Whether it calls functions, or uses variables, of kernel modules: those have descriptors, too."""
+    calls = _at(insns, _CALL, _KERNEL_FUNCTION)
+    loads = _at(insns, _LOAD_IMM64, _KERNEL_TYPE)
+    return any(insns[at + 2 : at + 4] != bytes(2) for at in calls) or any(
+        insns[at + 12 : at + 16] != bytes(4) for at in loads
+    )
+
+
+def _described(parts: Dissection, program: str, insns: bytes, loaded: int) -> tuple[tuple[tuple[int, int], ...], bytes]:
+    """Functions and source lines, by places in the program. The kernel has the BTF of the object with its ids and
+    strings; where it has none of the program, the ids are 0, and there are no lines."""
+    from bpfimg.kernel import dump
+
+    placed = parts.linked(program, insns)
+    kernel = dump.program_dump(loaded).functions
+    if not kernel or parts.ext is None:
+        return tuple((place, 0) for place, _ in placed), b""
+    known = {section: dict(rows) for section, rows in parts.ext.functions.items()}
+    numbers = [known.get(each.section.name, {}).get(each.start, 0) if each else 0 for _, each in placed]
+    if len(kernel) == len(placed):  # what it knows it has from libbpf, which gives some functions other types
+        numbers = [number for _, number in kernel]
+    sections = {each.section.name for _, each in placed if each}
+    rows = {section: tuple(parts.ext.rows(section)) for section in sections}
+    lines = bytearray()
+    for place, each in placed:
+        if each is not None:
+            found = rows[each.section.name]
+            first = bisect_left(found, (each.start,))
+            for offset, *rest in found[first : bisect_left(found, (each.end,))]:
+                lines += struct.pack("=IIII", place + (offset - each.start) // 8, *rest)
+    return tuple((place, number) for (place, _), number in zip(placed, numbers, strict=True)), bytes(lines)

@@ -1,0 +1,116 @@
+"""Building a fused dispatcher: one program that contains its members, for kernels that refuse freplace, or on request.
+
+The members' maps are the same before and after: the program is loaded with descriptors of those that are there. It is
+one program for the kernel, so what each member may do alone, all together must: `_unfusable` says why not.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from bpfimg._value import value
+from bpfimg.dispatcher._assemble import Part, assemble
+from bpfimg.dispatcher._merge import merge
+from bpfimg.dispatcher._together import ATTACH_TYPES, flags_of, license_of
+from bpfimg.errors import KernelError
+from bpfimg.kernel import abi, bpf
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+
+    from bpfimg.dispatcher._assemble import Assembled
+    from bpfimg.dispatcher._plan import Plan
+    from bpfimg.dispatcher._unfusable import About
+    from bpfimg.kernel import Fd
+    from bpfimg.load import members
+
+NAMES = {"xdp": "bpfimg_xdp", "tc": "bpfimg_tc"}
+_TYPES = {"xdp": abi.PROGRAM_TYPES.index("xdp"), "tc": abi.PROGRAM_TYPES.index("sched_cls")}
+
+
+@value(frozen=True, slots=True)
+class Source:
+    """What a fused program takes of a member: its code, its BTF as the kernel has it (b"" if none), and descriptors of
+    the maps that `Code.maps` counts (0 for those that it does not use)."""
+
+    code: members.Code
+    btf: bytes
+    maps: tuple[int, ...]
+
+
+class Built:
+    """A program that runs a plan, loaded and not attached; closed when its `with` ends.
+
+    `inlined` says of each member, in the order of the plan, whether it stands in the main function or is called.
+    """
+
+    def __init__(self, dispatcher: Fd, inlined: tuple[bool, ...]) -> None:
+        self.dispatcher, self.inlined = dispatcher, inlined
+        self.id = bpf.program_info(dispatcher, memlock=False).id
+
+    def __enter__(self) -> Built:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the descriptor; what is neither attached nor pinned leaves the kernel."""
+        self.dispatcher.close()
+
+
+def build(plan: Plan, sources: Mapping[int, Source], *, end: int, inline: bool = True) -> Built:
+    """Loads one program that runs the members of the plan in order; `sources` are by the members' program ids.
+
+    `end` is its result when the last member lets the chain go on. With `inline` members stand in its main function
+    where they can; when the verifier will not have that, all are called. NotSupported: a member cannot be in one
+    program with the others. VerifierError: the verifier takes each alone, but not all.
+    """
+    from bpfimg.dispatcher import _unfusable
+
+    found = [sources[member.program] for member in plan.members]
+    parts = [
+        Part(source.code, member.proceed_on, f"{member.name}, priority {member.priority}")
+        for member, source in zip(plan.members, found, strict=True)
+    ]
+    _unfusable.check(plan.hook, parts)
+    for way in (True, False) if inline else (False,):
+        made = assemble(plan.hook, parts, end, inline=way)
+        about = _unfusable.About(made, [source.btf for source in found])
+        try:
+            return Built(_loaded(plan.hook, made, parts, found, about), made.inlined)
+        except KernelError as error:
+            if not any(made.inlined):
+                raise _unfusable.refused(plan.hook, parts, made, error) from error
+    raise AssertionError("with calls it is loaded or refused")
+
+
+def _loaded(hook: str, made: Assembled, parts: Sequence[Part], sources: Sequence[Source], about: About) -> Fd:
+    name = NAMES[hook]
+    codes = [part.code for part in parts]
+    types = merge(hook, name, made, parts, [source.btf for source in sources])
+    with bpf.btf_load(types.btf) as btf:
+        program = bpf.Program(
+            type=_TYPES[hook],
+            code=_with_maps(made, sources),
+            name=name,
+            license=license_of(codes),
+            attach_type=ATTACH_TYPES[hook],
+            flags=flags_of(codes),
+            btf=btf,
+            functions=types.functions,
+            lines=types.lines,
+        )
+        return bpf.prog_load(program, about)
+
+
+def _with_maps(made: Assembled, sources: Sequence[Source]) -> bytes:
+    """The instructions with the descriptors of this process in them."""
+    insns = bytearray(made.insns)
+    for place, part, index in made.maps:
+        insns[8 * place + 4 : 8 * place + 8] = sources[part].maps[index].to_bytes(4, sys.byteorder)
+    return bytes(insns)

@@ -6,7 +6,7 @@ from bpfimg._value import replace
 from bpfimg.dispatcher import _guard
 from bpfimg.dispatcher._builder import kind
 from bpfimg.dispatcher._change import Order, Wanted, change_hook, checked, plan_of
-from bpfimg.dispatcher._model import Member
+from bpfimg.dispatcher._model import Member, Spot
 from bpfimg.dispatcher._plan import LIMITS
 from bpfimg.dispatcher._read import read
 from bpfimg.dispatcher._sources import Newcomer, returns_of, source_of, takes_frags
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import TypeVar
 
-    from bpfimg.dispatcher._model import Spot
     from bpfimg.dispatcher._plan import Plan
     from bpfimg.dispatcher._read import Seen
     from bpfimg.kernel import Fd, OpenObject
@@ -39,6 +38,7 @@ __all__ = [
     "extend",
     "foresee",
     "give_back",
+    "holder",
     "is_attached",
     "release",
     "sweep",
@@ -259,7 +259,7 @@ def anchors(host: Host, ifindex: int, inode: int, direction: str) -> Mapping[int
 
 
 def foresee(hook: Hook, scene: members.Scene) -> str:
-    """See `load._chains`: `2nd of 3 in the chain (freplace)`. Busy, SlotsFull, AttachError where it cannot be."""
+    """See `load._chains`: `2nd of 3 in the freplace chain`. Busy, SlotsFull, AttachError where it cannot be."""
     return _at(hook, lambda spot: _foreseen(hook, spot, scene))
 
 
@@ -271,4 +271,19 @@ def _foreseen(hook: Hook, spot: Spot, scene: members.Scene) -> str:
     number = plan.position(int(getattr(hook, "priority", 50)))
     plan.joined(Member(0xFFFFFFFF, "the program", 0, 0), LIMITS[how])  # SlotsFull
     ending = {1: "st", 2: "nd", 3: "rd"}.get((number + 1) % 10 if (number + 1) // 10 != 1 else 0, "th")
-    return f"{number + 1}{ending} of {len(plan) + 1} in the chain ({how})"
+    where = f"{number + 1}{ending} of {len(plan) + 1}"
+    return f"{where} in the {how} chain" if plan.members else f"{where}, begins a {how} chain"
+
+
+def holder(host: Host, place: members.Place) -> tuple[str, str] | None:
+    """See `load._chains`."""
+    chain = read(host, Spot("xdp", "", place.interface, place.ifindex, place.netns, place.inode)).chain
+    if chain is None:
+        return None
+    shown = [quoted(member.name)[1:-1] for member in chain.plan.members[:4]]
+    more = ", …" if len(chain.plan) > len(shown) else ""
+    links = " ".join(str(member.link) for member in chain.plan.members if member.link)
+    who = (
+        f"a {chain.builder} chain of {len(chain.plan)} program{'s' * (len(chain.plan) != 1)}: {', '.join(shown)}{more}"
+    )
+    return who, f"take them off with `bpfimg detach {links}`" if links else "`xdp-loader status` shows who they are"

@@ -30,7 +30,8 @@ def sweep(host: Host) -> None:
             seen = there(spot, lambda now: read(host, now))
             if seen is not None:
                 running[key] = seen
-                _mend(host, seen)
+                if _mend(host, seen):
+                    running[key] = there(spot, lambda now: read(host, now)) or seen
     alive = {seen.running for seen in running.values() if seen.chain is not None}
     for guard in list(_guard.guards(host)):
         if guard.dispatcher not in alive or not _is_of(guard, running):
@@ -53,23 +54,28 @@ def _is_of(guard: _guard.Guard, running: dict[tuple[int, int, str], Seen]) -> bo
     return any(seen.guard is not None and seen.guard.path == guard.path for seen in running.values())
 
 
-def _mend(host: Host, seen: Seen) -> None:
-    """Gives a dispatcher that others have put together with members of ours a guard, and libxdp its pins back."""
+def _mend(host: Host, seen: Seen) -> bool:
+    """Gives a dispatcher that others have put together with members of ours a guard, and libxdp its pins back.
+
+    True where there was something to mend.
+    """
     chain = seen.chain
     if chain is None or chain.builder != "freplace" or chain.spot.hook != "xdp":
-        return
+        return False
     from bpfimg.dispatcher import _libxdp
 
     if seen.guard is None:
         if seen.found is None or not any(member.link for member in chain.plan.members):
-            return
+            return False
         with _libxdp.opened(seen.found) as slots:
             if len(slots) == len(chain.plan):
                 record = ChainRecord(seen.spot, chain.plan, "freplace", "netlink", chain.protocol)
                 _guard.publish(host, chain.dispatcher, record, slots)
-        return
+        return True
     if not _libxdp.is_published(host.bpffs, seen.spot.ifindex, chain.dispatcher, len(chain.plan)):
         _republish(host, seen, seen.guard, chain.plan)
+        return True
+    return False
 
 
 def _republish(host: Host, seen: Seen, guard: _guard.Guard, plan: Plan) -> None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from bpfimg.kernel import OpenObject
     from bpfimg.load._attach import Attachment, Loaded, Scene
     from bpfimg.load._candidate import Candidate
+    from bpfimg.load._families._place import Place
     from bpfimg.load._hooks import Hook
     from bpfimg.load._host import Host, Load
     from bpfimg.load._records import LinkRecord
@@ -54,6 +55,9 @@ if TYPE_CHECKING:
 
         def foresee(self, hook: Hook, scene: Scene) -> str:
             """How a program would become a member there, in words."""
+
+        def holder(self, host: Host, place: Place) -> tuple[str, str] | None:
+            """Returns (who, what to do about it) where a chain runs on an interface; None where none does."""
 
         def sweep(self, host: Host) -> None:
             """Mends what killed writers and others left of chains, under the lock."""

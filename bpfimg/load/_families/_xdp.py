@@ -91,7 +91,8 @@ def _explained(error: KernelError, program: Loaded, hook: Xdp, place: Place, sce
 
 
 def _taken(there: libbpf.XdpState, scene: Scene, place: Place) -> Busy:
-    who, remedy = _holder(there.prog_id, there.mode or "", scene, place)
+    chain = scene.chains.holder(scene.host, place) if scene.chains is not None and scene.host is not None else None
+    who, remedy = chain or _holder(there.prog_id, there.mode or "", scene, place)
     mode = f", in {there.mode} mode" if there.mode else ""
     return Busy(f"{place.interface} already runs XDP{mode}: {who}", owner=who, hint=remedy)
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     State = tuple[Known, ...]
 
 _REGISTERS = 11
-_MAX_KNOWN = 32  # constants in one register
+_FEW = 5  # bits
+_MAX_KNOWN = 1 << _FEW  # constants in one register
 _MAX_VISITS = 64  # of one instruction, times their number: then it is given up
 _LITTLE = sys.byteorder == "little"
 _WORD = 0xFFFF_FFFF
@@ -125,9 +126,24 @@ def _calculated(insn: tuple[int, int, int, int, int], state: State) -> Known:
         return other if not offset else None
     function = _LOW.get(operation)
     mine = state[to]
+    if mine is None and not code & 8:
+        return _few(operation, immediate, 64 if code & _CLASS == _ALU64 else 32)
     if function is None or mine is None or other is None or len(mine) * len(other) > _MAX_KNOWN:
         return None
     return frozenset(function(a, b) & _WORD for a in mine for b in other)
+
+
+def _few(operation: int, number: int, width: int) -> Known:
+    """What a mask, or a shift to the right, leaves of anything, where that is a few bits: as compilers put a choice."""
+    bits = [1 << bit for bit in range(32) if number >> bit & 1] if operation == 0x50 else []
+    if operation == 0x70 and width - _FEW <= number < width:
+        bits = [1 << bit for bit in range(width - number)]
+    if not 0 < len(bits) <= _FEW:
+        return None
+    found = {0}
+    for bit in bits:
+        found |= {each | bit for each in found}
+    return frozenset(found)
 
 
 #: operations whose lower 32 bits depend on nothing else, of 32 bits and of 64 alike

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import errno
 import struct
-import sys
 from contextlib import ExitStack, contextmanager
 
-from bpfimg import btf as types
+from bpfimg.dispatcher import _prototypes as prototypes
 from bpfimg.dispatcher._emit import CONTEXTS, emitted
 from bpfimg.dispatcher._freplace import loaded
+from bpfimg.dispatcher._instructions import call_kernel
 from bpfimg.dispatcher._record import DEV_BOUND_ONLY, HAS_FRAGS
 from bpfimg.dispatcher._words import ALWAYS
 from bpfimg.errors import AttachError, KernelError, NotSupported, VerifierError, quoted
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 _SLOT = "prog0"
 _OF_DISPATCHERS = HAS_FRAGS | DEV_BOUND_ONLY  # flags that an extension is loaded without
+_TAIL_CALL = call_kernel(12)
 _FUNCTION, _IMMEDIATE = struct.Struct("=II"), struct.Struct("=i")
-_INT_SIZE = 4
 
 
 @contextmanager
@@ -40,16 +40,30 @@ def template(hook: str) -> Iterator[tuple[Fd, int]]:
         yield dispatcher, made.slots[0]
 
 
+def fits(opened: OpenObject, name: str, hook: str) -> bool:
+    """Whether a program of an object can be loaded for the slots of dispatchers as it is: the kernel wants the types of
+    its main function to be `int (struct xdp_md *)`. With `extension` others can, too."""
+    content = opened.btf()
+    return prototypes.fits(content, prototypes.function_named(content, name), hook)
+
+
 @contextmanager
 def extend(opened: OpenObject, name: str, hook: str) -> Iterator[None]:
     """Sets a program of an object up for the slots of dispatchers, before the load; keep it open until that is done.
 
-    AttachError: it cannot have such a place, since its object has no types, or it is no `int f(struct xdp_md *)`.
+    Programs that it may call by a map of programs are set up for the same attach type, none, as the kernel wants it of
+    all in such a map. AttachError: it cannot have such a place, since the types of its function are others (`fits`).
     """
     program = next(each for each in opened.programs if each.name == name)
-    content = opened.btf()
-    read = _read(name, content)
-    _check(name, hook, read, next((id for id in read.of_kind(types.kinds.FUNC) if read.name(id) == name), 0))
+    if not fits(opened, name, hook):
+        raise AttachError(
+            f"program {quoted(name)} {_types_of(opened, name)}, expected int (struct {CONTEXTS[hook]} *): the kernel"
+            " puts no other into a dispatcher",
+            hint="compile it with -g, and as a function of these types",
+        )
+    for each in opened.programs:
+        if each.type_id == abi.PROG_TYPE_XDP and each.attach_type_id == abi.ATTACH_XDP:
+            each.set_type(each.type_id, 0)
     with template(hook) as (dispatcher, _):
         flags = program.flags & ~_OF_DISPATCHERS
         program.set_type(abi.PROG_TYPE_EXT, 0)
@@ -61,16 +75,16 @@ def extend(opened: OpenObject, name: str, hook: str) -> Iterator[None]:
 def extension(hook: str, code: members.Code, btf: bytes, maps: Sequence[Fd | int]) -> Fd:
     """Loads what a program is made of for the slots of dispatchers: with its own maps, under another program id.
 
-    `btf` are the types that `code.functions` point into, `maps` descriptors in the order that `code.maps` counts them.
-    AttachError as for `extend`; VerifierError: the verifier's reason against it in a slot; NotSupported(feature=
-    "freplace"): this kernel has no extensions.
+    `btf` are the types that `code.functions` point into, b"" where it has none; `maps` are descriptors in the order
+    that `code.maps` counts them. AttachError: it cannot be in a slot, and why; VerifierError: the verifier's reason;
+    NotSupported(feature="freplace"): this kernel has no extensions.
     """
-    _check(code.name, hook, _read(code.name, btf), code.functions[0][1] if code.functions else 0)
     if code.modules:
         raise AttachError(
             f"program {quoted(code.name)} calls functions of kernel modules, expected one that can be loaded again",
             hint="run the image for this hook, without loading it first",
         )
+    types, functions = prototypes.fitted(btf, code.functions, hook, code.name)
     with ExitStack() as stack:
         dispatcher, slot = stack.enter_context(template(hook))
         program = bpf.Program(
@@ -79,73 +93,47 @@ def extension(hook: str, code: members.Code, btf: bytes, maps: Sequence[Fd | int
             name=code.name,
             license=code.license,
             flags=code.flags & ~_OF_DISPATCHERS,
-            btf=stack.enter_context(bpf.btf_load(btf)),
-            functions=b"".join(_FUNCTION.pack(*each) for each in code.functions),
-            lines=code.lines,
+            btf=stack.enter_context(bpf.btf_load(types)),
+            functions=b"".join(_FUNCTION.pack(*each) for each in functions),
+            lines=code.lines if btf else b"",
             target=dispatcher,
             target_type=slot,
         )
         try:
             return bpf.prog_load(program)
         except KernelError as error:
-            raise refused(error) from error
+            raise _refused(code, error) from error
 
 
 def _with_maps(code: members.Code, maps: Sequence[Fd | int]) -> bytes:
     insns = bytearray(code.insns)
     for place, index in code.maps:
-        _IMMEDIATE.pack_into(
-            insns, 8 * place + 4, maps[index] if isinstance(maps[index], int) else maps[index].fileno()
-        )
+        fd = maps[index]
+        _IMMEDIATE.pack_into(insns, 8 * place + 4, fd if isinstance(fd, int) else fd.fileno())
     return bytes(insns)
 
 
-def _read(name: str, content: bytes) -> types.Btf:
-    if not content:
-        raise AttachError(
-            f"program {quoted(name)} has no types (BTF), expected some: the kernel puts no program without them into a"
-            " dispatcher",
-            hint="compile it with -g, or use a fused dispatcher",
-        )
-    return types.Btf(content, sys.byteorder, types.Limits())
+def _types_of(opened: OpenObject, name: str) -> str:
+    content = opened.btf()
+    function = prototypes.function_named(content, name)
+    return f"is {quoted(prototypes.spelled(content, function))}" if function else "has no types (BTF)"
 
 
-def _check(name: str, hook: str, read: types.Btf, function: int) -> None:
-    """The kernel compares the functions' types before it looks at the code, and says little."""
-    kinds, context = types.kinds, CONTEXTS[hook]
-    if not function:
-        raise AttachError(f"the types of program {quoted(name)} have no function of that name")
-    prototype = read.target(function)
-    result = read.bare(read.target(prototype))
-    parameters = [read.bare(parameter) for _, parameter in read.parameters(prototype)]
-    pointees = [read.bare(read.target(each)) for each in parameters if read.kind(each) == kinds.PTR]
-    sound = (
-        read.kind(result) == kinds.INT
-        and read.target(result) == _INT_SIZE
-        and len(parameters) == len(pointees) == 1
-        and read.kind(pointees[0]) == kinds.STRUCT
-        and read.name(pointees[0]) == context
-    )
-    if not sound:
-        raise AttachError(
-            f"program {quoted(name)} is {quoted(_spelled(read, prototype))}, expected int (struct {context} *): the"
-            " kernel puts no other into a dispatcher",
-            hint="change its types, or use a fused dispatcher",
-        )
-
-
-def _spelled(read: types.Btf, prototype: int) -> str:
-    parameters = ", ".join(types.spelled(read, each) for _, each in read.parameters(prototype))
-    return f"{types.spelled(read, read.target(prototype))} ({parameters})"
-
-
-def refused(error: KernelError) -> KernelError:
+def _refused(code: members.Code, error: KernelError) -> Exception:
     """What the kernel's refusal of an extension means: NotSupported where it takes none at all."""
-    if error.errno == errno.EPERM and not isinstance(error, VerifierError):
+    if isinstance(error, VerifierError):
+        return error
+    if error.errno == errno.EPERM:
         return NotSupported(
             f"this kernel takes no program in the place of another's function (freplace): {error}",
             feature="freplace",
             errno=error.errno,
             hint="a fused dispatcher needs none",
+        )
+    if error.errno == errno.EINVAL and _TAIL_CALL in (code.insns[at : at + 8] for at in range(0, len(code.insns), 8)):
+        return AttachError(
+            f"program {quoted(code.name)} calls the programs of a map that was made for another attach type, and cannot"
+            " have a place in a dispatcher now",
+            hint="run the image for this hook, without loading it first",
         )
     return error

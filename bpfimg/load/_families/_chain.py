@@ -105,6 +105,8 @@ def _ours(chain: Chain, where: Place, scene: Scene) -> dict[int, int]:
     for made in scene.opened:
         if chain.has(made.record, where):
             found[bpf.link_info(made.pin).id] = made.record.priority or 0
+    if "tc" in chain.words and scene.chains is not None and scene.host is not None:
+        found |= scene.chains.anchors(scene.host, where.ifindex, where.inode, chain.end)
     return found
 
 

@@ -25,7 +25,8 @@ WAYS = ("netlink", "tcx", "clsact")
 
 @value(frozen=True, slots=True)
 class ChainRecord:
-    """A chain as it was built; `handle` and `priority` are those of its filter where the way is clsact.
+    """A chain as it was built; `handle` and `priority` are those of its filter where the way is clsact;
+    for tcx `priority` is the one by which its link was placed among others, which the kernel never moves.
 
     `protocol` is libxdp's version of an XDP dispatcher, else 0. `inlined` says of each member of a fused program
     whether it stands in its main function. `note` is worth telling: why it is in generic mode.
@@ -95,7 +96,7 @@ class ChainRecord:
                 way=_one_of(document["way"], WAYS),
                 protocol=_number(document["protocol"], 256),
                 handle=_number(document["handle"], 1 << 32),
-                priority=_number(document["priority"], 1 << 16),
+                priority=_number(document["priority"], 1 << 32),
                 inlined=tuple(map(bool, document["inlined"])),
                 note=_text(document.get("note", "")),
             )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from bpfimg._value import replace
 from bpfimg.dispatcher import _guard
 from bpfimg.dispatcher._builder import kind
@@ -13,7 +15,7 @@ from bpfimg.dispatcher._sources import Newcomer, returns_of, source_of, takes_fr
 from bpfimg.dispatcher._spot import member_of, spot_of, there, with_member
 from bpfimg.dispatcher._sweep import release_lost, sweep
 from bpfimg.dispatcher._words import mask
-from bpfimg.errors import AttachError, UsageError, quoted
+from bpfimg.errors import AttachError, KernelError, UsageError, quoted
 from bpfimg.kernel import bpf
 from bpfimg.load import members
 
@@ -251,10 +253,10 @@ def anchors(host: Host, ifindex: int, inode: int, direction: str) -> Mapping[int
             continue
         if (record.spot.ifindex, record.spot.inode) != (ifindex, inode):
             continue
-        with bpf.get(guard.entry) as fd:
+        with suppress(KernelError), bpf.get(guard.entry) as fd:
             info = bpf.link_info(fd)
-        if info.prog_id == guard.dispatcher:
-            found[info.id] = record.plan.members[0].priority
+            if info.prog_id == guard.dispatcher:
+                found[info.id] = record.priority
     return found
 
 

@@ -147,11 +147,12 @@ def _recorded(seen: Seen, plan: Plan, way: str, made: Built) -> ChainRecord:
 
 def _put(host: Host, seen: Seen, record: ChainRecord, made: Built, order: Order) -> None:
     spot = seen.spot
-    if record.way == "clsact":
+    if record.way != "netlink":
         old = seen.guard.record if seen.guard is not None else None
-        preference = min(max(record.plan.members[0].priority, 1), 0xFFFF)
-        handle, preference = (old.handle, old.priority) if old is not None else (made.id, preference)
-        record = replace(record, handle=handle, priority=preference)
+        first = record.plan.members[0].priority
+        preference = first if record.way == "tcx" else min(max(first, 1), 0xFFFF)
+        place = (old.handle, old.priority) if old is not None else (made.id, preference)
+        record = replace(record, handle=place[0] if record.way == "clsact" else 0, priority=place[1])
     with ExitStack() as undo:
         guard = _guard.publish(host, made.id, record, made.slots)
         if made.id == seen.running:  # the same program by itself, under another priority: only the record differs
@@ -188,8 +189,8 @@ def _exchange(host: Host, seen: Seen, guard: _guard.Guard, made: Built, wanted: 
 
         assert not isinstance(made.program, int)  # only XDP has members that are attached by themselves
         if old is None:
-            first, scene = record.plan.members[0].priority, members.Scene.of(host)
-            started = _tc.start(record.way, spot, made.program, first, scene, handle=record.handle)
+            scene = members.Scene.of(host)
+            started = _tc.start(record.way, spot, made.program, record.priority, scene, handle=record.handle)
             if started.link is not None:
                 with started.link as link:
                     bpf.pin(link, guard.entry)  # COMMIT

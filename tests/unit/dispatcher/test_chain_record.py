@@ -49,7 +49,7 @@ def test_what_is_written_is_read() -> None:
         ("way", "pigeon"),
         ("members", [{"program": 1}]),
         ("members", 5),
-        ("priority", 1 << 16),
+        ("priority", 1 << 32),
     ],
 )
 def test_what_is_no_record_is_refused(field: str, found: object) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Index",
     "by_program",
+    "image_of",
     "indexed_entry",
     "kernel_entry",
     "link_entry",
@@ -73,7 +74,7 @@ def indexed_entry(view: ProgramView, index: Index) -> Entry:
         "managed": view.load is not None,
         "application": record.name if record else None,
         "load": view.load,
-        "image": _image(record) if record else None,
+        "image": image_of(record) if record else None,
         "globals": dict(record.globals) if record else {},
         "global_types": dict(record.global_types) if record else {},
         "shared_maps": dict(record.shared) if record else {},
@@ -148,7 +149,8 @@ def _sample(view: ProgramView) -> Entry | None:
     }
 
 
-def _image(record: LoadRecord) -> Entry | None:
+def image_of(record: LoadRecord) -> Entry | None:
+    """The image that it came from, and who signed it; None for an object without one."""
     image = record.image
     if image is None:
         return None
@@ -204,13 +206,16 @@ def link_entry(view: LinkView) -> Entry:
         "direction": (record.direction if record else view.direction),
         "netns": view.netns,
         "netns_inode": view.netns_inode,
-        "priority": (record.priority if record else view.priority),
+        "priority": view.priority,
         "position": view.position,
+        "members": view.members,
+        "dispatcher": view.builder or None,
+        "protocol": view.protocol or None,
         "mode": record.mode if record else None,
         "used_mode": used if isinstance(used, str) else None,
         "note": record.note or None if record else None,
         "created": record.created or None if record else None,
-        "proceed_on": list(record.proceed_on) if record else [],
+        "proceed_on": list(view.proceed_on),
         "tracepoint": record.tracepoint if record else None,
         "metadata": dict(record.metadata or {}) if record else {},
         "spec": dict(record.spec) if record else {},

@@ -89,7 +89,8 @@ class _Forms:
         details = view.details
         place = (view.interface, view.ifindex, view.direction, view.netns, view.netns_inode)
         words = (view.hook, view.how, view.type, view.attach_type, view.state, view.reason, details.get("mode"))
-        key = (*words, *place, view.priority, view.position)
+        chain = (view.priority, view.position, view.proceed_on, view.members, view.builder, view.protocol)
+        key = (*words, *place, *chain)
         form = self._known.get(key)
         if form is None:
             form = self._known[key] = _form(link_entry(view), _LINK)

@@ -2,56 +2,63 @@
 
 from __future__ import annotations
 
+from bpfimg.errors import UsageError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
     from bpfimg.cli._options import Options
-    from bpfimg.inspect import LinkView, ProgramView
+    from bpfimg.inspect import LinkView, ProgramView, order
 
-    Key = tuple[int, int, int, int, str]
+    Programs = dict[int, ProgramView]
 
 EPILOG = """\
 A packet that comes in meets xdp, then tcx, then tc (filters of traffic control); one that goes out tcx, then tc.
 
+The programs of a dispatcher are shown in its place, one after the other; those of other tools that use libxdp, too.
+PROCEED-ON are the results after which the next program runs; after any other the chain ends with that result. RUNS
+are there while the kernel counts (`bpfimg list --stats`, or the sysctl kernel.bpf_stats_enabled).
+
 examples:
   bpfimg status
   bpfimg status eth0
-  bpfimg status eth0 --netns blue -o json"""
-
-#: hooks in the order in which packets meet them; what follows is not of interfaces
-_ORDER = ("xdp", "tcx ingress", "tc ingress", "netkit primary", "netkit peer", "tcx egress", "tc egress")
-_NETWORK = ("xdp", "tcx", "tc", "netkit", "netfilter", "flow_dissector", "sk_lookup")
+  bpfimg status eth0 --netns blue -o json
+  bpfimg status eth0 --graph svg > eth0.svg"""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Adds the words."""
     parser.add_argument("interface", metavar="IFACE", nargs="?", help="only hooks of that interface")
     parser.add_argument("--netns", metavar="PATH", help="only that network namespace: a path, or a name of ip-netns(8)")
+    parser.add_argument("--graph", metavar="mermaid|svg", help="the way of a packet through it all as a drawing")
 
 
 def run(arguments: argparse.Namespace, options: Options) -> int:
     """Prints the chains; AttachError when there is no such interface or namespace."""
     from bpfimg.cli._list import seen
-    from bpfimg.cli._render import json_text
+    from bpfimg.cli._render import clean, json_text
+    from bpfimg.inspect import order
 
+    if arguments.graph not in (None, "mermaid", "svg"):
+        raise UsageError(f"--graph is {arguments.graph!r}, expected mermaid or svg")
+    if arguments.graph and options.json:
+        raise UsageError(f"--graph {arguments.graph} is no JSON, expected it without -o json")
     inode = _asked(arguments)
     inventory = seen(options, all=True)
-    chains: dict[Key, list[LinkView]] = {}
-    for view in inventory.links:
-        if inode is not None and (view.netns_inode != inode or _chain(view) not in _NETWORK):
-            continue
-        if arguments.interface is None or view.interface == arguments.interface:
-            chains.setdefault(_key(view), []).append(view)
-    ordered = [sorted(chains[key], key=_position) for key in sorted(chains)]
+    hooks = order.hooks(inventory, inode=inode, interface=arguments.interface)
     programs = {view.id: view for view in inventory.programs}
-    if options.json:
-        print(json_text({"status": [_entry(chain, programs) for chain in ordered]}))
+    if arguments.graph:
+        print(_drawing(hooks, programs, arguments), end="")
+    elif options.json:
+        print(json_text({"status": [_entry(hook, programs) for hook in hooks]}))
     elif options.quiet:
-        print("".join(f"{_id(chain[0])}\n" for chain in ordered), end="")
+        print("".join(f"{clean(hook.id)}\n" for hook in hooks), end="")
     else:
-        print(_table(ordered, programs))
+        from bpfimg.cli._status_text import text
+
+        print(text(hooks, programs))
     return 0
 
 
@@ -66,70 +73,55 @@ def _asked(arguments: argparse.Namespace) -> int | None:
     return netns.inode(arguments.netns)
 
 
-def _chain(view: LinkView) -> str:
-    """The chain that a link is in: a hook of ours may be attached in more than one way."""
-    if view.type in ("xdp", "tcx", "netkit"):
-        return view.type
-    return "tc" if view.how == "clsact" else view.hook
+def _drawing(hooks: Sequence[order.HookView], programs: Programs, arguments: argparse.Namespace) -> str:
+    from bpfimg.inspect import order
+
+    made = order.drawn(hooks, programs)
+    return made.mermaid() if arguments.graph == "mermaid" else made.svg(arguments.interface or "programs on hooks")
 
 
-def _key(view: LinkView) -> Key:
-    chain = _chain(view)
-    if chain in _NETWORK:
-        side = f"{chain} {view.direction}" if view.direction else chain
-        order = _ORDER.index(side) if side in _ORDER else len(_ORDER)
-        here = 0 if view.netns is None else 1
-        return here, view.netns_inode or 0, view.ifindex or 0, order, f"{side} {_place(view)}"
-    return 2, 0, 0, 0, f"{chain} {_place(view)}"
+def _entry(hook: order.HookView, programs: Programs) -> dict[str, object]:
+    steps = [_step(number, view, programs) for number, view in enumerate(hook.links)]
+    return {
+        "id": hook.id,
+        "hook": hook.hook,
+        "place": hook.place,
+        "netns": hook.netns,
+        "netns_inode": hook.netns_inode,
+        "interface": hook.interface,
+        "ifindex": hook.ifindex,
+        "direction": hook.direction,
+        "dispatchers": [_carrier(view, programs) for view in hook.carriers],
+        "chain": steps,
+    }
 
 
-def _position(view: LinkView) -> tuple[int, int, int]:
-    return view.position if view.position is not None else 1 << 30, view.priority or 0, view.kernel_id or 0
+def _step(number: int, view: LinkView, programs: Programs) -> dict[str, object]:
+    from bpfimg.cli._entries import image_of, link_entry
+
+    program = programs.get(view.program_id)
+    return {
+        "order": number if view.state == "attached" else None,
+        "program": _program(view, program),
+        "application": _application(program),
+        "image": image_of(program.record) if program and program.record else None,
+        "runs": runs(program),
+        "link": link_entry(view),
+    }
 
 
-def _place(view: LinkView) -> str:
-    """Where the chain is, without what differs inside of it."""
-    if view.interface and _chain(view) in _NETWORK:
-        return view.interface
-    if view.hook == "netfilter":
-        return view.target.partition(" priority")[0]
-    return view.target
-
-
-def _namespace(view: LinkView) -> str:
-    if _chain(view) not in _NETWORK or not view.netns:
-        return ""
-    folder, _, name = view.netns.rpartition("/")
-    return name if folder.endswith("/netns") else view.netns
-
-
-def _id(view: LinkView) -> str:
-    words = (str(view.netns_inode or "-"), _place(view), _chain(view), view.direction or "")
-    return "/".join(filter(None, words)) if _chain(view) in _NETWORK else f"{_chain(view)}/{_place(view)}"
-
-
-def _entry(chain: Sequence[LinkView], programs: dict[int, ProgramView]) -> dict[str, object]:
+def _carrier(view: LinkView, programs: Programs) -> dict[str, object]:
     from bpfimg.cli._entries import link_entry
 
-    first = chain[0]
-    network = _chain(first) in _NETWORK
+    program = programs.get(view.program_id)
+    damage = view.details.get("damage")
     return {
-        "id": _id(first),
-        "hook": _chain(first),
-        "place": _place(first),
-        "netns": first.netns if network else None,
-        "netns_inode": first.netns_inode if network else None,
-        "interface": first.interface,
-        "ifindex": first.ifindex,
-        "direction": first.direction,
-        "chain": [
-            {
-                "program": _program(view, programs.get(view.program_id)),
-                "application": _application(programs.get(view.program_id)),
-                "link": link_entry(view),
-            }
-            for view in chain
-        ],
+        "program": _program(view, program),
+        "builder": view.builder,
+        "protocol": view.protocol or None,
+        "damage": str(damage) if damage else None,
+        "runs": runs(program),
+        "link": link_entry(view),
     }
 
 
@@ -145,26 +137,9 @@ def _application(program: ProgramView | None) -> str | None:
     return program.record.name if program and program.record else None
 
 
-def _table(chains: Sequence[Sequence[LinkView]], programs: dict[int, ProgramView]) -> str:
-    from bpfimg.cli._render import table
+def runs(program: ProgramView | None) -> int | None:
+    """How often it ran while the kernel counted; None where it never did, or does not count such programs."""
+    return (program.info.run_count or None) if program and program.info else None
 
-    rows = []
-    for chain in chains:
-        for number, view in enumerate(chain):
-            program = programs.get(view.program_id)
-            holder = "; ".join((program.held_by if program else ())[:2])
-            place = " in ".join(filter(None, (_place(view) or "-", _namespace(view))))
-            rows.append(
-                (
-                    place if number == 0 else "",
-                    " ".join(filter(None, (_chain(view), view.direction))) if number == 0 else "",
-                    "-" if view.position is None else str(view.position),
-                    "-" if view.priority is None else str(view.priority),
-                    str(view.program_id),
-                    program.name if program else "-",
-                    _application(program) or holder or "-",
-                    f"{view.state}: {view.reason}" if view.reason else view.state,
-                )
-            )
-    head = ("PLACE", "HOOK", "POSITION", "PRIORITY", "ID", "PROGRAM", "APPLICATION OR HOLDER", "STATE")
-    return table(head, rows)
+
+__all__ = ["EPILOG", "add", "run", "runs"]

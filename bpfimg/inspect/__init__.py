@@ -2,9 +2,9 @@
 
 `report` says what an object file holds, `graph` draws who calls whom in it and who uses which map, `image` says whether
 an image's labels agree, `program` shows one that is in the kernel. `host` returns an `Inventory` of views: a view says
-what was seen and where; it is neither what was asked for nor what was written down. The modules `lint` (every
-`Problem`, by rules with stable numbers), `diff` (every `Change`, by whom it breaks), `check` (against kernels of
-which only the types are here) and `doctor` (this host) judge.
+what was seen and where; it is neither what was asked for nor what was written down. `order` puts them together by hook,
+in running order, and draws that. The modules `lint` (every `Problem`, by rules with stable numbers), `diff` (every
+`Change`, by whom it breaks), `check` (against kernels of which only the types are here) and `doctor` (this host) judge.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bpfimg.inspect import _diff as diff
     from bpfimg.inspect import _doctor as doctor
     from bpfimg.inspect import _lint as lint
+    from bpfimg.inspect import _order as order
     from bpfimg.inspect._diff_model import Change
     from bpfimg.inspect._graph import graph
     from bpfimg.inspect._image import image
@@ -40,6 +41,7 @@ __all__ = [
     "host",
     "image",
     "lint",
+    "order",
     "program",
     "report",
 ]
@@ -60,6 +62,7 @@ __getattr__ = opened(
         "host": "_kernel._host",
         "image": "_image",
         "lint": "_lint*",
+        "order": "_order*",
         "program": "_kernel._program",
         "report": "_object",
     },

@@ -1,4 +1,7 @@
-"""Who calls whom in an object, and who uses which map: a graph as a value, to be drawn as Mermaid or as SVG."""
+"""Who calls whom in an object, and who uses which map: a graph as a value, to be drawn as Mermaid or as SVG.
+
+The way of packets over hooks is such a graph, too, see `_order_graph`.
+"""
 
 from __future__ import annotations
 
@@ -38,11 +41,13 @@ class Node:
 
 @value(frozen=True, slots=True)
 class Edge:
-    """`source` and `target` are indexes of nodes; `dashed` where only an address is taken (a callback)."""
+    """`source` and `target` are indexes of nodes; `dashed` where only an address is taken (a callback), or a way ends.
+    `label` is beside the line."""
 
     source: int
     target: int
     dashed: bool
+    label: str = ""
 
 
 @value(frozen=True, slots=True)
@@ -65,8 +70,9 @@ class Graph:
         return svg(self, title)
 
 
-#: kinds of nodes, in the order in which a drawing explains them; "data" is a section of global variables
-KINDS = ("program", "function", "kfunc", "helper", "map", "data")
+#: kinds of nodes, in the order in which a drawing explains them; "data" is a section of global variables. Of hooks:
+#: "foreign" is a program that others attached, "lost" one that does not run, "end" where a packet goes no further
+KINDS = ("program", "function", "kfunc", "helper", "map", "data", "foreign", "lost", "device", "hook", "end")
 
 
 def graph(dissection: Dissection, *, parts: Iterable[str] = ("calls", "maps")) -> Graph:

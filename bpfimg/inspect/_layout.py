@@ -34,10 +34,10 @@ class Layout:
     height: float
 
 
-def layout(sizes: Sequence[Size], edges: Edges, columns: Mapping[int, int]) -> Layout:
+def layout(sizes: Sequence[Size], edges: Edges, columns: Mapping[int, int], gap: float = _GAP_X) -> Layout:
     """Places nodes of these sizes (width, height); `columns` moves nodes to a column at least that far right.
 
-    A column of -1 is the last one of all.
+    A column of -1 is the last one of all. `gap` is the room between columns.
     """
     forward = _without_cycles(len(sizes), edges)
     column = _columns(len(sizes), forward, columns)
@@ -46,11 +46,11 @@ def layout(sizes: Sequence[Size], edges: Edges, columns: Mapping[int, int]) -> L
     order = _ordered(points, [step for chain in chains for step in _steps(chain)])
     tops = _tops(order, boxes, [step for chain in chains for step in _steps(chain)])
     widths = [max((boxes[n][0] for n in each), default=0.0) for each in order]
-    lefts = [sum(widths[:n]) + _GAP_X * n for n in range(len(widths))]
+    lefts = [sum(widths[:n]) + gap * n for n in range(len(widths))]
     places = [(lefts[points[n]], tops[n]) for n in range(len(points))]
     ways = tuple(tuple(_way(chain, places, boxes, widths, points)) for chain in chains)
     height = max((places[n][1] + boxes[n][1] for n in range(len(points))), default=0.0)
-    return Layout(tuple(places[: len(sizes)]), ways, sum(widths) + _GAP_X * max(len(widths) - 1, 0), height)
+    return Layout(tuple(places[: len(sizes)]), ways, sum(widths) + gap * max(len(widths) - 1, 0), height)
 
 
 def _steps(chain: Sequence[int]) -> list[tuple[int, int]]:

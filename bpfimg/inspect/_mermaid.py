@@ -6,7 +6,7 @@ from bpfimg.inspect._graph import KINDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from bpfimg.inspect._graph import Graph, Node
+    from bpfimg.inspect._graph import Edge, Graph, Node
 
 #: kind of node -> its shape, around the text, and its colours
 _SHAPES = {
@@ -16,6 +16,11 @@ _SHAPES = {
     "helper": ('(["', '"])', "fill:#fff7ed,stroke:#c2410c,color:#111827"),
     "map": ('[("', '")]', "fill:#dcfce7,stroke:#15803d,color:#111827"),
     "data": ('[("', '")]', "fill:#f0fdf4,stroke:#86a892,color:#111827"),
+    "foreign": ('(["', '"])', "fill:#f3e8ff,stroke:#7e22ce,color:#111827"),
+    "lost": ('(["', '"])', "fill:#fee2e2,stroke:#b91c1c,color:#111827,stroke-dasharray:5 4"),
+    "device": ('[["', '"]]', "fill:#e5e7eb,stroke:#374151,color:#111827"),
+    "hook": ('["', '"]', "fill:#fef9c3,stroke:#a16207,color:#111827"),
+    "end": ('["', '"]', "fill:#ffedd5,stroke:#c2410c,color:#111827"),
 }
 
 
@@ -23,7 +28,7 @@ def mermaid(graph: Graph) -> str:
     """The text of one flowchart; whatever stands in a name, it cannot end its label."""
     lines = ["flowchart LR"]
     lines += [_node(number, node) for number, node in enumerate(graph.nodes)]
-    lines += [f"  n{edge.source} {'-.->' if edge.dashed else '-->'} n{edge.target}" for edge in graph.edges]
+    lines += [_edge(edge) for edge in graph.edges]
     used = {node.kind for node in graph.nodes}
     lines += [f"  classDef {kind} {_SHAPES[kind][2]}" for kind in KINDS if kind in used]
     return "\n".join(lines) + "\n"
@@ -33,6 +38,11 @@ def _node(number: int, node: Node) -> str:
     opening, closing, _ = _SHAPES[node.kind]
     note = f"<br/>{_escaped(node.note)}" if node.note else ""
     return f"  n{number}{opening}{_escaped(node.name)}{note}{closing}:::{node.kind}"
+
+
+def _edge(edge: Edge) -> str:
+    label = f'|"{_escaped(edge.label)}"|' if edge.label else ""
+    return f"  n{edge.source} {'-.->' if edge.dashed else '-->'}{label} n{edge.target}"
 
 
 def _escaped(text: str) -> str:

@@ -17,7 +17,16 @@ _MARGIN, _PAD, _LINE = 24.0, 10.0, 17.0
 _NAME_SIZE, _NOTE_SIZE = 13.0, 11.0
 _EM = 0.602  # the width of a letter of common monospaced fonts; `textLength` makes it so for all others
 _NAME_MAX = 48
-_WORDS = {"data": "global data", "kfunc": "kfunc", "helper": "helper function", "function": "sub-program"}
+_GAP, _LABEL = 72.0, 13.0  # between columns; the height of a label
+_WORDS = {
+    "data": "global data",
+    "helper": "helper function",
+    "function": "sub-program",
+    "foreign": "program of another tool",
+    "lost": "program that does not run",
+    "device": "interface, network stack",
+    "end": "the packet goes no further",
+}
 #: kind -> fill and stroke on light, fill and stroke on dark
 _COLOURS = {
     "program": ("#dbeafe", "#1d4ed8", "#172554", "#60a5fa"),
@@ -26,6 +35,11 @@ _COLOURS = {
     "helper": ("#ffedd5", "#c2410c", "#431407", "#fb923c"),
     "map": ("#dcfce7", "#15803d", "#052e16", "#4ade80"),
     "data": ("#f0fdf4", "#7f9f8a", "#14261b", "#86a892"),
+    "foreign": ("#f3e8ff", "#7e22ce", "#3b0764", "#c084fc"),
+    "lost": ("#fee2e2", "#b91c1c", "#450a0a", "#f87171"),
+    "device": ("#e5e7eb", "#374151", "#1f2937", "#d1d5db"),
+    "hook": ("#fef9c3", "#a16207", "#422006", "#facc15"),
+    "end": ("#ffedd5", "#c2410c", "#431407", "#fb923c"),
 }
 
 
@@ -34,17 +48,18 @@ def svg(graph: Graph, title: str) -> str:
     sizes = [_size(node) for node in graph.nodes]
     columns = {number: -1 for number, node in enumerate(graph.nodes) if node.kind in ("map", "data")}
     columns |= {number: 1 for number, node in enumerate(graph.nodes) if node.kind in ("kfunc", "helper")}
-    edges = [(edge.source, edge.target) for edge in graph.edges if edge.source != edge.target]
-    drawn = layout(sizes, edges, columns)
+    edges = [edge for edge in graph.edges if edge.source != edge.target]
+    gap = max([_GAP, *(1.4 * _width(edge.label, _NOTE_SIZE) + 40 for edge in edges if edge.label)])
+    drawn = layout(sizes, [(edge.source, edge.target) for edge in edges], columns, gap)
     legend = [kind for kind in KINDS if any(node.kind == kind for node in graph.nodes)]
     top = _MARGIN + _LINE + 12
     width = max(drawn.width, _width(title, 15), _legend_width(legend)) + 2 * _MARGIN
     height = top + drawn.height + 28 + _LINE + _MARGIN
     body = [*_head(title, width, height)]
-    dashed = [edge.dashed for edge in graph.edges if edge.source != edge.target]
-    for way, thin in zip(drawn.ways, dashed, strict=True):
-        points = [(x + _MARGIN, y + top) for x, y in way]
-        body.append(f'<path class="e{" d" if thin else ""}" marker-end="url(#a)" d="{_curve(points)}"/>')
+    ways = [[(x + _MARGIN, y + top) for x, y in way] for way in drawn.ways]
+    for points, edge in zip(ways, edges, strict=True):
+        body.append(f'<path class="e{" d" if edge.dashed else ""}" marker-end="url(#a)" d="{_curve(points)}"/>')
+    body += _labels([(points, edge.label) for points, edge in zip(ways, edges, strict=True) if edge.label])
     for node, size, (x, y) in zip(graph.nodes, sizes, drawn.places, strict=True):
         body += _box(node, size, x + _MARGIN, y + top)
     body += _legend(legend, top + drawn.height + 28)
@@ -71,8 +86,10 @@ def _style() -> str:
     light = (
         ".bg{fill:#fff}.t,.h{fill:#111827}.h{font-weight:bold}.s{fill:#4b5563}"
         ".e{fill:none;stroke:#9ca3af}.m{fill:#9ca3af}.d{stroke-dasharray:5 4}"
+        ".l{fill:#4b5563;stroke:#fff;stroke-width:3px;paint-order:stroke}"
     )
     dark = ".bg{fill:#0d1117}.t,.h{fill:#f3f4f6}.s{fill:#b6bdc8}.e{stroke:#6b7280}.m{fill:#6b7280}"
+    dark += ".l{fill:#b6bdc8;stroke:#0d1117}"
     for kind, (fill, stroke, dark_fill, dark_stroke) in _COLOURS.items():
         light += f".{kind}{{fill:{fill};stroke:{stroke}}}"
         dark += f".{kind}{{fill:{dark_fill};stroke:{dark_stroke}}}"
@@ -85,7 +102,8 @@ def _size(node: Node) -> tuple[float, float]:
 
 
 def _box(node: Node, size: tuple[float, float], x: float, y: float) -> Iterator[str]:
-    radius = {"program": size[1] / 2, "helper": size[1] / 2, "map": 2, "data": 2}.get(node.kind, 6)
+    round_ones = ("program", "helper", "foreign", "lost")
+    radius = size[1] / 2 if node.kind in round_ones else {"map": 2, "data": 2}.get(node.kind, 6)
     yield "<g>"
     if node.name != _cut(node.name):
         yield f"<title>{escaped(node.name)}</title>"
@@ -99,6 +117,19 @@ def _box(node: Node, size: tuple[float, float], x: float, y: float) -> Iterator[
     if node.note:
         yield _text(node.note, _NOTE_SIZE, x + _PAD, y + _PAD / 2 + 13 + _LINE - 2, "s")
     yield "</g>"
+
+
+def _labels(lines: Sequence[tuple[Sequence[tuple[float, float]], str]]) -> Iterator[str]:
+    """Labels on the first curve of each line, where it is two thirds of the way on and those of one node have parted;
+    what would overlap nevertheless goes below each other."""
+    found: dict[float, list[tuple[float, str]]] = {}
+    for ((x, y), (to_x, to_y), *_), label in lines:  # the point of `_curve` at 0.7
+        found.setdefault(x + 0.658 * (to_x - x), []).append((y + 0.784 * (to_y - y), label))
+    for x, labels in sorted(found.items()):
+        below = 0.0
+        for y, label in sorted(labels):
+            below = max(y, below + _LABEL)
+            yield _text(label, _NOTE_SIZE, x - _width(label, _NOTE_SIZE) / 2, below + 4, "l")
 
 
 def _legend(kinds: Sequence[str], y: float) -> Iterator[str]:

@@ -6,6 +6,7 @@ every network namespace that can be reached, on control groups, maps of sockets,
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
 
 from bpfimg._value import replace
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
+    from bpfimg.dispatcher import Chain
     from bpfimg.inspect._kernel._holders import Holders, Looking
     from bpfimg.inspect._kernel._namespaces import Namespace
     from bpfimg.inspect._kernel._network import Hooked
@@ -43,7 +45,13 @@ def seen(host: Host, looking: Looking, *, maps: bool, types: bool) -> Inventory:
     near = _Near(links)
     held = looking.result()
     with closing(Names()) as names:
-        views, unseen = _links(infos, links, own, held, names, near=near, maps=map_infos)
+        views, namespaces, unseen = _links(infos, links, own, held, names, near=near, maps=map_infos)
+        chains: tuple[Chain, ...] = ()
+        if _may_be_chained(host, infos.values()):
+            from bpfimg.inspect._kernel import _chained
+
+            chained = _chained.within(host, namespaces, links, unseen)
+            views, chains = _chained.joined(views, chained, held), chained.chains
         views = _still_there(views, infos)
         programs = _programs(infos, own.programs, held, names)
         more: dict[str, Any] = {}
@@ -54,7 +62,8 @@ def seen(host: Host, looking: Looking, *, maps: bool, types: bool) -> Inventory:
 
             more["btfs"] = _types.btfs(programs, map_infos, held)
             more["struct_ops"] = _types.struct_ops(map_infos, programs, views, names, held)
-    return replace(own, programs=tuple(programs), links=tuple(views), unseen=(*own.unseen, *unseen), **more)
+    more |= {"unseen": (*own.unseen, *unseen), "chains": chains}
+    return replace(own, programs=tuple(programs), links=tuple(views), **more)
 
 
 class _Near:
@@ -83,8 +92,8 @@ def _links(
     *,
     near: _Near,
     maps: list[bpf.MapInfo],
-) -> tuple[list[LinkView], list[str]]:
-    """Every attachment, and what could not be looked at."""
+) -> tuple[list[LinkView], dict[int, str | None], list[str]]:
+    """Every attachment, the network namespaces that were looked at, and what could not be."""
     unseen = held.unseen + near.unseen
     namespaces = {each.inode: each for each in reachable(held.processes.networks, unseen)}
     groups = Cgroups()
@@ -98,7 +107,15 @@ def _links(
     if not words.isdisjoint(_SOCKET_PROGRAMS):
         join.sockets(info for info in maps if word(abi.MAP_TYPES, info.type) in ("sockmap", "sockhash"))
     join.events(held.processes.events)
-    return join.views(), unseen + groups.unseen
+    paths = {each.inode: each.path for each in namespaces.values()}
+    return join.views(), paths, unseen + groups.unseen
+
+
+def _may_be_chained(host: Host, infos: Iterable[bpf.ProgramInfo]) -> bool:
+    """True when programs may share a hook: a dispatcher or an extension is loaded, or chains of ours are pinned."""
+    extension = abi.PROGRAM_TYPES.index("ext")
+    loaded = any(info.type == extension or info.name == "xdp_dispatcher" for info in infos)
+    return loaded or os.path.isdir(f"{host.directory}/chains")
 
 
 def _still_there(views: list[LinkView], infos: dict[int, bpf.ProgramInfo]) -> list[LinkView]:

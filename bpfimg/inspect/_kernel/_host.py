@@ -10,7 +10,7 @@ import os
 
 from bpfimg._value import replace
 from bpfimg.errors import KernelError
-from bpfimg.inspect._kernel._states import gone, state
+from bpfimg.inspect._kernel._states import MEMBER, gone, state
 from bpfimg.inspect._kernel._views import Inventory, LinkView, ProgramView, word
 from bpfimg.kernel import abi, bpf, walk
 
@@ -77,7 +77,12 @@ def _ours(host: Host, loads: tuple[Load, ...]) -> Inventory:
     finally:
         reader.close()
     unfinished = tuple(_unfinished(change) for change in host.unfinished())
-    return Inventory(tuple(programs), tuple(links), (), unfinished)
+    if not any(view.how == MEMBER for view in links):
+        return Inventory(tuple(programs), tuple(links), (), unfinished)
+    from bpfimg.inspect._kernel._chained import Chained
+
+    chained = Chained.of(host)
+    return Inventory(tuple(programs), tuple(map(chained.own, links)), (), unfinished, chains=chained.chains)
 
 
 class _Reader:
@@ -164,6 +169,7 @@ class _Reader:
             priority=record.priority,
             details=record.details or {},
             part_ids=tuple(each.id for each in seen.links[1:]),
+            proceed_on=record.proceed_on,
         )
 
     def _target(self, record: LinkRecord, ifindex: int | None) -> tuple[str, str | None, bool]:

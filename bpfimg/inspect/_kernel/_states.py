@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from bpfimg.kernel import walk
     from bpfimg.load import Host, LinkRecord
 
+#: how a member of a chain is attached
+MEMBER = "dispatcher"
 _DEVICE = "its interface has gone, or it was detached by force"
 #: kind of link -> the field that is 0 once it leads nowhere, and what that means
 _GONE = {
@@ -48,6 +50,8 @@ def gone(link: walk.Link) -> str:
 
 def state(host: Host, record: LinkRecord, pin: str, reader: walk.LinkReader) -> State | None:
     """What became of one of our attachments; None when it was taken away meanwhile."""
+    if record.how == MEMBER:  # its chain says more, see _chained
+        return State(ifindex=record.ifindex) if os.path.lexists(pin) else None
     if record.how != "link":
         if host.has_filter(record):
             return State(ifindex=record.ifindex)

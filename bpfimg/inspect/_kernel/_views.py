@@ -10,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from bpfimg.dispatcher import Chain
     from bpfimg.kernel import bpf
     from bpfimg.load import LinkRecord, LoadRecord
 
@@ -81,9 +82,9 @@ class LinkView:
     """A program on a hook. `id` is ours, None for what others attached; `kernel_id` that of the kernel's link.
 
     `hook` is our word for the kind of hook, for others' links too; the kernel's where we have none. `how` is link,
-    clsact (also for other qdiscs), netlink (XDP), attach (a control group, map or namespace without a link) or event
-    (a perf event that a process holds). `state` is attached, or stale, and `reason` says why: its interface has gone,
-    somebody took the program off. `target` is where, in words of now.
+    clsact (also for other qdiscs), netlink (XDP), dispatcher (a member of a chain), attach (a control group, map or
+    namespace without a link) or event (a perf event that a process holds). `state` is attached, or stale, and `reason`
+    says why: its interface has gone, somebody took the program off. `target` is where, in words of now.
 
     `ifindex` is where the kernel has it now, None where it does not say; `interface` the name there. `moved` is true
     when that is in another network namespace than at first. `netns` is a path that leads to the namespace, None for
@@ -91,7 +92,9 @@ class LinkView:
     of others' links from the kernel, of ours from the record. `part_ids` are the kernel's links of it but the first.
 
     In a chain of programs `members` is how many there are, `builder` is freplace, fused or direct, `protocol` libxdp's
-    version of it (0: not libxdp's); `priority` and `proceed_on` (names of results) are those of now.
+    version of it (0: not libxdp's); `priority` and `proceed_on` (names of results) are those of now, `position` is that
+    among the members. The dispatcher that carries them has a view of its own, with `all`: it has a `builder`, too, but
+    another `how`.
     """
 
     id: int | None
@@ -184,7 +187,8 @@ class StructOpsView:
 class Inventory:
     """What was found, ours first, then by id. `unfinished` names changes that are not done, in words.
 
-    `unseen` says what could not be looked at, and why; empty when everything could.
+    `unseen` says what could not be looked at, and why; empty when everything could. `chains` are those of programs that
+    share a hook: all in sight, or, where only ours was looked at and we are in none, none.
     """
 
     programs: tuple[ProgramView, ...]
@@ -194,6 +198,7 @@ class Inventory:
     unseen: tuple[str, ...] = ()
     btfs: tuple[BtfView, ...] = ()
     struct_ops: tuple[StructOpsView, ...] = ()
+    chains: tuple[Chain, ...] = ()
 
 
 def word(words: Sequence[str], number: int) -> str:

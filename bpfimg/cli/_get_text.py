@@ -97,8 +97,7 @@ def _maps(view: ProgramView, maps: list[MapView]) -> Pairs:
 def _link(link: LinkView) -> Pairs:
     """A link and what is known of it, whatever hook it is of."""
     record = link.record
-    kernel = ", ".join(map(str, (link.kernel_id, *link.part_ids))) if link.kernel_id is not None else "none"
-    yield "link", f"{link.id if link.id is not None else '-'} ({link.state}; kernel link {kernel}, {link.how})"
+    yield "link", f"{link.id if link.id is not None else '-'} ({link.state}; {_held(link)})"
     moved = " (moved to another network namespace)" if link.moved else ""
     yield "  hook", f"{link.hook} {link.target}".strip() + moved
     if link.reason:
@@ -108,8 +107,9 @@ def _link(link: LinkView) -> Pairs:
     if link.interface:
         index = record.ifindex if record else link.ifindex
         yield "  interface", f"{link.interface} (index {index})"
-    if record is not None and record.used_mode:
-        yield "  mode", record.used_mode
+    mode = (record.used_mode if record is not None else None) or link.details.get("mode")
+    if mode:
+        yield "  mode", str(mode)
     yield from _chain(link)
     if link.attach_type and link.attach_type != link.hook:
         yield "  attach type", link.attach_type
@@ -124,6 +124,15 @@ def _link(link: LinkView) -> Pairs:
         yield "  held by", "; ".join(link.held_by)
 
 
+def _held(link: LinkView) -> str:
+    """What makes it run."""
+    numbers = () if link.kernel_id is None else (link.kernel_id, *link.part_ids)
+    kernel = f"kernel link {', '.join(map(str, numbers)) or 'none'}"
+    if link.how == "dispatcher":
+        return f"in a dispatcher, {kernel}" if numbers else "in a dispatcher"
+    return f"{kernel}, {link.how}"
+
+
 def _chain(link: LinkView) -> Pairs:
     """Where it stands among the programs of its hook, and what lets them share it."""
     from bpfimg.cli._chain_words import BUILDERS, place
@@ -135,8 +144,10 @@ def _chain(link: LinkView) -> Pairs:
     if link.proceed_on:
         yield "  proceed-on", ", ".join(link.proceed_on)
     if link.builder:
-        protocol = f" (libxdp's protocol v{link.protocol})" if link.protocol else ""
-        yield "  dispatcher", BUILDERS.get(link.builder, link.builder) + protocol
+        yield "  dispatcher", BUILDERS.get(link.builder, link.builder)
+        if link.builder != "direct":
+            protocol = f", libxdp's protocol v{link.protocol}" if link.protocol else ""
+            yield "  runs as", f"program {link.details.get('dispatcher', '-')}{protocol}"
 
 
 def _said(name: str, content: object) -> str:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["show_plan"]
 
+_USUAL = {"dispatcher": "auto", "protocol": "auto", "exclusive": False}
+
 
 def show_plan(plan: Plan, options: Options) -> None:
     """Prints the steps, or one document by `schemas/dry-run.schema.json`."""
@@ -62,9 +64,12 @@ def _map_type(info: bpf.MapInfo) -> str:
 
 
 def _place(hook: Hook) -> str:
-    """The hook with what was asked of it: `xdp interface=eth0 mode=auto`."""
+    """The hook with what was asked of it: `xdp interface=eth0 mode=auto`; of chains what is not usual."""
     words = _hook_entry(hook)
     kind = words.pop("kind")
+    for key, usual in _USUAL.items():
+        if words.get(key) == usual:
+            del words[key]
     return " ".join([str(kind), *(f"{key}={_word(value)}" for key, value in words.items())])
 
 

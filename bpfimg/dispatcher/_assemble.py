@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bpfimg._value import value
 from bpfimg.dispatcher import _instructions as i
-from bpfimg.dispatcher._tests import tested, tested_last
+from bpfimg.dispatcher._tests import shifts, tested, tested_last
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 #: where main keeps the context when every register that outlives calls is taken
 _KEPT = -8
 _STACK = 0
-_OUTLIVING = (6, 7, 8, 9)
+_OUTLIVING, _PASSING = (6, 7, 8, 9), (2, 3, 4, 5)
+_R1, _SHIFTED = 1 << 1, 1 << 1 | 1 << 2  # what a test that shifts uses
 #: how far a jump to the exit at the end of main may be, with room for the test that it is in
 _FAR = 32_000
 _LINE = 16  # struct bpf_line_info
@@ -84,7 +85,7 @@ def assemble(hook: str, parts: Sequence[Part], end: int, *, inline: bool) -> Ass
 
     `inline`: parts stand in main where they can, else all are called.
     """
-    bodies, register = _bodies(parts, inline=inline)
+    bodies, register = _bodies(hook, parts, inline=inline)
     return _Main(hook, parts, bodies, register).assembled(end)
 
 
@@ -93,21 +94,36 @@ def inner(code: members.Code) -> int:
     return min((place for place, _ in code.functions if place), default=len(code.insns) // 8)
 
 
-def _bodies(parts: Sequence[Part], *, inline: bool) -> tuple[list[Spliced | None], int]:
-    """The main functions that are put into main, None for those that are called; and where main keeps the context:
-    in that register, or with 0 on its stack, so that their frames begin below it."""
+def _bodies(hook: str, parts: Sequence[Part], *, inline: bool) -> tuple[list[Spliced | None], int]:
+    """The main functions that are put into main, None for those that are called; and where main keeps the context for
+    those behind the first: in that register, or with 0 on its stack, so that their frames begin below it.
+
+    The cheapest place is a register that a call would clobber, if none is made; then the stack. Registers that outlive
+    calls have to be saved by main itself, but leave the stack to those that it calls.
+    """
     if not inline:
         return [None] * len(parts), _OUTLIVING[0]
     from bpfimg.dispatcher import _splice
 
     bodies = [_spliced(part, 0) for part in parts]
+    before = bodies[:-1]  # behind the last nobody asks for the context
     touched = 0
-    for body in bodies[:-1]:  # behind the last nobody asks for the context
+    for part, body in zip(parts, before, strict=False):
         touched |= body.touched if body is not None else 0
-    free = next((each for each in _OUTLIVING if not touched >> each & 1), _STACK)
-    if free == _STACK:
+        touched |= _SHIFTED if shifts(hook, part.mask) else 0
+    free = next((each for each in (_OUTLIVING if None in before else _PASSING) if not touched >> each & 1), _STACK)
+    if free == _STACK and any(_lost(hook, parts, bodies)):
         bodies = [_spliced(part, _splice.SLOT) for part in parts]
     return bodies, free
+
+
+def _lost(hook: str, parts: Sequence[Part], bodies: Sequence[Spliced | None]) -> list[bool]:
+    """For each part whether the context is not in r1 any more when its turn comes."""
+    found, lost = [], False
+    for part, body in zip(parts, bodies, strict=True):
+        found.append(lost)
+        lost = body is None or bool(body.clobbered & _R1) or shifts(hook, part.mask)
+    return found
 
 
 def _spliced(part: Part, slot: int) -> Spliced | None:
@@ -122,6 +138,7 @@ class _Main:
 
     def __init__(self, hook: str, parts: Sequence[Part], bodies: Sequence[Spliced | None], register: int) -> None:
         self._hook, self._parts, self._bodies, self._register = hook, parts, bodies, register
+        self._lost = _lost(hook, parts, bodies)
         self._code = bytearray()
         self._maps: list[tuple[int, int, int]] = []
         self._functions = [Function(0, _NONE, 0)]
@@ -132,7 +149,7 @@ class _Main:
         lengths = [len(body.insns) // 8 if body else 1 for body in self._bodies]
         tests = [len(tested(self._hook, part.mask, 0)) // 8 for part in self._parts[:-1]]
         tests.append(len(tested_last(self._hook, self._parts[-1].mask, end)) // 8)
-        total = sum(lengths) + sum(tests) + (len(tests) if len(tests) > 1 else 0)
+        total = sum(lengths) + sum(tests) + (1 + sum(self._lost) if any(self._lost) else 0)
         far = total > _FAR
         total += 2 * (len(tests) - 1) if far else 0
         bases = self._bases(total)
@@ -166,13 +183,12 @@ class _Main:
         return bases
 
     def _context(self, index: int) -> None:
-        """Keeps the context before the first member, gives it to the others."""
-        if len(self._parts) == 1:
-            return
-        if self._register:
-            self._code += i.move(1, self._register) if index else i.move(self._register, 1)
-        else:
-            self._code += i.load(1, i.FRAME, _KEPT) if index else i.store(i.FRAME, _KEPT, 1)
+        """Keeps the context before the first member, gives it to the others where it is lost."""
+        if not index and any(self._lost):
+            kept = i.move(self._register, 1) if self._register else i.store(i.FRAME, _KEPT, 1)
+            self._code += kept
+        if self._lost[index]:
+            self._code += i.move(1, self._register) if self._register else i.load(1, i.FRAME, _KEPT)
 
     def _test(self, mask: int, end: int, total: int, *, last: bool, far: bool) -> bytes:
         if last:

@@ -28,10 +28,15 @@ def compared(hook: str, mask: int) -> tuple[int, ...]:
     return (*often, *(each for each in found if each not in often), *last)
 
 
+def shifts(hook: str, mask: int) -> bool:
+    """Whether the test uses r1 and r2: there are too many results to compare with each."""
+    return len(compared(hook, mask)) > _MAX_COMPARED
+
+
 def tested(hook: str, mask: int, end: int) -> bytes:
     """Instructions that look at w0: behind them the chain goes on, else it ends, `end` instructions behind them.
 
-    r1 and r2 are lost. There is a result in the mask: what an empty slot returns always is.
+    r1 and r2 are lost where it `shifts`. There is a result in the mask: what an empty slot returns always is.
     """
     codes = compared(hook, mask)
     if len(codes) > _MAX_COMPARED:

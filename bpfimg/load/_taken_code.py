@@ -19,6 +19,7 @@ _CALL, _LOAD_IMM64 = 0x85, 0x18
 #: source register of a 64-bit load: of a descriptor, of an address in the values of a map, of what the kernel's types
 #: name; and of a call of a kernel function
 _MAP, _MAP_VALUE, _KERNEL_TYPE, _KERNEL_FUNCTION = 1, 2, 3, 2
+_FRAGS = 1 << 5  # BPF_F_XDP_HAS_FRAGS: libbpf adds it at the load, by the section
 _SHIFT = 4 if sys.byteorder == "little" else 0
 
 
@@ -32,18 +33,18 @@ def taken_code(opened: OpenObject, data: bytes, program: str, maps: Sequence[int
     slots = tuple(_maps(insns, {fd: index for index, fd in enumerate(maps)}))
     parts = bytecode.dissect(data)
     functions, lines = _described(parts, program, bytes(insns), handle.fd)
-    uses = parts.object.program(program).uses
+    spec = parts.object.program(program)
     return Code(
         name=program,
         insns=bytes(insns),
         maps=slots,
         license=parts.object.license,
-        flags=handle.flags,
+        flags=handle.flags | (_FRAGS if spec.frags else 0),
         attach_type=handle.attach_type_id,
         functions=functions,
         lines=lines,
         modules=_of_modules(insns),
-        kfuncs=uses.kfuncs,
+        kfuncs=spec.uses.kfuncs,
     )
 
 

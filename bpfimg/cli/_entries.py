@@ -186,7 +186,7 @@ def _signature(signer: SignerRecord) -> Entry:
 def link_entry(view: LinkView) -> Entry:
     """One link; `id` is bpfimg's own and stays, `kernel_id` is the kernel's. Others' links have only the latter."""
     record = view.record
-    used = record.used_mode if record else view.details.get("mode")
+    used = (record.used_mode if record else None) or view.details.get("mode")
     return {
         "id": view.id if view.id is not None else view.kernel_id,
         "managed": view.id is not None,

@@ -7,11 +7,13 @@ if TYPE_CHECKING:
     import argparse
 
     from bpfimg.cli._options import Options
+    from bpfimg.load import Host
 
 EPILOG = """\
-Every command that changes the host sweeps first, so there is seldom anything to do. --stale also detaches links whose
-interface, namespace, control group or file has gone; what they belong to stays loaded. For the local store there is
-`bpfimg prune`.
+Every command that changes the host sweeps first, so there is seldom anything to do. Chains of programs get back what
+other tools took away of their pins, and what is pinned of chains that run nowhere goes. --stale also detaches links
+whose interface, namespace, control group or file has gone; what they belong to stays loaded. For the local store
+there is `bpfimg prune`.
 
 examples:
   bpfimg gc
@@ -33,8 +35,15 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     from bpfimg.cli._render import clean, json_text
 
     host = host_of(options)
+    wrong = _chains(host)
     swept, left = (host.unfinished(), ()) if arguments.dry_run else running.sweep(host)
-    stale = [view for view in inspect.host(host).links if view.id is not None and view.state == "stale"]
+    mended = wrong if arguments.dry_run else wrong - _chains(host)
+    # what is in a chain, and lacks no more than its slot there, leads somewhere
+    stale = [
+        view
+        for view in inspect.host(host).links
+        if view.id is not None and view.state == "stale" and (view.how != "dispatcher" or view.position is None)
+    ]
     stale = stale if arguments.stale else []
     if not arguments.dry_run:
         for view in stale:
@@ -44,18 +53,28 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
             json_text(
                 {
                     "dry_run": arguments.dry_run,
-                    "swept": [{"id": each.path, "running": list(each.running)} for each in swept],
+                    "swept": [
+                        *({"id": each.path, "running": list(each.running)} for each in swept),
+                        *({"id": each, "running": []} for each in sorted(mended)),
+                    ],
                     "detached": [{"id": view.id, "hook": view.hook, "target": view.target} for view in stale],
                     "left": [{"id": each.path, "running": list(each.running)} for each in left],
                 }
             )
         )
     else:
-        lines = [each.path for each in swept]
+        lines = [*(each.path for each in swept), *sorted(mended)]
         lines += [str(view.id) if options.quiet else f"link {view.id}: {view.hook} {view.target}" for view in stale]
         print("".join(f"{clean(line)}\n" for line in lines), end="")
     for each in left:
         warn(f"{each.path} could not be taken away")
-    if not swept and not stale and not left:
+    if not swept and not stale and not left and not mended:
         tell(options, "nothing to sweep")
     return 1 if left else 0
+
+
+def _chains(host: Host) -> set[str]:
+    """Where chains have something wrong with them that a sweep mends."""
+    from bpfimg.inspect import doctor
+
+    return {each.where for each in doctor.chains(host) if each.remedy == "bpfimg gc"}

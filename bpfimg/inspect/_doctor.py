@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     from bpfimg.load import Host
 
 _ERROR, _WARNING, _NOTE = "error", "warning", "note"
+_MENDED = (_WARNING, "bpfimg gc")  # by the next command that changes the host, too
+#: what may be wrong with a chain -> how bad that is, and what mends it
+_CHAINS = {
+    "damaged-chain": (_ERROR, "detach its programs with the tool that attached them, and attach them again"),
+    "lost-code": (_WARNING, "unload the program, and run its image again"),
+    "unshared-chain": _MENDED,
+    "unguarded-chain": _MENDED,
+    "stale-chain": _MENDED,
+    "stale-dispatcher": _MENDED,
+}
 
 
 @value(frozen=True, slots=True)
@@ -84,10 +94,25 @@ def _store(host: Host) -> Iterator[Finding]:
         return
     yield from _directory(host)
     yield from _unfinished(inventory)
+    yield from chains(host)
     for view in inventory.programs:
         yield from _program(view)
     for link in inventory.links:
         yield from _link(link)
+
+
+def chains(host: Host) -> Iterator[Finding]:
+    """What is wrong with chains of programs, and with what is pinned of them, in all network namespaces in reach."""
+    if not any(os.path.isdir(path) for path in (f"{host.directory}/chains", f"{host.bpffs}/xdp")):
+        return
+    from bpfimg import dispatcher
+    from bpfimg.inspect._kernel import _namespaces, _processes
+
+    unseen: list[str] = []
+    places = _namespaces.reachable(_processes.look().networks, unseen)
+    for fault in dispatcher.faults(host, {each.inode: each.path for each in places}):
+        severity, remedy = _CHAINS[fault.id]
+        yield Finding(fault.id, severity, fault.where, fault.what, remedy)
 
 
 def _directory(host: Host) -> Iterator[Finding]:
@@ -105,7 +130,8 @@ def _directory(host: Host) -> Iterator[Finding]:
             f"chown root:root {host.directory}; chmod 0700 {host.directory}",
         )
     for name in names:
-        if not (name.startswith("tmp-") or (name.isascii() and name.isdigit() and len(name) <= 10)):
+        ours = name == "chains" or name.startswith("tmp-") or (name.isascii() and name.isdigit() and len(name) <= 10)
+        if not ours:
             path = f"{host.directory}/{name}"
             yield Finding("not-ours", _WARNING, path, "bpfimg did not make it, and leaves it alone", f"rm -r {path}")
 
@@ -128,8 +154,12 @@ def _link(view: LinkView) -> Iterator[Finding]:
     where = f"link {view.id}"
     if view.hook == "damaged" or view.record is None:
         yield Finding("damaged-link", _ERROR, where, "its record cannot be read", f"bpfimg detach {view.id}")
+    elif view.state != "attached" and view.position is not None:
+        what = f"{view.hook} {view.target}: {view.reason}"
+        yield Finding("empty-slot", _ERROR, where, what, f"bpfimg detach {view.id}, then attach the program again")
     elif view.state != "attached":
-        what = f"{view.hook} {view.target} is {view.state}: the program does not run there any more"
+        why = f": {view.reason}" if view.how == "dispatcher" else ": the program does not run there any more"
+        what = f"{view.hook} {view.target} is {view.state}{why}"
         yield Finding("stale-link", _WARNING, where, what, f"bpfimg detach {view.id}, or bpfimg gc --stale")
     elif view.moved:
         what = f"{view.hook} {view.target} was moved to another network namespace, and its program with it"

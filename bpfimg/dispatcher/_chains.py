@@ -121,6 +121,7 @@ def _attached(
         str(getattr(hook, "dispatcher", "auto")),
         str(getattr(hook, "mode", "auto")),
         str(getattr(hook, "protocol", "auto")),
+        tuple(scene.opened),
     )
 
     def enter(published: LinkRecord) -> None:

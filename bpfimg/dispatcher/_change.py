@@ -49,11 +49,15 @@ _PROTOCOLS = {"auto": 2, "v2": 2, "v3": 3}
 
 @value(frozen=True, slots=True)
 class Wanted:
-    """What is asked of a chain that is not there yet; one that is there has its own ways."""
+    """What is asked of a chain that is not there yet; one that is there has its own ways.
+
+    `beside` are attachments of the same transaction, which nothing lists yet.
+    """
 
     dispatcher: str = "auto"
     mode: str = "auto"
     protocol: str = "auto"
+    beside: tuple[members.Attachment, ...] = ()
 
 
 @value(frozen=True, slots=True)
@@ -189,7 +193,7 @@ def _exchange(host: Host, seen: Seen, guard: _guard.Guard, made: Built, wanted: 
 
         assert not isinstance(made.program, int)  # only XDP has members that are attached by themselves
         if old is None:
-            scene = members.Scene.of(host)
+            scene = replace(members.Scene.of(host), opened=wanted.beside)
             started = _tc.start(record.way, spot, made.program, record.priority, scene, handle=record.handle)
             if started.link is not None:
                 with started.link as link:

@@ -58,6 +58,7 @@ class Tools:
     suite: str
     ns: Namespace
     bpffs: str
+    more: tuple[tuple[str, str], ...] = ()  # variables of the environment
 
     @property
     def protocol(self) -> int:
@@ -84,6 +85,7 @@ class Tools:
             "LIBXDP_BPFFS": self.bpffs,
             "LIBXDP_BPFFS_AUTOMOUNT": "0",
             "LIBXDP_OBJECT_PATH": str(objects),
+            **dict(self.more),
         }
 
     def load(self, *objects: Path, words: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:

@@ -14,9 +14,11 @@ import pytest
 
 from bpfimg.dispatcher import Member, Plan, _freplace, _libxdp, _libxdp_pins
 from bpfimg.dispatcher._emit import emitted
+from bpfimg.dispatcher._libxdp_stale import sweep_stale
 from bpfimg.dispatcher._raced import Raced
 from bpfimg.errors import KernelError, LockTimeout
-from bpfimg.kernel import abi, bpf, libbpf
+from bpfimg.kernel import abi, bpf, libbpf, netlink, netns
+from tests.kernel.run.held import settled
 from tests.support.features import needs
 from tests.support.netns import bpffs, skip_unless
 from tests.support.objects import compile_source
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bpfimg.kernel import Fd
+    from tests.support.netns import Namespace
 
 pytestmark = [pytest.mark.kernel, needs("bpffs", "xdp")]
 
@@ -246,3 +249,42 @@ def test_the_lock_is_libxdps(mount: str) -> None:
         running.communicate()
     with pairs(1) as slots:
         _libxdp.publish(mount, 7, 33, slots)
+
+
+@contextmanager
+def running(ns: Namespace) -> Iterator[int]:
+    """The id of a program on the interface of a namespace."""
+    with bpf.prog_load_trivial(abi.PROG_TYPE_XDP, abi.ATTACH_XDP) as fd:
+
+        def attach() -> None:
+            libbpf.xdp_attach(netlink.interface_index(ns.interface), fd)
+
+        netns.call(ns.path, attach)
+        yield number(fd)
+
+
+def test_what_runs_in_another_namespace_is_not_stale(mount: str, ns: Namespace) -> None:
+    with running(ns) as elsewhere, pairs(1) as slots, dispatcher(2) as nowhere:
+        for each in (elsewhere, number(nowhere)):
+            _libxdp.publish(mount, 7, each, slots)
+        assert sweep_stale(mount, {number(nowhere)}, grace=0) == ()
+        assert sweep_stale(mount, (), grace=0) == ((7, number(nowhere)),)
+        assert _libxdp.is_published(mount, 7, elsewhere, 1)
+
+
+def test_a_namespace_that_only_a_process_is_in_is_in_sight(mount: str) -> None:
+    script = "ip link add v1 type veth peer name v2 && exec sleep 60"
+    with subprocess.Popen(["unshare", "--net", "sh", "-c", script]) as process, pairs(1) as slots:
+        try:
+            place = f"/proc/{process.pid}/ns/net"
+            assert settled(lambda: _has(place, "v1"), True)
+            with bpf.prog_load_trivial(abi.PROG_TYPE_XDP, abi.ATTACH_XDP) as fd:
+                netns.call(place, lambda: libbpf.xdp_attach(netlink.interface_index("v1"), fd))
+                _libxdp.publish(mount, 7, number(fd), slots)
+                assert sweep_stale(mount, (), grace=0) == ()
+        finally:
+            process.kill()
+
+
+def _has(place: str, interface: str) -> bool:
+    return netns.inode(place) != netns.inode(None) and interface in netns.call(place, netlink.interfaces)

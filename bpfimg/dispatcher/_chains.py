@@ -13,7 +13,7 @@ from bpfimg.dispatcher._plan import LIMITS
 from bpfimg.dispatcher._read import read
 from bpfimg.dispatcher._sources import Newcomer, returns_of, source_of, takes_frags
 from bpfimg.dispatcher._spot import member_of, spot_of, there, with_member
-from bpfimg.dispatcher._sweep import release_lost, sweep
+from bpfimg.dispatcher._sweep import collect, release_lost, sweep
 from bpfimg.dispatcher._words import mask
 from bpfimg.errors import AttachError, KernelError, UsageError, quoted
 from bpfimg.kernel import bpf
@@ -37,6 +37,7 @@ __all__ = [
     "as_extension",
     "attach",
     "change",
+    "collect",
     "extend",
     "foresee",
     "give_back",

@@ -63,11 +63,12 @@ class Wanted:
 @value(frozen=True, slots=True)
 class Order:
     """A change: `edit(plan, limit)` gives the plan that is to run. It may be called several times: others may change
-    the hook meanwhile, also without our lock."""
+    the hook meanwhile, also without our lock. `anew`: the chain is built again also where it stays as it is."""
 
     edit: Callable[[Plan, int], Plan]
     newcomer: Newcomer | None = None
     wanted: Wanted = Wanted()
+    anew: bool = False
 
 
 def change_hook(host: Host, spot: Spot, order: Order) -> None:
@@ -95,7 +96,7 @@ def _once(host: Host, spot: Spot, order: Order) -> None:
     before = plan_of(seen)
     how = kind(spot, seen.chain, order.wanted.dispatcher)
     plan = order.edit(before, LIMITS[how])
-    if plan == before:
+    if plan == before and not order.anew:
         return
     if not plan.members:
         _stop(host, seen)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 
-from bpfimg.dispatcher import _guard
+from bpfimg.dispatcher import _guard, _sight
 from bpfimg.dispatcher._chain_record import ChainRecord
 from bpfimg.dispatcher._read import Seen, read
 from bpfimg.dispatcher._spot import there
@@ -64,9 +65,15 @@ def _mend(host: Host, seen: Seen) -> bool:
         return False
     from bpfimg.dispatcher import _libxdp
 
+    if not any(member.link for member in chain.plan.members):
+        return False
+    if _has_empty_slots(seen, len(chain.plan)):
+        from bpfimg.dispatcher._change import Order, change_hook
+
+        change_hook(host, seen.spot, Order(lambda plan, limit: plan, anew=True))
+        return True
     if seen.guard is None:
-        if seen.found is None or not any(member.link for member in chain.plan.members):
-            return False
+        assert seen.found is not None
         with _libxdp.opened(seen.found) as slots:
             if len(slots) == len(chain.plan):
                 record = ChainRecord(seen.spot, chain.plan, "freplace", "netlink", chain.protocol)
@@ -76,6 +83,13 @@ def _mend(host: Host, seen: Seen) -> bool:
         _republish(host, seen, seen.guard, chain.plan)
         return True
     return False
+
+
+def _has_empty_slots(seen: Seen, count: int) -> bool:
+    """True when a program of the chain does not run in it, because nothing holds its link any more."""
+    if seen.guard is not None:
+        return not all(os.path.lexists(seen.guard.slot(number, "link")) for number in range(count))
+    return seen.found is not None and not all(slot.attached for slot in seen.found.slots)
 
 
 def _republish(host: Host, seen: Seen, guard: _guard.Guard, plan: Plan) -> None:
@@ -98,8 +112,9 @@ def _republish(host: Host, seen: Seen, guard: _guard.Guard, plan: Plan) -> None:
 
 def _sweep(host: Host, guard: _guard.Guard, running: dict[tuple[int, int, str], Seen]) -> None:
     record = guard.record
-    if record is None:
-        _guard.remove(guard.path)
+    if record is None:  # its pins may be all that keeps a chain together
+        if not _runs(host, guard):
+            _guard.remove(guard.path)
         return
     seen = running.get(_key(record.spot))
     superseded = seen is not None and seen.chain is not None and seen.guard is not None
@@ -120,7 +135,7 @@ def _runs(host: Host, guard: _guard.Guard) -> bool:
     """True when a hook in sight runs it, wherever its interface has gone."""
     from bpfimg.dispatcher._seen import chains
 
-    return any(chain.dispatcher == guard.dispatcher for chain in chains(host))
+    return any(chain.dispatcher == guard.dispatcher for chain in chains(host, _sight.namespaces(host)))
 
 
 def remove(host: Host, guard: _guard.Guard) -> None:
@@ -140,3 +155,13 @@ def release_lost(host: Host, record: LinkRecord) -> None:
             continue
         if not _has_members(host, guard.record, but=record.id) and not _runs(host, guard):
             remove(host, guard)
+
+
+def collect(host: Host) -> tuple[str, ...]:
+    """Removes pins of libxdp's dispatchers, also of others, that no interface of a namespace in sight runs; returns
+    the directories that went. Those younger than ten seconds stay: others pin a dispatcher before they attach it."""
+    from bpfimg.dispatcher import _libxdp
+
+    running = _sight.dispatchers(_sight.namespaces(host))
+    gone = _libxdp.sweep(host.bpffs, lambda ifindex, dispatcher: dispatcher in running)
+    return tuple(_libxdp.folder_of(host.bpffs, *each) for each in gone)

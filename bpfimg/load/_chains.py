@@ -59,5 +59,8 @@ if TYPE_CHECKING:
         def holder(self, host: Host, place: Place) -> tuple[str, str] | None:
             """Returns (who, what to do about it) where a chain runs on an interface; None where none does."""
 
+        def collect(self, host: Host) -> tuple[str, ...]:
+            """Removes what is pinned of dispatchers that run nowhere in sight, whosever; returns what went."""
+
         def sweep(self, host: Host) -> None:
             """Mends what killed writers and others left of chains, under the lock."""

@@ -190,6 +190,12 @@ class Writer:
         chains_of(host).change(host, record, priority, None if proceed_on is None else tuple(proceed_on))
         return load, record
 
+    def collect(self) -> tuple[str, ...]:
+        """Removes what is pinned of libxdp's dispatchers, also of others, that no interface in sight runs any more;
+        returns the directories that went."""
+        host = self._locked
+        return () if host.chains is None else host.chains.collect(host)
+
     def unload(self, word: int | str) -> Load:
         """Unloads a load, with all its programs, maps and links; returns what it was.
 

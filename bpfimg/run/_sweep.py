@@ -13,7 +13,8 @@ def sweep(host: Host) -> tuple[tuple[Unfinished, ...], tuple[Unfinished, ...]]:
     LockTimeout while another writer is at work; KernelError when bpffs is not mounted.
     """
     before = host.unfinished()
-    with host.writer():
+    with host.writer() as writer:
+        writer.collect()
         after = host.unfinished()
     left = {each.path for each in after}
     return tuple(each for each in before if each.path not in left), after

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bpfimg.kernel import Fd, abi, bpf, libbpf, netlink, netns
-from tests.support import loads
+from tests.support.objects import compile_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,10 +26,25 @@ def program(result: int = -1, name: str = "stranger", attach_type: int = 0) -> F
     return bpf.prog_load(bpf.Program(type=3, code=code, license="GPL", name=name, attach_type=attach_type))
 
 
+_COUNTING = """
+static void *(*lookup)(void *map, const void *key) = (void *)1;
+struct {{ __uint(type, 2); __uint(max_entries, 1); __type(key, __u32); __type(value, __u64); }} hits SEC(".maps");
+SEC("tc") int {name}(struct __sk_buff *ctx)
+{{
+	__u32 key = 0;
+	__u64 *value = lookup(&hits, &key);
+	if (value)
+		__sync_fetch_and_add(value, 1);
+	return {result};
+}}
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
 @contextmanager
 def counting(result: int, name: str = "stranger") -> Iterator[Counter]:
     """A tc program that counts packets and returns `result`, loaded as any other tool loads one."""
-    with libbpf.open_object(loads.tc(name, result), name=name) as opened:
+    with libbpf.open_object(compile_source(_COUNTING.format(name=name, result=result)), name=name) as opened:
         opened.load()
         (program,), maps = opened.programs, {each.name: each for each in opened.maps}
         yield Counter(program.fd, maps["hits"].fd)
@@ -70,12 +85,14 @@ def plain(ns: Namespace, direction: str, program: Fd | int, flags: int = TAIL) -
     netns.call(ns.path, attach)
 
 
-def filter_at(ns: Namespace, direction: str, program: Fd | int, preference: int, handle: int = 1) -> None:
+def filter_at(
+    ns: Namespace, direction: str, program: Fd | int, preference: int, handle: int = 1, *, replace: bool = False
+) -> None:
     """Adds a clsact filter, as bpfman and tc(8) do."""
 
     def add() -> None:
         index = netlink.interface_index(ns.interface)
-        libbpf.tc_attach(index, direction, program, priority=preference, handle=handle)
+        libbpf.tc_attach(index, direction, program, priority=preference, handle=handle, replace=replace)
 
     netns.call(ns.path, add)
 
@@ -86,7 +103,8 @@ def filters(ns: Namespace, direction: str) -> list[tuple[int, int, int]]:
     def asked() -> list[tuple[int, int, int]]:
         index = netlink.interface_index(ns.interface)
         found = [each for each in netlink.filters() if (each.ifindex, each.direction) == (index, direction)]
-        return sorted((each.priority, each.handle, each.prog_id) for each in found)
+        found.sort(key=lambda each: each.priority)  # the kernel tells those of one preference as they run: newest first
+        return [(each.priority, each.handle, each.prog_id) for each in found]
 
     return netns.call(ns.path, asked)
 

@@ -170,11 +170,13 @@ def _put(host: Host, seen: Seen, record: ChainRecord, made: Built, order: Order)
             undo.callback(_unpinned, host, spot, made.id)
         note = _exchange(host, seen, guard, made, order.wanted)  # COMMIT
         undo.pop_all()
-    if note:
+    if note:  # of a first program, which is ours
         with suppress(KernelError):
             _guard.publish(host, made.id, replace(record, note=note), ())
     if seen.running:
         forget(host, seen)
+    if not any(member.link for member in record.plan.members):
+        _removed(guard.path)  # others have pinned what is theirs, and shall have it gone when they take that away
 
 
 def _exchange(host: Host, seen: Seen, guard: _guard.Guard, made: Built, wanted: Wanted) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bpfimg.dispatcher._guard import guards
 from bpfimg.dispatcher._model import Chain, Spot
+from bpfimg.dispatcher._raced import Raced
 from bpfimg.dispatcher._read import our_links, read
 from bpfimg.errors import AttachError, Error
 from bpfimg.kernel import netlink, netns
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bpfimg.load import Host
+
+_LOOKS = 3  # at a hook that others change meanwhile
 
 
 def chains(host: Host, namespaces: Mapping[int, str | None] | None = None) -> tuple[Chain, ...]:
@@ -61,10 +64,18 @@ def _here(host: Host, inode: int, path: str | None) -> list[Chain]:
         spots = [Spot("xdp", "", device.name, device.ifindex, path, inode)] if device.xdp else []
         spots += [Spot("tc", each, device.name, device.ifindex, path, inode) for each in dict.fromkeys(tc)]
         for spot in spots:
-            try:
-                seen = read(host, spot, links)
-            except Error:
-                continue  # the interface went away, or changed while we looked
-            if seen.chain is not None:
-                found.append(seen.chain)
+            chain = _chain(host, spot, links)
+            if chain is not None:
+                found.append(chain)
     return found
+
+
+def _chain(host: Host, spot: Spot, links: Mapping[int, int]) -> Chain | None:
+    for _ in range(_LOOKS):
+        try:
+            return read(host, spot, links).chain
+        except Raced:
+            continue
+        except Error:
+            break  # the interface went away
+    return None

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import os
 
-from bpfimg.errors import AttachError, Error
+from bpfimg.errors import Error
 from bpfimg.kernel import netlink, netns, walk
 from bpfimg.load import members
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from bpfimg.load import Host
+_PROCESSES = 4096  # looked at: more may be there than time
 
 
-def namespaces(host: Host) -> dict[int, str | None]:
+def namespaces() -> dict[int, str | None]:
     """Inode -> a path, None for our own: those with a name, those that something is mounted on, those of processes."""
     found: dict[int, str | None] = {netns.inode(None): None}
-    for path in _paths(host):
+    mounts = sorted(path for _, _, root, path in walk.seen_by("self", ("nsfs",)) if root.startswith("net:["))
+    processes = [name for name in os.listdir("/proc") if name.isdigit()][:_PROCESSES]
+    for path in (*members.named(), *mounts, *(f"/proc/{process}/ns/net" for process in processes)):
         try:
             found.setdefault(os.stat(path).st_ino, path)
         except OSError:
@@ -26,27 +24,26 @@ def namespaces(host: Host) -> dict[int, str | None]:
     return found
 
 
-def _paths(host: Host) -> Iterator[str]:
-    yield from members.named()
-    yield from sorted(path for _, _, root, path in walk.seen_by("self", ("nsfs",)) if root.startswith("net:["))
-    for load in host.loads():
-        yield from (link.netns for link in load.links if link.netns is not None)
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            yield f"/proc/{name}/ns/net"
-
-
-def dispatchers(places: Mapping[int, str | None]) -> frozenset[int]:
-    """The kernel ids of the XDP programs that interfaces of these namespaces run."""
+def xdp_programs() -> frozenset[int] | None:
+    """The ids of all XDP programs on interfaces of every namespace in sight; None: one of them is closed to us."""
     found: set[int] = set()
-    for path in places.values():
+    for inode, path in namespaces().items():
         try:
-            found.update(netns.call(path, _programs))
-        except (AttachError, OSError, Error):
-            continue  # it has gone meanwhile, or is none
+            found |= netns.call(path, _here)
+        except (Error, OSError):
+            if path is None or _leads_to(path, inode):
+                return None
     return frozenset(found)
 
 
-def _programs() -> set[int]:
+def _here() -> set[int]:
     with netlink.dumps() as dumps:
         return {program for device in netlink.devices(dumps) for _, program in device.xdp}
+
+
+def _leads_to(path: str, inode: int) -> bool:
+    """True while it still does: a namespace that has gone meanwhile runs nothing."""
+    try:
+        return os.stat(path).st_ino == inode
+    except OSError:
+        return False

@@ -37,6 +37,8 @@ def sweep(host: Host) -> None:
     for guard in list(_guard.guards(host)):
         if guard.dispatcher not in alive or not _is_of(guard, running):
             _sweep(host, guard, running)
+        elif guard.record is not None and not any(member.link for member in guard.record.plan.members):
+            _guard.remove(guard.path)  # a writer that took our last member off was killed: libxdp's pins suffice
 
 
 def _key(spot: Spot) -> tuple[int, int, str]:
@@ -135,7 +137,7 @@ def _runs(host: Host, guard: _guard.Guard) -> bool:
     """True when a hook in sight runs it, wherever its interface has gone."""
     from bpfimg.dispatcher._seen import chains
 
-    return any(chain.dispatcher == guard.dispatcher for chain in chains(host, _sight.namespaces(host)))
+    return any(chain.dispatcher == guard.dispatcher for chain in chains(host, _sight.namespaces()))
 
 
 def remove(host: Host, guard: _guard.Guard) -> None:
@@ -161,7 +163,7 @@ def collect(host: Host) -> tuple[str, ...]:
     """Removes pins of libxdp's dispatchers, also of others, that no interface of a namespace in sight runs; returns
     the directories that went. Those younger than ten seconds stay: others pin a dispatcher before they attach it."""
     from bpfimg.dispatcher import _libxdp
+    from bpfimg.dispatcher._libxdp_stale import sweep_stale
 
-    running = _sight.dispatchers(_sight.namespaces(host))
-    gone = _libxdp.sweep(host.bpffs, lambda ifindex, dispatcher: dispatcher in running)
-    return tuple(_libxdp.folder_of(host.bpffs, *each) for each in gone)
+    running = [guard.dispatcher for guard in _guard.guards(host)]
+    return tuple(_libxdp.folder_of(host.bpffs, *each) for each in sweep_stale(host.bpffs, running))

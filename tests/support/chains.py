@@ -29,6 +29,7 @@ from tests.support.netns import bpffs, namespace, skip_unless
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from bpfimg.kernel import Fd
     from bpfimg.load import Hook, Host, LinkRecord, Load
     from tests.support.netns import Namespace
 
@@ -78,12 +79,16 @@ class Seen:
 
 @dataclass(slots=True)
 class World:
-    """One hook of one interface; `kept` are the loads by the names that they were given."""
+    """One hook of one interface; `kept` are the loads by the names that they were given.
+
+    `unlisted` are maps (by id) in which programs count that no load has, or not yet, by name.
+    """
 
     host: Host
     ns: Namespace
     kind: Kind
     kept: dict[str, Load] = field(default_factory=dict)
+    unlisted: dict[str, int] = field(default_factory=dict)
     _sockets: list[socket.socket] = field(default_factory=list)
 
     # --- what commands do -----------------------------------------------------------------------------------------
@@ -92,10 +97,10 @@ class World:
         """The hook, as a command names it; `proceed_on` () is the default."""
         words: dict[str, object] = {"priority": priority, "netns": self.ns.path, "dispatcher": self.kind.builder}
         words |= {"proceed_on": tuple(proceed_on)} if proceed_on else {}
-        words |= more
+        words |= {"interface": self.ns.interface, **more}
         if self.kind.hook == "xdp":
-            return hooks.Xdp(self.ns.interface, **{"mode": self.kind.mode, **words})  # type: ignore[arg-type]
-        return hooks.Tc(self.ns.interface, self.kind.hook, **words)  # type: ignore[arg-type]
+            return hooks.Xdp(**{"mode": self.kind.mode, **words})  # type: ignore[arg-type]
+        return hooks.Tc(direction=self.kind.hook, **words)  # type: ignore[arg-type]
 
     def program(self, name: str, kind: str = "fixed", **more: object) -> bytes:
         """The object of a program that fits here."""
@@ -207,8 +212,12 @@ class World:
         return settled(lambda: seen(self.kept[name]).all, all) == all
 
     def seen(self) -> dict[str, Seen]:
-        """What each load's program counted."""
-        return {name: seen(each) for name, each in self.kept.items()}
+        """What each load's program counted, and those that no load has."""
+        found = {name: seen(each) for name, each in self.kept.items()}
+        for name, number in self.unlisted.items():
+            with bpf.map_by_id(number) as fd:
+                found[name] = counts(fd)
+        return found
 
     # --- what is there --------------------------------------------------------------------------------------------
 
@@ -242,7 +251,9 @@ class World:
             with bpf.get(pin) as fd:
                 found = bpf.program_info(fd)
                 times.append((found.id, found.loaded_at, found.map_ids))
-        links = [(link.id, link.created, link.program_id, dict(link.metadata), dict(link.spec)) for link in now.links]
+        links = [
+            (link.id, link.created, link.program_id, dict(link.metadata or {}), dict(link.spec)) for link in now.links
+        ]
         return times, now.record.maps, now.record.created, dict(now.record.metadata), links, seen(now)
 
 
@@ -251,9 +262,15 @@ def seen(loaded: Load) -> Seen:
     assert loaded.record is not None
     at = [name for name, _ in loaded.record.maps].index(f"{TAG}seen")
     with bpf.get(loaded.map_pins()[at]) as fd:
-        values = [bpf.map_lookup(fd, struct.pack("=I", key), 16) or bytes(16) for key in range(4)]
+        return counts(fd)
+
+
+def counts(fd: Fd) -> Seen:
+    """What is in a map in which a program counts."""
+    values = [bpf.map_lookup(fd, struct.pack("=I", key), 16) or bytes(16) for key in range(4)]
     pairs = [struct.unpack("=QQ", each) for each in values]
-    return Seen(*(hits for hits, _ in pairs), pairs[0][1])
+    every, good, bad, other = (hits for hits, _ in pairs)
+    return Seen(every, good, bad, other, pairs[0][1])
 
 
 def judge(loaded: Load, verdict: int) -> None:
@@ -286,11 +303,10 @@ def world(kind: Kind) -> Iterator[World]:
 
 
 def left(host: Host) -> list[str]:
-    """Every path below bpffs but the directories of bpfimg and libxdp themselves; ids are `N`."""
-    places = {host.directory, f"{host.bpffs}/xdp"}
-    return [
-        path
-        for folder, folders, names in os.walk(host.bpffs)
-        for path in sorted(f"{folder}/{name}" for name in (*folders, *names))
-        if path not in places
-    ]
+    """Every path below the directories of bpfimg and libxdp in bpffs."""
+    return sorted(
+        f"{folder}/{name}"
+        for top in (host.directory, f"{host.bpffs}/xdp")
+        for folder, folders, names in os.walk(top)
+        for name in (*folders, *names)
+    )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bpfimg import load
+from bpfimg import load, run
 from bpfimg.errors import Error, SlotsFull, UsageError
 from bpfimg.load import hooks
 from tests.support import chain_programs, chains, loads
@@ -189,15 +189,13 @@ def test_one_program_on_two_interfaces(world: World) -> None:
     world.load("both")
     world.run("here", 10)
     link = world.attach("both", 50)
-    there = load.hooks.Xdp("veth90a", netns=world.ns.path, dispatcher=world.kind.builder)
-    if world.kind.hook != "xdp":
-        there = load.hooks.Tc("veth90a", world.kind.hook, netns=world.ns.path, dispatcher=world.kind.builder)  # type: ignore[assignment]
-    other = chains.run.attach(world.host, world.kept["both"].id, there)[1]
+    there = world.hook(interface="veth90a")
+    other = run.attach(world.host, world.kept["both"].id, there)[1]
     assert world.sent_through() == (["here", "both"], True)
-    chains.run.detach(world.host, other.id)
+    run.detach(world.host, other.id)
     assert world.sent_through() == (["here", "both"], True)
     assert [each.id for each in world.host.find(world.kept["both"].id).links] == [link.id]
-    chains.run.attach(world.host, world.kept["both"].id, there)
+    run.attach(world.host, world.kept["both"].id, there)
     world.unload("both")
     assert world.sent_through() == (["here"], True)
     assert world.listed() == ["here"]
@@ -215,7 +213,7 @@ def test_a_program_is_in_a_chain_once(world: World) -> None:
 def test_a_load_with_several_members_goes_at_once(world: World) -> None:
     names = ("a", "b", "c")
     data = chain_programs.several(world.kind.type, names)
-    pairs = [(f"{chains.TAG}{name}", world.hook(priority)) for name, priority in zip(names, (30, 20, 10), strict=True)]
+    pairs = [(f"{loads.TAG}{name}", world.hook(priority)) for name, priority in zip(names, (30, 20, 10), strict=True)]
     world.run("between", 15)
     with load.prepare(data, name="several", hooks=pairs, host=world.host) as prepared:
         prepared.load()

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
 
 import pytest
 
 from bpfimg import inspect
+from bpfimg.kernel import abi, bpf, netlink, netns
 from tests.support.chains import KINDS
 from tests.support.cli import Cli
 from tests.support.features import needs
+from tests.support.loads import TAG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +47,13 @@ def status(cli: Cli, world: World) -> Any:
     return hook
 
 
+def dispatcher_of(world: World) -> int:
+    """The kernel id of the program that the hook runs."""
+    found = world.chain()
+    assert found is not None
+    return found.dispatcher
+
+
 @every
 def test_links_say_where_they_are_in_the_chain(world: World, cli: Cli) -> None:
     world.run("second", 60)
@@ -72,10 +84,115 @@ def test_status_has_the_members_in_the_place_of_what_carries_them(world: World, 
     assert [each["order"] for each in hook["chain"]] == [0, 1, 2]
     (carrier,) = hook["dispatchers"]
     assert carrier["builder"] == world.kind.builder
-    found = world.chain()
-    assert found is not None
-    assert carrier["program"]["id"] == found.dispatcher
+    number = dispatcher_of(world)
+    assert carrier["program"]["id"] == number
     text = cli("status", world.ns.interface, "--netns", world.ns.name).stdout
-    assert f"{world.kind.builder} dispatcher {found.dispatcher}" in text
-    places = [text.index(f" {number} ") for number in wanted]
+    assert f"{world.kind.builder} dispatcher {number}" in text
+    places = [text.index(f" {each} ") for each in wanted]
     assert places == sorted(places)
+
+
+@every
+def test_get_and_list_tell_the_place_in_the_chain(world: World, cli: Cli) -> None:
+    world.run("one", 10)
+    world.run("two", 20)
+    number = world.kept["two"].id
+    text = cli("get", str(number)).stdout
+    assert "position:" in text
+    assert "dispatcher" in text
+    (entry,) = cli.json("programs", "get", str(number))["programs"]
+    (link,) = entry["links"]
+    assert (link["how"], link["position"], link["members"]) == ("dispatcher", 1, 2)
+    assert link["used_mode"] == ("native" if world.kind.type == "xdp" else None)
+    assert f"{world.ns.interface}" in cli("list").stdout
+
+
+@every
+def test_a_renamed_interface_is_shown_by_its_name_of_now(world: World, cli: Cli) -> None:
+    world.run("one")
+    world.ns.exec(["ip", "link", "set", world.ns.interface, "down"])
+    world.ns.exec(["ip", "link", "set", world.ns.interface, "name", "other0"])
+    view = own(world)["one"]
+    assert (view.interface, view.state, view.position) == ("other0", "attached", 0)
+    assert view.target.split()[0] == "other0"
+    found = cli.json("status", "status", "other0", "--netns", world.ns.name)["status"]
+    assert [each["program"]["id"] for hook in found for each in hook["chain"]] == [world.kept["one"].id]
+
+
+@xdp
+def test_xdp_off_is_a_loss_that_is_told(world: World, cli: Cli) -> None:
+    world.run("one")
+    world.run("two")
+    world.ns.exec(["ip", "link", "set", "dev", world.ns.interface, "xdp", "off"])
+    for view in own(world).values():
+        assert (view.state, view.reason, view.position) == ("stale", "XDP was taken off its interface", None)
+    hook = status(cli, world)
+    assert hook["dispatchers"] == []
+    assert [each["order"] for each in hook["chain"]] == [None, None]
+    assert "stale: XDP was taken off" in cli("status", world.ns.interface, "--netns", world.ns.name).stdout
+    findings = cli_findings(cli)
+    assert [each for each in findings if each["id"] != "stale-link"] == []
+    assert len(findings) == 2
+    assert len(cli.json("gc", "gc", "--stale")["detached"]) == 2
+    assert cli_findings(cli) == []
+    assert not os.path.exists(f"{world.host.directory}/chains"), "what was pinned of it has gone with the last"
+
+
+@every
+def test_an_interface_that_has_gone_is_told(world: World, cli: Cli) -> None:
+    world.run("one")
+    world.ns.exec(["ip", "link", "del", world.ns.interface])
+    view = own(world)["one"]
+    assert (view.state, view.position) == ("stale", None)
+    assert view.reason == "its interface has gone, or was moved to another network namespace"
+    assert "stale-link" in [each["id"] for each in cli_findings(cli)]
+
+
+def cli_findings(cli: Cli) -> list[Any]:
+    """What doctor finds about what runs: not about the host itself."""
+    done = cli.start("doctor", "-o", "json")
+    out, _ = done.communicate(timeout=120)
+    host = ("no-policy", "no-tracefs", "no-kernel-btf", "policy", "store")
+    return [each for each in json.loads(out)["findings"] if each["id"] not in host]
+
+
+@pytest.mark.parametrize("kind", [kind.param() for kind in KINDS if kind.hook == "ingress"])
+@needs("tcx")
+def test_foreign_programs_around_a_tc_chain_are_in_their_true_order(world: World, cli: Cli) -> None:
+    world.run("one")
+    world.run("two")
+    index = netns.call(world.ns.path, netlink.interface_index, world.ns.interface)
+    tcx = abi.ATTACH_TCX_INGRESS
+    with (
+        bpf.prog_load_trivial(abi.PROG_TYPE_SCHED_CLS) as before,
+        bpf.prog_load_trivial(abi.PROG_TYPE_SCHED_CLS) as behind,
+        netns.call(world.ns.path, bpf.link_create, before, index, tcx, flags=abi.F_BEFORE),
+        netns.call(world.ns.path, bpf.link_create, behind, index, tcx),
+    ):
+        first, last = bpf.program_info(before).id, bpf.program_info(behind).id
+        hook = status(cli, world)
+        assert hook["hook"] == "tcx"
+        wanted = [first, world.kept["one"].id, world.kept["two"].id, last]
+        assert [each["program"]["id"] for each in hook["chain"]] == wanted
+        assert [each["order"] for each in hook["chain"]] == [0, 1, 2, 3]
+        assert [each["link"]["managed"] for each in hook["chain"]] == [False, True, True, False]
+        (carrier,) = hook["dispatchers"]
+        assert carrier["link"]["position"] == 1
+
+
+@every
+def test_the_drawing_has_every_program_with_the_ways_behind_it(world: World, cli: Cli) -> None:
+    world.run("one", 10)
+    world.run("two", 20)
+    place = (world.ns.interface, "--netns", world.ns.name)
+    text = cli("status", *place, "--graph", "mermaid").stdout
+    assert text.startswith("flowchart LR\n")
+    for name in ("one", "two"):
+        assert f"{TAG}{name}".replace("_", "#95;") in text.replace("_", "#95;")
+    drawing = ET.fromstring(cli("status", *place, "--graph", "svg").stdout)
+    words = "".join(drawing.itertext())
+    assert f"dispatcher {dispatcher_of(world)}" in words
+    go_on = "pass" if world.kind.type == "xdp" else "pipe"
+    assert go_on in words
+    cli.error("status", *place, "--graph", "svg", expect=2)
+    cli("status", *place, "--graph", "png", expect=2)

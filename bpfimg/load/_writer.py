@@ -183,12 +183,16 @@ class Writer:
         if record is None:
             raise Error(f"link {link} is damaged, expected one that can be read", hint=f"bpfimg detach {link}")
         if record.how != MEMBER:
-            raise UsageError(
-                f"link {link} ({record.hook}) is not in a chain of bpfimg's, expected one of an xdp or tc hook",
-                hint="detach it, and attach it with the other priority",
-            )
+            raise _unmoved(record)
         chains_of(host).change(host, record, priority, None if proceed_on is None else tuple(proceed_on))
         return load, record
+
+    def evict(self, interface: str, program: int, *, netns: str | None = None) -> None:
+        """Takes a program that somebody else has put into the XDP chain of an interface out of it, in one step.
+
+        `program` is its kernel id. UsageError: it is ours, and has a link to be detached. AttachError: it is not there.
+        """
+        chains_of(self._locked).evict(self._locked, interface, program, netns)
 
     def collect(self) -> tuple[str, ...]:
         """Removes what is pinned of libxdp's dispatchers, also of others, that no interface in sight runs any more;
@@ -224,6 +228,20 @@ def _pairs(prepared: Prepared, hooks: Hook | Sequence[tuple[str, Hook]] | None) 
     if not pairs:
         raise UsageError("no program of what was prepared is for a hook, expected at least one")
     return pairs
+
+
+def _unmoved(record: LinkRecord) -> UsageError:
+    if record.hook in ("tcx", "netkit"):
+        return UsageError(
+            f"link {record.id} ({record.hook}) is in the kernel's own chain, which moves no link and goes on only after"
+            " unspec, expected one of an xdp or tc hook",
+            hint="the tc hook can move it; here detach it, and attach it with the other priority: for a moment it does"
+            " not run",
+        )
+    return UsageError(
+        f"link {record.id} ({record.hook}) is not in a chain of bpfimg's, expected one of an xdp or tc hook",
+        hint="detach it, and attach it with the other priority",
+    )
 
 
 def _maps(load: Load) -> dict[str, int | str]:

@@ -121,7 +121,11 @@ class Tc:
 
 @value(frozen=True, slots=True)
 class Tcx:
-    """A TCX link on an interface, in one direction: any number, ordered by priority among ours. `netns` as for Xdp."""
+    """A TCX link on an interface, in one direction: any number, ordered by priority among ours. `netns` as for Xdp.
+
+    The kernel goes on to the next only after unspec (-1), and moves no link: so there is no proceed-on, and the
+    priority is for the moment of attaching. Tc has both.
+    """
 
     interface: str
     direction: str

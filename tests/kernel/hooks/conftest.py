@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bpfimg import dispatcher
 from bpfimg.load import Host
 from tests.support import cgroups, loads
 from tests.support.netns import Namespace, bpffs, namespace, skip_unless
@@ -20,6 +21,18 @@ def host() -> Iterator[Host]:
     skip_unless("bpffs")
     with bpffs() as mount:
         host = Host(mount, lock_timeout=5)
+        yield host
+        loads.clear(host)
+        assert loads.tree(host) == []
+        assert loads.programs_left() == []
+
+
+@pytest.fixture
+def chained() -> Iterator[Host]:
+    """The same with chains, as every command has it: hooks of xdp and tc take many programs."""
+    skip_unless("bpffs")
+    with bpffs() as mount:
+        host = dispatcher.host(mount, lock_timeout=5)
         yield host
         loads.clear(host)
         assert loads.tree(host) == []

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bpfimg._value import replace
 from bpfimg.errors import AttachError, Busy, NotSupported
 from bpfimg.load._hooks import Netfilter, Netkit, Netns, Sockmap, Tc, Tcx, Xdp
 from tests.support import loads
@@ -50,6 +51,17 @@ def test_a_tc_hook_that_is_taken(host: Host, ns: Namespace) -> None:
     loads.run(host, example("tc_counter"), hook)
     with pytest.raises(Busy, match="already runs tc"):
         host.foresee(hook)
+
+
+def test_the_place_in_a_chain_of_ours(chained: Host, ns: Namespace) -> None:
+    for hook, data in (
+        (Xdp(ns.interface, netns=ns.path, dispatcher="fused"), example("xdp_counter")),
+        (Tc(ns.interface, "ingress", netns=ns.path, dispatcher="fused"), example("tc_counter")),
+    ):
+        assert chained.foresee(hook) == "1st of 1, begins a fused chain"
+        loads.run(chained, data, hook)
+        assert chained.foresee(hook) == "2nd of 2 in the fused chain"
+        assert chained.foresee(replace(hook, priority=49)) == "1st of 2 in the fused chain"
 
 
 @needs("netfilter")

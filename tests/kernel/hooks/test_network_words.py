@@ -24,6 +24,7 @@ _POLICY = {"version": 1, "default": "deny", "rules": [], "localFiles": "insecure
 #: feature, example, words behind REF, where `links` says that it is
 _WORDS = [
     ("xdp", "xdp_frags_counter", "xdp -i {veth} --mode native", "{veth}"),
+    ("bpffs", "tc_counter", "tc -i {veth} -d ingress -p 7 --proceed-on ok,pipe", "{veth} ingress"),
     ("tcx", "tc_counter", "tcx -i {veth} -d egress -p 7", "{veth} egress"),
     ("netfilter", "netfilter_counter", "netfilter --hook input -p mangle+5", "ipv4 input priority -145 in netns {ns}"),
     ("sk-lookup", "sk_lookup_counter", "sk_lookup", "netns {ns}"),
@@ -36,7 +37,9 @@ _WORDS = [
 ]
 
 
-@pytest.mark.parametrize(("feature", "example", "words", "where"), _WORDS, ids=[row[1] for row in _WORDS])
+@pytest.mark.parametrize(
+    ("feature", "example", "words", "where"), _WORDS, ids=[f"{row[2].split()[0]}-{row[1]}" for row in _WORDS]
+)
 def test_run_links_detach_attach_unload(  # noqa: PLR0917
     feature: str, example: str, words: str, where: str, tmp_path: Path, ns: Namespace, cgroup: Cgroup
 ) -> None:

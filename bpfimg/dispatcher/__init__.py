@@ -11,21 +11,19 @@ from bpfimg._door import opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from bpfimg.dispatcher._evict import evict
     from bpfimg.dispatcher._faults import Fault, faults
     from bpfimg.dispatcher._host import host
     from bpfimg.dispatcher._model import Chain, Member
     from bpfimg.dispatcher._plan import Plan
     from bpfimg.dispatcher._seen import chains
 
-__all__ = ["Chain", "Fault", "Member", "Plan", "chains", "evict", "faults", "host"]
+__all__ = ["Chain", "Fault", "Member", "Plan", "chains", "faults", "host"]
 
 __getattr__ = opened(
     __name__,
     {
         "Chain": "_model",
         "chains": "_seen",
-        "evict": "_evict",
         "Fault": "_faults",
         "faults": "_faults",
         "host": "_host",

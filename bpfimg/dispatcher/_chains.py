@@ -8,6 +8,7 @@ from bpfimg._value import replace
 from bpfimg.dispatcher import _guard
 from bpfimg.dispatcher._builder import kind
 from bpfimg.dispatcher._change import Order, Wanted, change_hook, checked, plan_of
+from bpfimg.dispatcher._evict import evict
 from bpfimg.dispatcher._model import Member, Spot
 from bpfimg.dispatcher._plan import LIMITS
 from bpfimg.dispatcher._read import read
@@ -38,6 +39,7 @@ __all__ = [
     "attach",
     "change",
     "collect",
+    "evict",
     "extend",
     "foresee",
     "give_back",

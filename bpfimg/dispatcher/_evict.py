@@ -16,13 +16,9 @@ if TYPE_CHECKING:
 
 
 def evict(host: Host, interface: str, program: int, netns: str | None = None) -> None:
-    """Takes a program that somebody else has put into the XDP chain of an interface out of it, in one atomic step.
-
-    `program` is its kernel id. UsageError: it is ours, and has a link to be detached. AttachError: it is not there.
-    """
+    """See `load._chains`."""
     hook = hooks.Xdp(interface, netns=netns)
-    with host.writer():
-        members.at(interface, netns, lambda place: _evicted(host, spot_of(hook, place), program))
+    members.at(interface, netns, lambda place: _evicted(host, spot_of(hook, place), program))
 
 
 def _evicted(host: Host, spot: Spot, program: int) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, ExitStack, suppress
 
 from bpfimg.errors import KernelError, LockTimeout
 from bpfimg.kernel import bpf, bpffs
@@ -56,16 +56,19 @@ def publish(
     with locked(mount, timeout):
         _cleared(draft)
         bpffs.make_directory(draft)
-        try:
+        with ExitStack() as undo:
+            undo.callback(_undone, draft)
             for at, (link, program) in enumerate(pairs):
                 bpf.pin(link, f"{draft}/prog{at}-link")
                 bpf.pin(program, f"{draft}/prog{at}-prog")
             _cleared(folder)
             bpffs.rename(draft, folder)
-        except BaseException:
-            with suppress(OSError):
-                _cleared(draft)
-            raise
+            undo.pop_all()
+
+
+def _undone(draft: str) -> None:
+    with suppress(OSError):  # the error that brought us here says more
+        _cleared(draft)
 
 
 def is_published(mount: str, ifindex: int, dispatcher: int, count: int) -> bool:

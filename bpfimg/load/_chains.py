@@ -59,6 +59,9 @@ if TYPE_CHECKING:
         def holder(self, host: Host, place: Place) -> tuple[str, str] | None:
             """Returns (who, what to do about it) where a chain runs on an interface; None where none does."""
 
+        def evict(self, host: Host, interface: str, program: int, netns: str | None) -> None:
+            """Takes a program of others out of the XDP chain of an interface, in one atomic step."""
+
         def collect(self, host: Host) -> tuple[str, ...]:
             """Removes what is pinned of dispatchers that run nowhere in sight, whosever; returns what went."""
 

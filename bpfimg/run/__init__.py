@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bpfimg.run import _fetch as fetching
     from bpfimg.run import _once as once
     from bpfimg.run._apart import Apart
-    from bpfimg.run._host import attach, change, detach, unload
+    from bpfimg.run._host import attach, change, detach, evict, unload
     from bpfimg.run._image import Running, image, load
     from bpfimg.run._local import local_file
     from bpfimg.run._many import detach_many, unload_many
@@ -31,6 +31,7 @@ __all__ = [
     "change",
     "detach",
     "detach_many",
+    "evict",
     "fetching",
     "image",
     "load",
@@ -52,6 +53,7 @@ __getattr__ = opened(
         "change": "_host",
         "detach": "_host",
         "detach_many": "_many",
+        "evict": "_host",
         "fetching": "_fetch*",
         "image": "_image",
         "load": "_image",

@@ -40,6 +40,15 @@ def change(
         return writer.change(link, priority=priority, proceed_on=proceed_on)
 
 
+def evict(host: Host, interface: str, program: int, *, netns: str | None = None) -> None:
+    """Takes a program of somebody else (its kernel id) out of the XDP chain of an interface; the rest of it runs on.
+
+    UsageError: it is ours, and has a link to be detached. AttachError: it is not in a chain there.
+    """
+    with host.writer() as writer:
+        writer.evict(interface, program, netns=netns)
+
+
 def _sound(record: LinkRecord, priority: int | None, proceed_on: Sequence[str] | None) -> Sequence[str] | None:
     """The actions as the link's hook has them; UsageError for a priority or an action that it does not take."""
     from bpfimg.load import hooks

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bpfimg import dispatcher
+from bpfimg import run
 from bpfimg.errors import AttachError, Busy
 from bpfimg.kernel import bpf
 from tests.kernel.run.held import settled
@@ -64,7 +64,7 @@ class Shared:
             done = self.tools.unload(number or self.world.host.find(self.world.kept[name].id).links[0].program_id)
             assert done.returncode == 0, f"unload ended with {done.returncode}: {done.stdout}{done.stderr}"
         elif number:
-            dispatcher.evict(self.world.host, self.world.ns.interface, number, self.world.ns.path)
+            run.evict(self.world.host, self.world.ns.interface, number, netns=self.world.ns.path)
         else:
             self.world.detach(name)
         if not number:

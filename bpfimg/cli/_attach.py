@@ -38,9 +38,10 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     """Attaches; prints the link's id, or the link as JSON."""
     from bpfimg import inspect
     from bpfimg import run as running
+    from bpfimg.cli._chain_words import order
     from bpfimg.cli._entries import link_entry, where
     from bpfimg.cli._hooks import hook_from
-    from bpfimg.cli._loaded import host_of
+    from bpfimg.cli._loaded import host_of, tell_begun
     from bpfimg.cli._parser import key_values
     from bpfimg.cli._render import json_text
 
@@ -49,10 +50,12 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     metadata = key_values([*(arguments.metadata or []), *(arguments.metadata_behind or [])], "--metadata")
     _, record = running.attach(host, arguments.id, hook, program=arguments.program, metadata=metadata)
     links = [view for view in inspect.host(host).links if view.id == record.id]
+    tell_begun(links, options)
     if options.json:
         print(json_text({"links": [link_entry(view) for view in links]}))
     elif options.quiet:
         print(record.id)
     else:
-        print(f"link {record.id}: {record.program_name} (program {record.program_id}) on {where(links)}")
+        words = f"link {record.id}: {record.program_name} (program {record.program_id}) on {where(links)}"
+        print(", ".join([words, *(word for view in links if view.builder for word in order(view))]))
     return 0

@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.inspect import LinkView
 
-__all__ = ["BUILDERS", "order", "ordinal", "place"]
+__all__ = ["BUILDERS", "begun", "order", "ordinal", "place"]
 
 #: how a chain runs its programs -> what that means to whoever looks at it
 BUILDERS = {
@@ -25,6 +25,18 @@ def order(view: LinkView) -> list[str]:
         results = [name for name in view.proceed_on if name != "dispatcher_return"]
         words.append(f"goes on after {', '.join(results)}" if results else "ends the chain")
     return words
+
+
+def begun(view: LinkView) -> str:
+    """What a person should know of a chain that this program has begun, in a sentence; "" for nothing.
+
+    A fused chain that nobody asked for: the kernel has no other.
+    """
+    asked = view.record.spec.get("dispatcher", "auto") if view.record is not None else ""
+    if asked != "auto" or view.builder not in ("fused", "direct") or view.members != 1:
+        return ""
+    seen = ", and xdp-loader sees one program, to which it cannot add" if view.hook == "xdp" else ""
+    return f"this kernel takes no freplace programs: {view.target} has a fused chain{seen}"
 
 
 def place(view: LinkView) -> str:

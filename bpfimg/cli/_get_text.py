@@ -19,9 +19,10 @@ _SHOWN = ("interface", "netns", "mode", "priority", "proceed_on", "direction", "
 
 def text(view: ProgramView, inventory: Inventory) -> str:
     """Two blocks, *Program* and *Kernel*."""
+    from bpfimg.cli._entries import by_program
     from bpfimg.cli._render import block
 
-    links = [link for link in inventory.links if link.program_id == view.id]
+    links = by_program(inventory).get(view.id, [])
     maps = [found for found in inventory.maps if found.load is not None and found.load == view.load]
     program = [*_program(view), *_maps(view, maps), *(pair for link in links for pair in _link(link))]
     return f"{block('Program', program)}\n{block('Kernel', _kernel(view))}"

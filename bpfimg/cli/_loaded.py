@@ -5,13 +5,15 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
     from typing import Any
 
     from bpfimg.cli._options import Options
+    from bpfimg.inspect import LinkView
     from bpfimg.load import Hook, Host, hooks
     from bpfimg.run import Running
 
-__all__ = ["bring", "host_of"]
+__all__ = ["bring", "host_of", "tell_begun"]
 
 
 def host_of(options: Options) -> Host:
@@ -71,4 +73,15 @@ def report(done: Running, options: Options) -> None:
     from bpfimg.cli._get import show
 
     inventory = inspect.host(host_of(options), maps=True)
+    tell_begun([view for view in inventory.links if view.load == done.load.id], options)
     show([view for view in inventory.programs if view.load == done.load.id], inventory, options)
+
+
+def tell_begun(links: Sequence[LinkView], options: Options) -> None:
+    """Says on stderr what these programs have begun on their hooks that nobody asked for."""
+    from bpfimg.cli._chain_words import begun
+    from bpfimg.cli._parser import tell
+
+    for sentence in dict.fromkeys(map(begun, links)):
+        if sentence:
+            tell(options, sentence)

@@ -106,7 +106,7 @@ def test_what_cannot_be_set_is_refused_and_nothing_changes(here: Cli, runs: Call
     ):
         assert said in here.error("set", str(link), *words, expect=2)["message"]
     assert "expected its id, a number" in here.error("set", "eth0", "--priority", "1", expect=2)["message"]
-    program = links(here)[link]["program_id"]
+    (program,) = (each["id"] for each in here.json("programs", "list")["programs"])
     assert "is a program" in here.error("set", str(program), "--priority", "1", expect=1)["message"]
     assert "no link 4000000000" in here.error("set", "4000000000", "--priority", "1", expect=1)["message"]
     assert links(here)[link]["priority"] == 50

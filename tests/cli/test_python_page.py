@@ -53,7 +53,7 @@ def test_every_box_runs_as_it_stands(host: Cli, network: Namespace) -> None:
     assert sum(bool(re.fullmatch(r"\d+ packets, \d+ bytes", line)) for line in lines) == 3
     assert f"[('xdp', '{network.interface}', 'attached')]" in lines
     assert re.search(r"^TCX: (True|False)$", done.stdout, re.M)
-    assert re.search(r"^Busy take it off with `bpfimg detach \d+`$", done.stdout, re.M)
+    assert re.search(r"^Busy take them off with `bpfimg detach \d+`$", done.stdout, re.M)
     assert "array __u32 struct counter 1" in lines
     assert "0 {'packets': 0, 'bytes': 0}" in lines
     assert "True None" in lines

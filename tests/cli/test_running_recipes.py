@@ -1,4 +1,5 @@
-"""`docs/running.md`, typed line by line on a host of its own: what its boxes show is what the commands print.
+"""`docs/running.md` and `docs/dispatchers.md`, typed line by line on a host of their own: what their boxes show is what
+the commands print.
 
 `BPFIMG_WRITE_README=1` writes today's output into the page instead of comparing.
 """
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.kernel
 RUNNING = DOCS / "running.md"
+PAGES = (RUNNING, DOCS / "dispatchers.md")
 TEAM = "registry.example/team"
 HOOKS = [line for kind, text in BOX.findall(RUNNING.read_text()) if kind == "sh" for line in text.splitlines()][:-1]
 
@@ -109,8 +111,9 @@ def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
         yield Operator(stack, tmp_path_factory.mktemp("operator"))
 
 
-def test_every_command_prints_what_the_page_says(operator: Operator) -> None:
-    replay(RUNNING, operator.types)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_command_prints_what_the_page_says(page: Path, operator: Operator) -> None:
+    replay(page, operator.types)
     assert json.loads(operator.does("bpfimg list -o json").stdout) == {"programs": []}
 
 
@@ -136,11 +139,12 @@ def test_the_page_has_a_line_for_each_hook() -> None:
     assert words == {*hooks.WORDS, "iter", "syscall"}
 
 
-def test_every_link_on_the_page_leads_somewhere() -> None:
-    text = RUNNING.read_text()
+@pytest.mark.parametrize("origin", PAGES, ids=lambda page: page.stem)
+def test_every_link_on_the_page_leads_somewhere(origin: Path) -> None:
+    text = origin.read_text()
     for target in re.findall(r"\]\(([^)]*)\)", text):
         path, _, anchor = target.partition("#")
-        page = (DOCS / path) if path else RUNNING
+        page = (DOCS / path) if path else origin
         assert page.exists(), target
         titles = re.findall(r"^#+ (.*)$", page.read_text(), re.M) if anchor else []
         anchors = {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in titles}

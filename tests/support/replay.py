@@ -45,4 +45,14 @@ def shape(text: str) -> list[str]:
     text = re.sub(r"\d{4}-\d\d-\d\dT[\d:]+Z", "TIME", text)
     text = re.sub(r"\d+ seconds?\b", "AGE", text)
     text = re.sub(r"(?<=tag:)\s+[0-9a-f]{16}", " TAG", text)
+    # how programs share a hook is for the kernel to say
+    text = re.sub(
+        r"^(bpfimg: this kernel takes no freplace programs| +(dispatcher|runs as|note|results)): .*\n",
+        "",
+        text,
+        flags=re.M,
+    )
+    text = re.sub(r"(?<=in a dispatcher), kernel link \d+", "", text)
+    text = re.sub(r"\b(freplace|fused) (?=dispatcher|chain)", "", text)
+    text = re.sub(r"(?<= )-(?= )", "0", text)  # no link of the kernel's, or one
     return [re.sub(r"\s+", " ", re.sub(r"\d+", "N", line)).strip() for line in text.splitlines()]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bpfimg.cli._chain_words import order, ordinal, place
+from bpfimg.cli._chain_words import begun, order, ordinal, place
 from bpfimg.inspect import LinkView
+from bpfimg.load import LinkRecord
 
 
 def view(**fields: object) -> LinkView:
@@ -31,3 +32,20 @@ def test_what_set_changes_and_what_became_of_it() -> None:
     assert order(moved) == ["priority 60", "2nd of 3", "goes on after pass, drop"]
     assert order(view(proceed_on=("dispatcher_return",))) == ["ends the chain"]
     assert order(view()) == []
+
+
+def test_a_fused_chain_that_nobody_asked_for_is_said_once() -> None:
+    assert begun(member("fused", 1)) == (
+        "this kernel takes no freplace programs: eth0 has a fused chain, and xdp-loader sees one program, to which it"
+        " cannot add"
+    )
+    assert begun(member("direct", 1)) == begun(member("fused", 1))
+    assert begun(member("fused", 2)) == ""
+    assert begun(member("freplace", 1)) == ""
+    assert begun(member("fused", 1, dispatcher="fused")) == ""
+    assert begun(view()) == ""
+
+
+def member(builder: str, members: int, **spec: object) -> LinkView:
+    record = LinkRecord(1, 3, "p", "xdp", "dispatcher", "2026-01-01T00:00:00Z", spec, "eth0")
+    return view(builder=builder, members=members, record=record)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bpfimg._value import value
 from bpfimg.dispatcher import _instructions as i
 from bpfimg.dispatcher._tests import shifts, tested, tested_last
+from bpfimg.dispatcher._unseen import is_unseen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,12 +41,14 @@ class Part:
 @value(frozen=True, slots=True)
 class Function:
     """Where a function begins. `part` is the index of the member that brings it, -1 for main; `type` the id of the
-    FUNC in that member's BTF, 0 where it has none. `entry`: it is the member's main function."""
+    FUNC in that member's BTF, 0 where it has none. `entry`: it is the member's main function; `unseen`: the verifier
+    is not to know its result."""
 
     place: int
     part: int
     type: int
     entry: bool = False
+    unseen: bool = False
 
 
 @value(frozen=True, slots=True)
@@ -129,6 +132,8 @@ def _lost(hook: str, parts: Sequence[Part], bodies: Sequence[Spliced | None]) ->
 def _spliced(part: Part, slot: int) -> Spliced | None:
     from bpfimg.dispatcher import _splice
 
+    if is_unseen(part.code.insns):
+        return None
     found = _splice.spliced(part.code, slot)
     return None if isinstance(found, str) else found
 
@@ -225,7 +230,10 @@ class _Main:
         self._code += code.insns[8 * first :]
         self._maps += [(away + place, index, number) for place, number in code.maps if place >= first]
         starts = [(place, number) for place, number in code.functions or ((0, 0),) if place >= first]
-        self._functions += [Function(away + place, index, number, place == 0) for place, number in starts]
+        unseen = not first and is_unseen(code.insns)
+        self._functions += [
+            Function(away + place, index, number, place == 0, unseen and place == 0) for place, number in starts
+        ]
         if self._here > base:
             self._spans.append((base, self._here, index))
         found = [Line(away + place, *rest) for place, *rest in _of(index, code.lines) if place >= first]

@@ -55,9 +55,9 @@ def merge(hook: str, name: str, made: Assembled, parts: Sequence[Part], btfs: Se
     functions = []
     for function in made.functions:
         part = taken[function.part] if function.part >= 0 else None
-        number = part.function(function) if part is not None else 0
+        number = part.function(function) if part is not None and not function.unseen else 0
         named = name if function.part < 0 else _named(parts[function.part].code.name, function)
-        functions.append((function.place, number or types.function(named)))
+        functions.append((function.place, number or types.function(named, function.unseen)))
     for part in taken:
         if part is not None:
             part.tags()
@@ -120,9 +120,11 @@ class _Types:
     def put(self, number: int, row: bytes) -> None:
         self._rows[number - 1] = row
 
-    def function(self, name: str) -> int:
-        """A static function that is given the context."""
-        return self.add(struct.pack("=III", self.string(name.encode()), kinds.FUNC << 24 | kinds.STATIC, _PROTO))
+    def function(self, name: str, unseen: bool) -> int:
+        """A function that is given the context. A global one is verified by itself: whoever calls it does not know its
+        result."""
+        linkage = kinds.GLOBAL if unseen else kinds.STATIC
+        return self.add(struct.pack("=III", self.string(name.encode()), kinds.FUNC << 24 | linkage, _PROTO))
 
     def btf(self) -> bytes:
         body = b"".join(self._rows)

@@ -6,19 +6,18 @@ import errno
 import sys
 
 from bpfimg.dispatcher._together import ATTACH_TYPES, DEVICE_ONLY, FRAGS, flags_of, is_gpl
+from bpfimg.dispatcher._unseen import tail_calls
 from bpfimg.errors import KernelError, NotSupported, VerifierError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from bpfimg.dispatcher._assemble import Assembled, Line, Part
     from bpfimg.load import members
 
 FEATURE = "fused"
 _ALONE = "where the kernel takes freplace, --dispatcher freplace has no such limit; else give it a hook of its own"
-_CALL, _TAIL_CALL = 0x85, 12
-_SHIFT = 4 if sys.byteorder == "little" else 0
 _FUNCTIONS_MAX = 256  # BPF_MAX_SUBPROGS
 _LOCAL = ("bpf_obj_new", "bpf_percpu_obj_new")
 
@@ -108,6 +107,10 @@ def refused(hook: str, parts: Sequence[Part], made: Assembled, error: KernelErro
     name = parts[part].code.name if part >= 0 else ""
     whose = f"program {quoted(name)}" if name else "the programs"
     others = f"one fused dispatcher of {len(parts)} programs"
+    if error.errno == errno.EINVAL and str(error).endswith("(EINVAL)"):  # nothing that the verifier said
+        odd = next(filter(None, (_table(hook, code, flags_of(codes)) for code in codes)), "")
+        if odd:
+            return NotSupported(f"{odd}, so it cannot be in {others}", feature=FEATURE, errno=error.errno, hint=_ALONE)
     if isinstance(error, VerifierError):
         said = str(error).partition("refused program ")[2].partition("'")[2].partition("'")[2] or f": {error}"
         return VerifierError(
@@ -119,16 +122,12 @@ def refused(hook: str, parts: Sequence[Part], made: Assembled, error: KernelErro
             source=error.source,
             hint="; ".join(each for each in (error.hint, _ALONE) if each),
         )
-    if error.errno == errno.EINVAL:
-        odd = next(filter(None, (_table(hook, code, flags_of(codes)) for code in codes)), "")
-        if odd:
-            return NotSupported(f"{odd}, so it cannot be in {others}", feature=FEATURE, errno=error.errno, hint=_ALONE)
     return KernelError(f"the kernel refuses {others}: {error}", errno=error.errno, hint=error.hint or _ALONE)
 
 
 def _table(hook: str, code: members.Code, flags: int) -> str:
     """Why the maps of programs of a member do not go with the whole: the kernel keeps them for programs of one kind."""
-    if not any(_tail_calls(code.insns)):
+    if not any(tail_calls(code.insns)):
         return ""
     if (code.flags ^ flags) & FRAGS:
         return f"program {quoted(code.name)} calls others by a map for programs built for fragments, and not all are"
@@ -138,17 +137,6 @@ def _table(hook: str, code: members.Code, flags: int) -> str:
             f" expected {ATTACH_TYPES[hook]}"
         )
     return ""
-
-
-def _tail_calls(insns: bytes) -> Iterator[int]:
-    """Where it calls bpf_tail_call, in instructions."""
-    operations = insns[::8]
-    at = operations.find(_CALL)
-    while at >= 0:
-        number = int.from_bytes(insns[8 * at + 4 : 8 * at + 8], sys.byteorder)
-        if number == _TAIL_CALL and not insns[8 * at + 1] >> _SHIFT & 0xF:
-            yield at
-        at = operations.find(_CALL, at + 1)
 
 
 def _instruction(log: str) -> int:

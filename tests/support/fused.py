@@ -130,4 +130,4 @@ class Chain:
         """Changes the code that was kept of a member."""
         number = self.members[member].program
         old = self.sources[number]
-        self.sources[number] = replace(old, code=replace(old.code, **fields))
+        self.sources[number] = replace(old, code=replace(old.code, **fields))  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from contextlib import contextmanager, ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 from bpfimg.errors import KernelError, LockTimeout
 from bpfimg.kernel import bpf, bpffs

@@ -1,6 +1,6 @@
 """What a room that puts many programs on one hook needs of this one: how it attaches, finds places and writes down.
 
-A door within the door of `load`, for `dispatcher`; `Chains` is what it gives back.
+A door within the door of `load`, for `dispatcher`; what that gives back is in `_chains`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.load._attach import MEMBER, Attachment, Loaded, Scene
     from bpfimg.load._candidate import Candidate
-    from bpfimg.load._chains import Chains
     from bpfimg.load._code import Code, code_of
     from bpfimg.load._families._owner import describe
     from bpfimg.load._families._place import Place, again, at, named
@@ -24,7 +23,6 @@ __all__ = [
     "MEMBER",
     "Attachment",
     "Candidate",
-    "Chains",
     "Code",
     "Home",
     "Loaded",
@@ -49,7 +47,6 @@ __getattr__ = opened(
         "MEMBER": "_attach",
         "Attachment": "_attach",
         "Candidate": "_candidate",
-        "Chains": "_chains",
         "Code": "_code",
         "Home": "_home",
         "Loaded": "_attach",

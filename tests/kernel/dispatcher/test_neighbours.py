@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bpfimg import run
+from bpfimg import dispatcher, run
 from bpfimg.errors import AttachError, Busy
 from bpfimg.kernel import bpf
 from tests.kernel.run.held import settled

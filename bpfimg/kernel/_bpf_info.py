@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 
 from bpfimg._value import row, value
 from bpfimg.kernel import _abi as abi
@@ -179,6 +180,17 @@ def map_info(fd: Fd | int) -> MapInfo:
         memlock=int(locked) if locked else None,
         frozen=frozen == "1" if frozen else None,
     )
+
+
+_SHAPE = struct.Struct("=I4xIII")
+
+
+def map_shape(fd: Fd | int) -> tuple[int, int, int, int]:
+    """The type of a map, the sizes of its keys and values in bytes, and how many entries there can be: nothing that
+    costs a look into /proc, for maps by the hundred."""
+    info, _ = raw_info(fd)
+    type, key_size, value_size, entries = _SHAPE.unpack_from(info)
+    return type, key_size, value_size, entries
 
 
 _DEVICE_LINKS = {abi.LINK_XDP: "xdp", abi.LINK_TCX: "tcx", abi.LINK_NETKIT: "netkit"}

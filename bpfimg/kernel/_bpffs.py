@@ -161,12 +161,13 @@ def write_record(path: str, text: str) -> int:
 def read_record(path: str) -> str:
     """Returns the text of the record at `path`; KernelError ENOENT if it has gone, EINVAL if it is no record."""
     with _bpf_links.get(path, read_only=True) as record:
-        info = _bpf_info.map_info(record) if _bpf_info.kind(record) == "map" else None
-        if info is None or (info.type, info.key_size, info.max_entries) != (abi.MAP_TYPE_ARRAY, 4, 1):
+        shape = _bpf_info.map_shape(record) if _bpf_info.kind(record) == "map" else None
+        if shape is None or (shape[0], shape[1], shape[3]) != (abi.MAP_TYPE_ARRAY, 4, 1):
             raise _not_a_record(path, "not an array map of one entry")
-        if info.value_size > RECORD_LIMIT:
-            raise _not_a_record(path, f"{info.value_size} bytes long, expected at most {RECORD_LIMIT}")
-        value = _bpf_maps.map_lookup(record, _KEY, info.value_size) or b""
+        size = shape[2]
+        if size > RECORD_LIMIT:
+            raise _not_a_record(path, f"{size} bytes long, expected at most {RECORD_LIMIT}")
+        value = _bpf_maps.map_lookup(record, _KEY, size) or b""
     try:
         return value.split(b"\0")[0].decode()
     except UnicodeDecodeError:

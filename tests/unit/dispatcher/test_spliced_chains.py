@@ -1,0 +1,105 @@
+"""Chains of random programs, spliced and called, run by a machine: the same as one program after the other."""
+
+from __future__ import annotations
+
+import random
+import struct
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bpfimg.dispatcher._assemble import Assembled, Part, assemble
+from bpfimg.dispatcher._splice import Spliced, spliced
+from bpfimg.dispatcher._tests import goes_on
+from bpfimg.dispatcher._words import ALWAYS
+from bpfimg.load import members
+from tests.support.bpf_machine import Machine, Outcome
+from tests.support.bpf_members import PACKET, VALUES, insn, member
+
+END = {"xdp": 2, "tc": -1}
+MASKS = st.one_of(
+    st.integers(0, 0x7FFFFFFF),
+    st.integers(0, 7),
+    st.sampled_from([0x4, 0x8, 0x10]),
+).map(lambda mask: mask | ALWAYS)
+
+
+def patched(insns: bytes, maps: list[tuple[int, int]]) -> bytes:
+    """With the numbers that the machine has for maps where a kernel has descriptors."""
+    found = bytearray(insns)
+    for place, number in maps:
+        found[8 * place + 4 : 8 * place + 8] = struct.pack("<i", number)
+    return bytes(found)
+
+
+def one_after_the_other(hook: str, parts: list[Part], packet: bytes, maps: tuple[bytes, ...]) -> Outcome:
+    """What the chain is to do, by what each program does alone."""
+    for index, part in enumerate(parts):
+        own = [(place, 2 * index + number) for place, number in part.code.maps]
+        outcome = Machine(patched(part.code.insns, own), packet, maps).run()
+        packet, maps = outcome.packet, outcome.maps
+        if not goes_on(hook, part.mask, outcome.verdict):
+            return outcome
+    return Outcome(END[hook], packet, maps)
+
+
+def ran(made: Assembled, packet: bytes, maps: tuple[bytes, ...]) -> Outcome:
+    """What the one program does that all were put into."""
+    numbers = [(place, 2 * part + number) for place, part, number in made.maps]
+    return Machine(patched(made.insns, numbers), packet, maps).run()
+
+
+def agreed(hook: str, parts: list[Part]) -> Assembled:
+    """The spliced chain, after it was compared."""
+    packet, maps = bytes(range(PACKET)), (bytes(range(8 * VALUES)),) * 2 * len(parts)
+    spliced_chain = assemble(hook, parts, END[hook], inline=True)
+    wanted = one_after_the_other(hook, parts, packet, maps)
+    assert ran(assemble(hook, parts, END[hook], inline=False), packet, maps) == wanted
+    assert ran(spliced_chain, packet, maps) == wanted
+    return spliced_chain
+
+
+@settings(max_examples=400)
+@given(
+    hook=st.sampled_from(["xdp", "tc"]),
+    seeds=st.lists(st.tuples(st.integers(0, 1 << 32), MASKS, st.integers(1, 20)), min_size=1, max_size=6),
+)
+def test_spliced_and_called_chains_do_what_their_members_do(hook: str, seeds: list[tuple[int, int, int]]) -> None:
+    parts = [Part(member(random.Random(seed), size), mask, "") for seed, mask, size in seeds]
+    made = agreed(hook, parts)
+    for index, part in enumerate(parts):
+        body = spliced(part.code, 0)
+        assert made.inlined[index] or spliced(part.code) == "it stores the frame pointer, and uses all of r6 to r9"
+        assert isinstance(body, Spliced)
+
+
+@settings(max_examples=100)
+@given(seeds=st.lists(st.tuples(st.integers(0, 1 << 32), MASKS), min_size=2, max_size=4), depth=st.integers(55, 64))
+def test_frames_of_every_depth(seeds: list[tuple[int, int]], depth: int) -> None:
+    """504 bytes and more: what has no room for the slot is called."""
+    agreed("xdp", [Part(member(random.Random(seed), 12, depth), mask, "") for seed, mask in seeds])
+
+
+@settings(max_examples=100)
+@given(
+    choices=st.lists(st.tuples(st.integers(0, 1 << 32), MASKS, st.booleans()), min_size=2, max_size=5),
+    verdicts=st.lists(st.sampled_from([0, 1, 2, 3, 31, 33]), min_size=2, max_size=2),
+)
+def test_members_that_touch_little_and_members_that_tell_no_functions(
+    choices: list[tuple[int, int, bool]], verdicts: list[int]
+) -> None:
+    small = [members.Code("small", insn(0xB4, immediate=verdict) + insn(0x95)) for verdict in verdicts]
+    parts = []
+    for seed, mask, little in choices:
+        code = small[seed % 2] if little else member(random.Random(seed))
+        parts.append(Part(code, mask, ""))
+    agreed("xdp", parts)
+
+
+def test_most_random_members_can_be_spliced_and_have_what_is_awkward() -> None:
+    codes = [member(random.Random(seed)) for seed in range(300)]
+    assert sum(isinstance(spliced(code), Spliced) for code in codes) > 280
+    assert sum(len(code.functions) > 1 for code in codes) > 80
+    assert sum(code.insns.count(insn(0x95)) > 1 for code in codes) > 80
+    for spelling in (insn(0xBF, 2, 10), insn(0x0F, 2, 10), insn(0x1F, 3, 10), insn(0x7B, 10, 10, -8)):
+        assert any(spelling in code.insns for code in codes)

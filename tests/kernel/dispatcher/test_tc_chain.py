@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -258,3 +260,47 @@ def test_only_members_of_a_chain_can_be_moved(world: World) -> None:
     world.run("one", 50)
     world.set("one", priority=5)
     assert chains.seen(world.kept["one"]).all == 0
+
+
+@both
+def test_many_writers_of_one_chain_beside_others(world: World) -> None:
+    """Six of ours at once, while two others put programs there and take them off: each success is in the chain, in the
+    order of priorities, those of one priority in the order in which they came."""
+    names = [f"w{number}" for number in range(6)]
+    data = {name: world.program(name) for name in names}
+    stop, changes = threading.Event(), []
+
+    def disturb(direction: str) -> None:
+        with strangers_tc.program() as other:
+            while not stop.is_set():
+                if world.kind.tc == "tcx":
+                    strangers_tc.link(world.ns, direction, other, strangers_tc.HEAD).close()
+                else:
+                    strangers_tc.filter_at(world.ns, direction, other, 50, 7, replace=True)
+                changes.append(direction)
+
+    def attach(name: str) -> None:
+        host = dispatcher.host(world.host.bpffs, lock_timeout=60, tc=world.kind.tc)
+        each = chains.World(host, world.ns, world.kind, world.kept)
+        each.run(name, 10 + 10 * (names.index(name) % 2), data=data[name])
+
+    with ThreadPoolExecutor(len(names)) as pool:
+        others = [
+            threading.Thread(target=disturb, args=("ingress",)) for _ in range(2 if world.kind.tc == "tcx" else 1)
+        ]
+        for each in others:
+            each.start()
+        try:
+            list(pool.map(attach, names))
+        finally:
+            stop.set()
+            for each in others:
+                each.join()
+    assert changes
+    found = world.chain()
+    assert found is not None
+    assert [member.priority for member in found.plan.members] == [10, 10, 10, 20, 20, 20]
+    assert sorted(world.listed()) == names
+    for priority in (10, 20):
+        links = [member.link for member in found.plan.members if member.priority == priority]
+        assert links == sorted(links)

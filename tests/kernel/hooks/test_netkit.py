@@ -6,17 +6,17 @@ import os
 import secrets
 import socket
 import struct
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bpfimg import inspect
-from bpfimg.errors import AttachError, NotSupported
+from bpfimg.errors import AttachError, NotSupported, SlotsFull, UsageError
 from bpfimg.kernel import abi, bpf, netlink, netns
 from bpfimg.load._attach import check
 from bpfimg.load._hooks import Netkit
-from tests.support import loads
+from tests.support import loads, strangers_tc
 from tests.support.features import hook, lacks, needs
 from tests.support.netns import Namespace
 from tests.support.objects import example
@@ -96,6 +96,37 @@ def test_the_lower_priority_runs_first_among_ours(host: Host) -> None:
         assert netns.call(ns.path, chain) == (ids["a"], ids["b"], ids["c"])
         assert ns.ping(1)
         assert [loads.hits(load) for load in host.loads()] == [1, 1, 1]
+
+
+@needs("netkit")
+def test_those_of_others_stay_where_they_are_and_63_are_all(chained: Host) -> None:
+    """As in a TCX chain; a host with chains has none there: netkit hooks stand in the kernel's own."""
+    primary = abi.ATTACH_TYPES.index("netkit_primary")
+    with pair() as ns, ExitStack() as stack:
+
+        def stranger(flags: int = 0) -> None:
+            other = stack.enter_context(strangers_tc.program())
+            index = netlink.interface_index(ns.interface)
+            stack.enter_context(bpf.link_create(other, index, primary, flags=flags))
+
+        def names() -> list[str]:
+            ours = {each.id: each.name for each in chained.loads()}
+            found = netns.call(ns.path, lambda: bpf.prog_query(netlink.interface_index(ns.interface), primary)[0])
+            return [ours.get(number, "x") for number in found]
+
+        netns.call(ns.path, stranger)
+        loads.run(chained, loads.tc("b50"), Netkit(ns.interface, "primary", 50, ns.path), "b50")
+        netns.call(ns.path, stranger)
+        netns.call(ns.path, stranger, abi.F_BEFORE)
+        loads.run(chained, loads.tc("c70"), Netkit(ns.interface, "primary", 70, ns.path), "c70")
+        loads.run(chained, loads.tc("a10"), Netkit(ns.interface, "primary", 10, ns.path), "a10")
+        assert names() == ["x", "x", "a10", "b50", "c70", "x"]
+        with chained.writer() as writer, pytest.raises(UsageError, match="which moves no link"):
+            writer.change(chained.find("a10").links[0].id, priority=60)
+        for _ in range(57):
+            netns.call(ns.path, stranger)
+        with loads.nothing_left(chained), pytest.raises(SlotsFull, match="netkit chain of nk0 primary has 63 programs"):
+            loads.run(chained, loads.tc("d"), Netkit(ns.interface, "primary", 5, ns.path))
 
 
 @needs("netkit")

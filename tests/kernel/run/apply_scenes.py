@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from bpfimg import run
+from bpfimg import dispatcher, run
 from bpfimg.inspect import doctor
 from bpfimg.kernel import netns
 from tests.kernel.run.held import Held, settled
@@ -106,11 +106,17 @@ class Declared:
         for name in {*old, *new, *seen}:
             assert _is_between(seen.get(name), old.get(name), new.get(name)), (name, seen)
         listed = {(link.how, link.program_id) for load in self.host.loads() for link in load.links}
-        assert settled(self._held.running, listed) == listed
+        assert settled(self._running, listed) == listed
+
+    def _running(self) -> set[tuple[str, int]]:
+        """How each program of ours is attached, those in chains included, and its id."""
+        chains = dispatcher.chains(self.host, {netns.inode(self.ns.path): self.ns.path})
+        members = {each.program for chain in chains for each in chain.plan.members if each.link}
+        return self._held.running() | {("dispatcher", program) for program in members}
 
     def _check_no_gap(self) -> None:
         """A hook that is declared before and after has a program, one of the two, and not both."""
-        there = {place: [] for place in ("xdp", "tcx ingress", "tcx egress")}
+        there: dict[str, list[str]] = {place: [] for place in ("xdp", "tcx ingress", "tcx egress")}
         for place, program in netns.call(self.ns.path, loads.attached_here, self.ns.interface):
             there[place].append(self._held.name(program))
         old, new = ({hook for _, hooks in each.values() for hook in hooks} for each in self.states)

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bpfimg import dispatcher
 from tests.kernel.run.apply_scenes import CASES, Declared
+from tests.support import loads
 from tests.support.features import native, needs
-from tests.support.netns import tracefs
+from tests.support.netns import bpffs, skip_unless, tracefs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,6 +24,16 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.kernel, needs("tcx")]
 
 MOST_CALLS = 400
+
+
+@pytest.fixture
+def host() -> Iterator[Host]:
+    """A host with chains, as the command line has it."""
+    skip_unless("bpffs")
+    with bpffs() as mount:
+        host = dispatcher.host(mount, lock_timeout=5)
+        yield host
+        loads.clear(host)
 
 
 @pytest.fixture

@@ -45,11 +45,23 @@ class Index:
 
 
 def by_program(inventory: Inventory) -> dict[int, list[LinkView]]:
-    """Program id -> its links."""
+    """Program id -> its links. What runs in slots of dispatchers may be another instance of a program of ours: its link
+    is that program's, too."""
     found: dict[int, list[LinkView]] = {}
     for link in inventory.links:
         found.setdefault(link.program_id, []).append(link)
+    members = [link for link in inventory.links if link.how == "dispatcher" and link.record is not None]
+    loaded = {(view.load, view.name): view.id for view in inventory.programs if members and _is_loaded(view)}
+    for link in members:
+        number = loaded.get((link.load, link.record.program_name if link.record else ""), link.program_id)
+        if number != link.program_id:
+            found.setdefault(number, []).append(link)
     return found
+
+
+def _is_loaded(view: ProgramView) -> bool:
+    """True for the very program that a load has, not another instance of it."""
+    return view.record is not None and any(each.id == view.id for each in view.record.programs)
 
 
 def program_entries(inventory: Inventory, views: Sequence[ProgramView] | None = None) -> list[Entry]:

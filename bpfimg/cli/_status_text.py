@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from bpfimg.inspect import LinkView, ProgramView, order
+    from bpfimg.load import SignerRecord
 
 __all__ = ["text"]
 
@@ -88,4 +89,9 @@ def _signer(program: ProgramView | None) -> str:
     image = program.record.image if program and program.record else None
     if image is None:
         return "-"
-    return ", ".join(dict.fromkeys(signer.who for signer in image.signers)) or "nobody"
+    return ", ".join(dict.fromkeys(map(_short, image.signers))) or "nobody"
+
+
+def _short(signer: SignerRecord) -> str:
+    """Whom the policy calls so, with the beginning of the key: `get` says all of it."""
+    return f"{signer.authority} {signer.key[:19]}".strip() or signer.identity

@@ -38,10 +38,11 @@ def faults(host: Host, namespaces: Mapping[int, str | None] | None = None) -> tu
 
 def _chain(host: Host, chain: Chain) -> Iterator[Fault]:
     where = f"{chain.spot.hook} {chain.spot.words}"
+    ours = any(member.link for member in chain.plan.members)
     for words in chain.damage:
-        yield Fault("damaged-chain", where, f"dispatcher {chain.dispatcher}: {words}")
-    if not any(member.link for member in chain.plan.members):
-        return  # of others alone
+        yield Fault("unshared-chain" if ours else "damaged-chain", where, f"dispatcher {chain.dispatcher}: {words}")
+    if not ours:
+        return
     if chain.builder == "fused":
         yield from _codes(host, chain, where)
     if chain.builder != "freplace" or chain.way != "netlink" or chain.damage:

@@ -20,7 +20,7 @@ _ERROR, _WARNING, _NOTE = "error", "warning", "note"
 _MENDED = (_WARNING, "bpfimg gc")  # by the next command that changes the host, too
 #: what may be wrong with a chain -> how bad that is, and what mends it
 _CHAINS = {
-    "damaged-chain": (_ERROR, "detach its programs with the tool that attached them, and attach them again"),
+    "damaged-chain": (_ERROR, "change it, or take it off, with the tool that made it"),
     "lost-code": (_WARNING, "unload the program, and run its image again"),
     "unshared-chain": _MENDED,
     "unguarded-chain": _MENDED,
@@ -156,7 +156,7 @@ def _link(view: LinkView) -> Iterator[Finding]:
         yield Finding("damaged-link", _ERROR, where, "its record cannot be read", f"bpfimg detach {view.id}")
     elif view.state != "attached" and view.position is not None:
         what = f"{view.hook} {view.target}: {view.reason}"
-        yield Finding("empty-slot", _ERROR, where, what, f"bpfimg detach {view.id}, then attach the program again")
+        yield Finding("empty-slot", _ERROR, where, what, "bpfimg gc")
     elif view.state != "attached":
         why = f": {view.reason}" if view.how == "dispatcher" else ": the program does not run there any more"
         what = f"{view.hook} {view.target} is {view.state}{why}"

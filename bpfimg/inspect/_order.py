@@ -73,9 +73,14 @@ def hooks(inventory: Inventory, *, inode: int | None = None, interface: str | No
     for view in inventory.links:
         if inode is not None and (view.netns_inode != inode or hook_of(view) not in NETWORK):
             continue
-        if interface is None or view.interface == interface:
+        if (interface is None or view.interface == interface) and not _is_leaving(view):
             found.setdefault(_key(view), []).append(view)
     return tuple(_hook(found[key]) for key in sorted(found))
+
+
+def _is_leaving(view: LinkView) -> bool:
+    """The link of a dispatcher of ours whose interface has gone: its members are lost, and say so."""
+    return view.id is None and view.state == "stale" and any("/bpfimg/chains/" in path for path in view.held_by)
 
 
 def hook_of(view: LinkView) -> str:

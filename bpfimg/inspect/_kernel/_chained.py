@@ -69,7 +69,7 @@ class Chained:
             return view
         seat = self._ours.get(view.id or 0)
         if seat is None:
-            return replace(view, state="stale", reason=lost(view.record), ifindex=view.record.ifindex)
+            return replace(view, state="stale", reason=lost(view.record), ifindex=view.record.ifindex, moved=False)
         chain = seat.chain
         found = replace(view, **_of_seat(seat), moved=chain.spot.inode != (view.record.netns_inode or chain.spot.inode))
         details = {**(view.record.details or {}), **_facts(seat)}

@@ -17,6 +17,7 @@ from bpfimg.inspect._kernel._functions import Names
 from bpfimg.inspect._kernel._host import ours
 from bpfimg.inspect._kernel._namespaces import here, reachable
 from bpfimg.inspect._kernel._network import hooked
+from bpfimg.inspect._kernel._states import MEMBER
 from bpfimg.inspect._kernel._views import ProgramView, word
 from bpfimg.kernel import abi, bpf, walk
 
@@ -53,7 +54,8 @@ def seen(host: Host, looking: Looking, *, maps: bool, types: bool) -> Inventory:
             chained = _chained.within(host, namespaces, links, unseen)
             views, chains = _chained.joined(views, chained, held), chained.chains
         views = _still_there(views, infos)
-        programs = _programs(infos, own.programs, held, names)
+        instances = {view.program_id: view for view in views if view.how == MEMBER and view.record is not None}
+        programs = _programs(infos, own.programs, instances, held, names)
         more: dict[str, Any] = {}
         if maps:
             more["maps"] = tuple(_maps.everything(map_infos, loads, programs, held))
@@ -150,7 +152,11 @@ def _has_place(view: LinkView) -> bool:
 
 
 def _programs(
-    infos: dict[int, bpf.ProgramInfo], own: Iterable[ProgramView], held: Holders, names: Names
+    infos: dict[int, bpf.ProgramInfo],
+    own: Iterable[ProgramView],
+    instances: dict[int, LinkView],
+    held: Holders,
+    names: Names,
 ) -> list[ProgramView]:
     programs = [
         replace(view, held_by=held.of("program", view.id), target=_target(view.info, view.type, names)) for view in own
@@ -159,12 +165,23 @@ def _programs(
     for info in infos.values():
         if info.id in known:
             continue
+        if info.id in instances:
+            programs.append(_instance(info, instances[info.id], programs, held))
+            continue
         name = names.program(info.name, info.btf_id, info.function_type_id)
         kind = word(abi.PROGRAM_TYPES, info.type)
         target = _target(info, kind, names) if kind in _TARGETED else ""
         held_by = held.of("program", info.id)
         programs.append(ProgramView(info.id, name, kind, info, None, None, "", held_by, "", target, None))
     return programs
+
+
+def _instance(info: bpf.ProgramInfo, link: LinkView, programs: list[ProgramView], held: Holders) -> ProgramView:
+    """A program of ours once more, as it is in the slots of dispatchers; its link pins it."""
+    record = next((view.record for view in programs if view.load == link.load), None)
+    name = link.record.program_name if link.record else info.name
+    kind = word(abi.PROGRAM_TYPES, info.type)
+    return ProgramView(info.id, name, kind, info, link.load, record, link.pin, held.of("program", info.id))
 
 
 def _target(info: bpf.ProgramInfo | None, kind: str, names: Names) -> str:

@@ -152,6 +152,23 @@ def test_the_kind_of_a_chain_is_kept(here: Cli, network: Namespace, runs: Callab
     assert len(links(here)) == 2
 
 
+def test_programs_of_others_are_taken_off_by_their_ids(here: Cli, network: Namespace, runs: Callable[..., int]) -> None:
+    link = runs("a")
+    place = ["--iface", network.interface, "--netns", network.path]
+    program = str(links(here)[link]["program_id"])
+    for words, said in (
+        (["--program", program], "named by --program ID and --iface IF, expected both"),
+        (place, "named by --program ID and --iface IF, expected both"),
+        ([str(link), "--program", program, *place], "expected both and no more"),
+        (["--program", "x", *place], "--program is 'x', expected its id"),
+        (["--program", program, *place], f"bpfimg detach {link}"),  # it is ours
+    ):
+        error = here.error("detach", *words, expect=2)
+        assert said in error["message"] + error["hint"]
+    assert "4000000000" in here.error("detach", "--program", "4000000000", *place, expect=1)["message"]
+    assert order(here) == [link]
+
+
 def test_apply_moves_a_program_while_it_runs(here: Cli, network: Namespace) -> None:
     def declared(**fields: Any) -> str:
         place = {"hook": "xdp", "interface": network.interface, "netns": network.path}

@@ -11,12 +11,13 @@ import pytest
 
 from bpfimg import dispatcher, load, run
 from bpfimg.errors import KernelError, UsageError
-from bpfimg.kernel import bpf
+from bpfimg.kernel import bpf, netns
 from bpfimg.load import hooks
 from tests.support import chains, loads, strangers_tc
 from tests.support.chain_programs import BAD, GOOD
 from tests.support.chains import BUILDERS, Kind
 from tests.support.features import needs
+from tests.support.netns import namespace
 from tests.support.objects import compile_source
 
 if TYPE_CHECKING:
@@ -225,6 +226,40 @@ def test_what_others_took_off_is_lost_and_goes_quietly(world: World) -> None:
     assert world.sent_through() == (["three"], True)
     world.attach("one", 10)
     assert world.sent_through() == (["one", "three"], True)
+
+
+@pytest.mark.parametrize("kind", TCX)
+def test_a_chain_on_tcx_goes_with_its_interface(world: World) -> None:
+    """Into another namespace, and under another name: it is found there, changed there, and goes from there."""
+    world.run("one", 10)
+    world.run("two", 20)
+    with namespace() as other:
+        moved = ["ip", "link", "set", world.ns.interface, "netns", other.path, "name", "moved0"]
+        world.ns.exec(["ip", "link", "set", world.ns.interface, "down"])
+        world.ns.exec(moved)
+        world.set("one", priority=30)
+        (found,) = dispatcher.chains(world.host)
+        assert (found.spot.interface, found.spot.inode) == ("moved0", netns.inode(other.path))
+        assert [member.link for member in found.plan.members] == [world.link("two"), world.link("one")]
+        hook = hooks.Tc("moved0", "ingress", 5, netns=other.path, dispatcher=world.kind.builder)
+        world.run("three", hook=hook)
+        (found,) = dispatcher.chains(world.host)
+        assert [member.link for member in found.plan.members] == [world.link(name) for name in ("three", "two", "one")]
+        for name in ("one", "two", "three"):
+            world.unload(name)
+        assert netns.call(other.path, loads.attached_here, "moved0") == set()
+
+
+@pytest.mark.parametrize("kind", CLSACT)
+def test_a_chain_on_clsact_is_lost_when_its_interface_moves(world: World) -> None:
+    """The kernel takes qdiscs off an interface that moves: detach and unload go quietly."""
+    world.run("one", 10)
+    world.run("two", 20)
+    with namespace() as other:
+        world.ns.exec(["ip", "link", "set", world.ns.interface, "netns", other.path])
+        assert dispatcher.chains(world.host) == ()
+        world.detach("one")
+        world.unload("two")
 
 
 @pytest.mark.parametrize("kind", CLSACT)

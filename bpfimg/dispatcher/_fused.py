@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from bpfimg.dispatcher._assemble import Assembled
+    from bpfimg.dispatcher._merge import Merged
     from bpfimg.dispatcher._plan import Plan
     from bpfimg.dispatcher._unfusable import About
     from bpfimg.kernel import Fd
@@ -92,8 +93,8 @@ def build(plan: Plan, sources: Mapping[int, Source], *, end: int, inline: bool =
 def _loaded(hook: str, made: Assembled, parts: Sequence[Part], sources: Sequence[Source], about: About) -> Fd:
     name = NAMES[hook]
     codes = [part.code for part in parts]
-    types = merge(hook, name, made, parts, [source.btf for source in sources])
-    with bpf.btf_load(types.btf) as btf:
+    types, btf = _types(hook, made, parts, sources)
+    with btf:
         program = bpf.Program(
             type=_TYPES[hook],
             code=_with_maps(made, sources),
@@ -106,6 +107,17 @@ def _loaded(hook: str, made: Assembled, parts: Sequence[Part], sources: Sequence
             lines=types.lines,
         )
         return bpf.prog_load(program, about)
+
+
+def _types(hook: str, made: Assembled, parts: Sequence[Part], sources: Sequence[Source]) -> tuple[Merged, Fd]:
+    """The types of all, and those in the kernel. Where it does not take what the members bring (libbpf leaves out what
+    an older kernel does not know), they go without."""
+    found = merge(hook, NAMES[hook], made, parts, [source.btf for source in sources])
+    try:
+        return found, bpf.btf_load(found.btf)
+    except KernelError:
+        bare = merge(hook, NAMES[hook], made, parts, [b""] * len(parts))
+        return bare, bpf.btf_load(bare.btf)
 
 
 def _with_maps(made: Assembled, sources: Sequence[Source]) -> bytes:

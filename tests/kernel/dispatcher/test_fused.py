@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bpfimg._value import replace
 from bpfimg.btf import Btf, Limits
 from bpfimg.dispatcher._tests import goes_on
 from bpfimg.dispatcher._words import ALWAYS
@@ -265,6 +266,44 @@ def lines(program: object) -> list[tuple[str, str, int]]:
     types = Btf(dump.btf_data(bpf.program_info(program).btf_id), "little", Limits())  # type: ignore[arg-type]
     rows = dump.program_dump(program).lines  # type: ignore[arg-type]
     return [(types.string(file), types.string(text), place >> 10) for _, file, text, place in rows]
+
+
+@both_ways
+def test_where_the_kernel_does_not_take_a_members_types_they_are_left_out(chain: Chain, inline: bool) -> None:
+    for at, body in enumerate((FUNCTIONS, CALLBACK)):
+        chain.compiled(body)
+        old = chain.sources[chain.members[at].program]
+        chain.sources[chain.members[at].program] = replace(old, btf=old.btf.replace(b"\0twice\0", b"\0tw ce\0"))
+    built = chain.build(inline=inline)
+    assert chain.run(built) == 2
+    assert not {"twice", "each"} & set(functions(built.dispatcher))
+
+
+KERNEL = """
+struct bpf_dynptr { __u64 opaque[2]; } __attribute__((aligned(8)));
+extern int bpf_dynptr_from_xdp(CTX *ctx, __u64 flags, struct bpf_dynptr *into) __attribute__((section(".ksyms")));
+extern __u32 bpf_dynptr_size(struct bpf_dynptr *of) __attribute__((section(".ksyms")));
+SEC("xdp") int kernel(CTX *ctx)
+{
+	struct bpf_dynptr all;
+	count(0);
+	if (bpf_dynptr_from_xdp(ctx, 0, &all)) return 0;
+	return bpf_dynptr_size(&all) == 64 ? verdict : 1;
+}
+"""
+
+
+@both_ways
+def test_functions_of_the_kernel_itself_may_be_called(chain: Chain, inline: bool) -> None:
+    chain.fixed(2)
+    try:
+        chain.compiled(KERNEL)
+    except Error:
+        pytest.skip("this kernel has no bpf_dynptr_from_xdp")
+    chain.compiled(KERNEL)
+    chain.fixed(1)
+    assert chain.run(chain.build(inline=inline)) == 1
+    assert chain.counts() == [1] * 4
 
 
 #: how the compiler takes the text of lines into types where the source is no file

@@ -19,6 +19,7 @@ __all__ = [
     "by_program",
     "image_of",
     "indexed_entry",
+    "is_counted",
     "kernel_entry",
     "link_entry",
     "map_entry",
@@ -64,6 +65,11 @@ def _is_loaded(view: ProgramView) -> bool:
     return view.record is not None and any(each.id == view.id for each in view.record.programs)
 
 
+def is_counted(links: Sequence[LinkView]) -> bool:
+    """False for what only runs inside of dispatchers: the kernel counts how often these run, not their programs."""
+    return not links or any(link.how != "dispatcher" or link.builder not in ("freplace", "fused") for link in links)
+
+
 def program_entries(inventory: Inventory, views: Sequence[ProgramView] | None = None) -> list[Entry]:
     """The programs of the inventory, or those of `views`, with their links and maps."""
     index = Index(inventory)
@@ -102,7 +108,7 @@ def indexed_entry(view: ProgramView, index: Index) -> Entry:
         "maps": [map_entry(index.by_id[number]) for number in view.map_ids if number in index.by_id],
         "held_by": list(view.held_by),
         "damage": view.damage or None,
-        "sample": _sample(view) if view.sample else None,
+        "sample": _sample(view) if view.sample and is_counted(index.links.get(view.id, ())) else None,
         "kernel": kernel_entry(view),
     }
 

@@ -7,16 +7,18 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from bpfimg.cli._options import Options
-    from bpfimg.inspect import Inventory, ProgramView
+    from bpfimg.inspect import Inventory, LinkView, ProgramView
     from bpfimg.load import Selector
 
 EPILOG = """\
 With --all, programs of other tools are shown too: where they are attached, in every network namespace and control
 group that can be reached, and what holds them (a pin, a process). What could not be looked at is said on stderr.
 
-With --stats the kernel counts for that time how often and how long programs run, and not any longer.
+With --stats the kernel counts for that time how often and how long programs run, and not any longer. What runs inside
+of a dispatcher is not counted, with --all the dispatcher is.
 
 examples:
   bpfimg list
@@ -102,14 +104,16 @@ def _table(shown: list[ProgramView], inventory: Inventory, *, all: bool, sampled
         application = view.record.name if view.record else ("damaged" if view.damage else "-")
         place = where(links.get(view.id, ()))
         row = [str(view.id), application, view.name or "-", view.type or "-", place, short_image(view)]
-        rows.append(row[:5] + _ran(view) + row[5:] if sampled else row)
+        rows.append(row[:5] + _ran(view, links.get(view.id, ())) + row[5:] if sampled else row)
     head = ["ID", "APPLICATION", "PROGRAM", "TYPE", "ATTACHED", "IMAGE OR HOLDER" if all else "IMAGE"]
     return table([*head[:5], "RUNS/S", "NS/RUN", "CPU", *head[5:]] if sampled else head, rows)
 
 
-def _ran(view: ProgramView) -> list[str]:
+def _ran(view: ProgramView, links: Sequence[LinkView]) -> list[str]:
+    from bpfimg.cli._entries import is_counted
+
     sample = view.sample
-    if sample is None:
+    if sample is None or not is_counted(links):
         return ["-", "-", "-"]
     mean = "-" if sample.mean is None else f"{sample.mean:.0f}"
     return [f"{sample.rate:.1f}", mean, f"{sample.share:.2%}"]

@@ -7,7 +7,7 @@ from bpfimg.errors import UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from bpfimg.cli._options import Options
     from bpfimg.inspect import LinkView, ProgramView, order
@@ -19,7 +19,8 @@ A packet that comes in meets xdp, then tcx, then tc (filters of traffic control)
 
 The programs of a dispatcher are shown in its place, one after the other; those of other tools that use libxdp, too.
 PROCEED-ON are the results after which the next program runs; after any other the chain ends with that result. RUNS
-are there while the kernel counts (`bpfimg list --stats`, or the sysctl kernel.bpf_stats_enabled).
+are there where the kernel has counted (`bpfimg list --stats`, or the sysctl kernel.bpf_stats_enabled): it counts a
+dispatcher, and so its first program, not those behind.
 
 examples:
   bpfimg status
@@ -105,7 +106,7 @@ def _step(number: int, view: LinkView, programs: Programs) -> dict[str, object]:
         "program": _program(view, program),
         "application": _application(program),
         "image": image_of(program.record) if program and program.record else None,
-        "runs": runs(program),
+        "runs": runs(view, programs),
         "link": link_entry(view),
     }
 
@@ -120,7 +121,7 @@ def _carrier(view: LinkView, programs: Programs) -> dict[str, object]:
         "builder": view.builder,
         "protocol": view.protocol or None,
         "damage": str(damage) if damage else None,
-        "runs": runs(program),
+        "runs": runs(view, programs),
         "link": link_entry(view),
     }
 
@@ -137,8 +138,13 @@ def _application(program: ProgramView | None) -> str | None:
     return program.record.name if program and program.record else None
 
 
-def runs(program: ProgramView | None) -> int | None:
-    """How often it ran while the kernel counted; None where it never did, or does not count such programs."""
+def runs(view: LinkView, programs: Mapping[int, ProgramView]) -> int | None:
+    """How often it ran while the kernel counted; None where it did not. The first program of a dispatcher runs whenever
+    that does, which alone is counted."""
+    number: object = view.program_id
+    if view.how == "dispatcher" and view.builder != "direct":
+        number = view.details.get("dispatcher") if view.position == 0 and view.state == "attached" else None
+    program = programs.get(number) if isinstance(number, int) else None
     return (program.info.run_count or None) if program and program.info else None
 
 

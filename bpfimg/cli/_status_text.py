@@ -48,7 +48,7 @@ def _carrier(view: LinkView, programs: Mapping[int, ProgramView]) -> Iterator[st
 
     version = f" (libxdp version {view.protocol})" if view.protocol else ""
     yield f"{view.builder} dispatcher {view.program_id}{version}"
-    ran = runs(programs.get(view.program_id))
+    ran = runs(view, programs)
     if ran:
         yield f"{ran} runs"
     if view.details.get("damage"):
@@ -60,7 +60,7 @@ def _row(number: int, view: LinkView, programs: Mapping[int, ProgramView]) -> li
 
     program = programs.get(view.program_id)
     record = program.record if program else None
-    ran = runs(program)
+    ran = runs(view, programs)
     return [
         str(number) if view.state == "attached" and view.position is not None else "-",
         "-" if view.priority is None else str(view.priority),

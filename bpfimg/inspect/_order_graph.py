@@ -108,8 +108,6 @@ class _Drawing:
         kind = "lost" if view.state != "attached" else "program" if view.id is not None else "foreign"
         notes = [str(view.program_id)]
         notes += [f"priority {view.priority}"] if view.priority is not None else []
-        ran = program.info.run_count if program and program.info else None
-        notes += [f"{ran} runs"] if ran else []
         return self._node(kind, (program.name if program else "") or f"program {view.program_id}", " · ".join(notes))
 
     def _node(self, kind: str, name: str, note: str) -> int:

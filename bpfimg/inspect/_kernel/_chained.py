@@ -38,11 +38,12 @@ class Seat:
 class Chained:
     """The chains in sight, asked by our link, by hook and by program."""
 
-    def __init__(self, chains: Sequence[Chain], links: Iterable[walk.Link]) -> None:
+    def __init__(self, chains: Sequence[Chain], links: Iterable[walk.Link] | None) -> None:
         self.chains = tuple(chains)
+        self._tells = links is not None  # without CAP_SYS_ADMIN the kernel does not tell of links
         dispatchers = {chain.dispatcher for chain in chains if chain.builder == "freplace"}
         self._slots: dict[tuple[object, int], walk.Link] = {}
-        for link in links if dispatchers else ():
+        for link in (links or ()) if dispatchers else ():
             if link.type == abi.LINK_TRACING and link.facts.get("target_obj_id") in dispatchers:
                 self._slots[link.facts["target_obj_id"], link.prog_id] = link
         self._ours: dict[int, Seat] = {}
@@ -54,14 +55,20 @@ class Chained:
     def of(cls, host: Host, namespaces: Mapping[int, str | None] | None = None) -> Chained:
         """Those that are on hooks now."""
         found = dispatcher.chains(host, namespaces)
-        return cls(found, walk.links() if any(chain.builder == "freplace" for chain in found) else ())
+        if not any(chain.builder == "freplace" for chain in found):
+            return cls(found, ())
+        try:
+            return cls(found, list(walk.links()))
+        except KernelError:
+            return cls(found, None)
 
     def seats(self) -> Iterator[Seat]:
         """Every member of every chain, in running order."""
         for chain in self.chains:
             for position, member in enumerate(chain.plan.members):
                 link = self._slots.get((chain.dispatcher, member.program))
-                yield Seat(chain, position, member, link, chain.builder == "freplace" and link is None)
+                empty = chain.builder == "freplace" and link is None and self._tells
+                yield Seat(chain, position, member, link, empty)
 
     def own(self, view: LinkView) -> LinkView:
         """One of our links, now that its chain is known."""

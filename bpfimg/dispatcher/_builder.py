@@ -6,8 +6,9 @@ from contextlib import ExitStack, contextmanager
 
 from bpfimg._value import value
 from bpfimg.dispatcher._alone import alone
+from bpfimg.dispatcher._guard import DISPATCHER
 from bpfimg.dispatcher._sources import programs, sources
-from bpfimg.errors import AttachError
+from bpfimg.errors import AttachError, KernelError
 from bpfimg.kernel import abi, bpf
 
 TYPE_CHECKING = False
@@ -102,6 +103,11 @@ def _fused(stack: ExitStack, job: Job) -> Built:
     return Built(made.dispatcher, made.id, "fused", inlined=made.inlined)
 
 
-def opened(program: int) -> Fd:
+def opened(seen: Seen) -> Fd:
     """The program that a hook runs, for an exchange that expects it."""
-    return bpf.program_by_id(program)
+    if seen.guard is not None:
+        try:
+            return bpf.get(f"{seen.guard.path}/{DISPATCHER}")
+        except KernelError:
+            pass  # of a chain that others have put together
+    return bpf.program_by_id(seen.running)

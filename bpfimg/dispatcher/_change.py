@@ -159,7 +159,7 @@ def _put(host: Host, seen: Seen, record: ChainRecord, made: Built, order: Order)
         place = (old.handle, old.priority) if old is not None else (made.id, preference)
         record = replace(record, handle=place[0] if record.way == "clsact" else 0, priority=place[1])
     with ExitStack() as undo:
-        guard = _guard.publish(host, made.id, record, made.slots)
+        guard = _guard.publish(host, made.id, record, made.slots, made.program)
         if made.id == seen.running:  # the same program by itself, under another priority: only the record differs
             return
         undo.callback(_removed, guard.path)
@@ -172,7 +172,7 @@ def _put(host: Host, seen: Seen, record: ChainRecord, made: Built, order: Order)
         undo.pop_all()
     if note:  # of a first program, which is ours
         with suppress(KernelError):
-            _guard.publish(host, made.id, replace(record, note=note), ())
+            _guard.publish(host, made.id, replace(record, note=note))
     if seen.running:
         forget(host, seen)
     if not any(member.link for member in record.plan.members):
@@ -184,7 +184,7 @@ def _exchange(host: Host, seen: Seen, guard: _guard.Guard, made: Built, wanted: 
     spot, record = seen.spot, guard.record
     assert record is not None
     with ExitStack() as stack:
-        old = stack.enter_context(opened(seen.running)) if seen.running else None
+        old = stack.enter_context(opened(seen)) if seen.running else None
         if spot.hook == "xdp":
             from bpfimg.dispatcher import _xdp
 
@@ -219,7 +219,7 @@ def _stop(host: Host, seen: Seen) -> None:
         if spot.hook == "xdp":
             from bpfimg.dispatcher import _xdp
 
-            _xdp.swap(spot, stack.enter_context(opened(seen.running)), None, seen.mode)  # COMMIT
+            _xdp.swap(spot, stack.enter_context(opened(seen)), None, seen.mode)  # COMMIT
         else:
             from bpfimg.dispatcher import _tc
 

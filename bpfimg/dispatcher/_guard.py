@@ -5,6 +5,7 @@
     <bpffs>/bpfimg/chains/<namespace>-<ifindex>-<xdp|ingress|egress>/
       <id>/                  one for each program put on that hook for a chain: its kernel id
         record               ChainRecord
+        dispatcher           the program itself
         slot-<n>-link        freplace: the link that holds slot n, and
         slot-<n>-prog        the program in it
         entry                tcx: the link by which the hook runs the program
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 CHAINS = "chains"
 RECORD = "record"
 ENTRY = "entry"
+DISPATCHER = "dispatcher"
 _WORK = "tmp-"  # what the writers of `load` sweep
 
 
@@ -83,7 +85,13 @@ def guard_of(host: Host, spot: Spot, dispatcher: int) -> Guard | None:
     return guard(f"{host.directory}/{CHAINS}/{spot.name}/{dispatcher}")
 
 
-def publish(host: Host, dispatcher: int, record: ChainRecord, slots: Sequence[tuple[Fd | int, Fd | int]]) -> Guard:
+def publish(
+    host: Host,
+    dispatcher: int,
+    record: ChainRecord,
+    slots: Sequence[tuple[Fd | int, Fd | int]] = (),
+    program: Fd | int | None = None,
+) -> Guard:
     """Makes the directory in one step; one that is there for the same program gets the new record in one step."""
     place = f"{host.directory}/{CHAINS}/{record.spot.name}"
     path = f"{place}/{dispatcher}"
@@ -97,9 +105,11 @@ def publish(host: Host, dispatcher: int, record: ChainRecord, slots: Sequence[tu
         bpffs.make_directory(work)
         bpffs.write_record(f"{work}/{RECORD}", record.to_text())
         made = Guard(work, dispatcher, record)
-        for number, (link, program) in enumerate(slots):
+        if program is not None:
+            bpf.pin(program, f"{work}/{DISPATCHER}")
+        for number, (link, member) in enumerate(slots):
             bpf.pin(link, made.slot(number, "link"))
-            bpf.pin(program, made.slot(number, "prog"))
+            bpf.pin(member, made.slot(number, "prog"))
         if os.path.isdir(path):
             bpffs.rename(f"{work}/{RECORD}", f"{path}/{RECORD}", replace=True)
         else:

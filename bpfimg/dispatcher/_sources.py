@@ -5,11 +5,12 @@ from __future__ import annotations
 from bpfimg._value import value
 from bpfimg.dispatcher._returns import returns
 from bpfimg.errors import Error, KernelError, NotSupported, quoted
-from bpfimg.kernel import bpf, dump
+from bpfimg.kernel import bpf
 from bpfimg.load import members
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from contextlib import ExitStack
 
     from bpfimg.dispatcher._fused import Source
@@ -55,7 +56,7 @@ def source_of(program: members.Loaded, scene: members.Scene) -> Source:
     names = scene.unit.names
     wanted = {index for _, index in program.code.maps}
     maps = tuple(scene.unit.map(name) if index in wanted else 0 for index, name in enumerate(names))
-    return Source(program.code, program.btf(), maps)
+    return Source(program.code, program.code.btf, maps)
 
 
 def programs(stack: ExitStack, host: Host, seen: Seen, plan: Plan, newcomer: Newcomer | None) -> dict[int, Fd | int]:
@@ -83,14 +84,7 @@ def _of_dispatcher(stack: ExitStack, seen: Seen) -> dict[int, Fd]:
 
 def _opened(host: Host, seen: Seen, member: Member) -> Fd:
     """A member's program, by our pin of its slot, by that of its link, or by its number."""
-    pins = []
-    if seen.guard is not None and seen.chain is not None and member in seen.chain.plan.members:
-        pins.append(seen.guard.slot(seen.chain.plan.members.index(member), "prog"))
-    home = members.home(host, member.link) if member.link else None
-    if home is not None:
-        pins.append(f"{home.path}/link")
-        pins += [pin for pin, each in zip(home.load.program_pins(), home.load.program_ids, strict=True) if each]
-    for pin in pins:
+    for pin in _pins(host, seen, member):
         try:
             fd = bpf.get(pin)
         except KernelError:
@@ -99,6 +93,14 @@ def _opened(host: Host, seen: Seen, member: Member) -> Fd:
             return fd
         fd.close()
     return bpf.program_by_id(member.program)
+
+
+def _pins(host: Host, seen: Seen, member: Member) -> Iterator[str]:
+    if seen.guard is not None and seen.chain is not None and member in seen.chain.plan.members:
+        yield seen.guard.slot(seen.chain.plan.members.index(member), "prog")
+    home = members.home(host, member.link) if member.link else None
+    if home is not None:
+        yield f"{home.path}/link"
 
 
 def sources(stack: ExitStack, host: Host, seen: Seen, plan: Plan, newcomer: Newcomer | None) -> dict[int, Source]:
@@ -129,9 +131,7 @@ def _kept(stack: ExitStack, host: Host, seen: Seen, member: Member) -> Source:
     pins = home.load.map_pins()
     wanted = {index for _, index in code.maps}
     maps = tuple(stack.enter_context(bpf.get(pin)).fileno() if index in wanted else 0 for index, pin in enumerate(pins))
-    with _opened(host, seen, member) as program:
-        number = bpf.program_info(program, memlock=False).btf_id
-    return Source(code, dump.btf_data(number) if number else b"", maps)
+    return Source(code, code.btf, maps)
 
 
 def _not_kept(name: str) -> NotSupported:

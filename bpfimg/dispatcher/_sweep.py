@@ -8,48 +8,52 @@ from contextlib import suppress
 from bpfimg.dispatcher import _guard, _sight
 from bpfimg.dispatcher._chain_record import ChainRecord
 from bpfimg.dispatcher._read import Seen, read
-from bpfimg.dispatcher._spot import there
+from bpfimg.dispatcher._spot import recorded_spot, there
 from bpfimg.errors import Error, KernelError
 from bpfimg.load import members
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bpfimg.dispatcher._model import Spot
     from bpfimg.dispatcher._plan import Plan
     from bpfimg.load import Host, LinkRecord
 
 
-def sweep(host: Host) -> None:
+def sweep(host: Host, links: Sequence[LinkRecord]) -> None:
     """Removes what is pinned of chains that no hook runs and no link of ours is in; pins again what others removed.
 
     What cannot be looked at stays as it is.
     """
-    spots = {_key(spot): spot for spot in _spots(host)}
+    kept = list(_guard.guards(host))
     running: dict[tuple[int, int, str], Seen] = {}
-    for key, spot in spots.items():
+    for key, spot in {_key(spot): spot for spot in _spots(kept, links)}.items():
         with suppress(Error):
-            seen = there(spot, lambda now: read(host, now))
+            seen = there(spot, lambda now: _mended(host, now))
             if seen is not None:
                 running[key] = seen
-                if _mend(host, seen):
-                    running[key] = there(spot, lambda now: read(host, now)) or seen
     alive = {seen.running for seen in running.values() if seen.chain is not None}
-    for guard in list(_guard.guards(host)):
+    for guard in kept:
         if guard.dispatcher not in alive or not _is_of(guard, running):
             _sweep(host, guard, running)
         elif guard.record is not None and not any(member.link for member in guard.record.plan.members):
             _guard.remove(guard.path)  # a writer that took our last member off was killed: libxdp's pins suffice
 
 
+def _mended(host: Host, spot: Spot) -> Seen:
+    """What the hook runs, mended if that was needed; asked in its namespace."""
+    seen = read(host, spot)
+    return read(host, spot) if _mend(host, seen) else seen
+
+
 def _key(spot: Spot) -> tuple[int, int, str]:
     return spot.inode, spot.ifindex, spot.direction
 
 
-def _spots(host: Host) -> list[Spot]:
-    from bpfimg.dispatcher._spot import recorded_spot
-
-    found = [guard.record.spot for guard in _guard.guards(host) if guard.record is not None]
-    return found + [recorded_spot(link) for load in host.loads() for link in load.links if link.how == members.MEMBER]
+def _spots(kept: Sequence[_guard.Guard], links: Sequence[LinkRecord]) -> list[Spot]:
+    found = [guard.record.spot for guard in kept if guard.record is not None]
+    return found + [recorded_spot(link) for link in links if link.how == members.MEMBER]
 
 
 def _is_of(guard: _guard.Guard, running: dict[tuple[int, int, str], Seen]) -> bool:

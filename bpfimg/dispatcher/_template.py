@@ -22,6 +22,7 @@ from bpfimg.kernel import abi, bpf
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from bpfimg.kernel import Fd, OpenObject
     from bpfimg.load import members
@@ -47,12 +48,12 @@ def fits(opened: OpenObject, name: str, hook: str) -> bool:
     return prototypes.fits(content, prototypes.function_named(content, name), hook)
 
 
-@contextmanager
-def extend(opened: OpenObject, name: str, hook: str) -> Iterator[None]:
+def extend(opened: OpenObject, name: str, hook: str) -> AbstractContextManager[object] | None:
     """Sets a program of an object up for the slots of dispatchers, before the load; keep it open until that is done.
 
-    Programs that it may call by a map of programs are set up for the same attach type, none, as the kernel wants it of
-    all in such a map. AttachError: it cannot have such a place, since the types of its function are others (`fits`).
+    None without CAP_SYS_ADMIN, which libbpf needs to look at a dispatcher's types. Programs that it may call by a map
+    of programs are set up for the same attach type, none, as the kernel wants it of all in such a map. AttachError: it
+    cannot have such a place, since the types of its function are others (`fits`).
     """
     program = next(each for each in opened.programs if each.name == name)
     if not fits(opened, name, hook):
@@ -61,15 +62,21 @@ def extend(opened: OpenObject, name: str, hook: str) -> Iterator[None]:
             " puts no other into a dispatcher",
             hint="compile it with -g, and as a function of these types",
         )
-    for each in opened.programs:
-        if each.type_id == abi.PROG_TYPE_XDP and each.attach_type_id == abi.ATTACH_XDP:
-            each.set_type(each.type_id, 0)
-    with template(hook) as (dispatcher, _):
+    with ExitStack() as stack:
+        dispatcher, _ = stack.enter_context(template(hook))
+        try:
+            program.set_target(_SLOT, program=dispatcher)
+        except KernelError as error:
+            if error.errno != errno.EPERM:
+                raise
+            return None
+        for each in opened.programs:
+            if each.type_id == abi.PROG_TYPE_XDP and each.attach_type_id == abi.ATTACH_XDP:
+                each.set_type(each.type_id, 0)
         flags = program.flags & ~_OF_DISPATCHERS
         program.set_type(abi.PROG_TYPE_EXT, 0)
         program.set_flags(flags)
-        program.set_target(_SLOT, program=dispatcher)
-        yield
+        return stack.pop_all()
 
 
 def extension(hook: str, code: members.Code, btf: bytes, maps: Sequence[Fd | int]) -> Fd:

@@ -54,10 +54,10 @@ class Used:
 def state(ifindex: int) -> State:
     """Returns what the interface runs now; KernelError ENODEV when there is none with that index."""
     found = libbpf.xdp_query(ifindex)
-    return State(found.prog_id, found.mode or "", by_link=bool(found.prog_id) and _is_linked(found.prog_id))
+    return State(found.prog_id, found.mode or "", by_link=bool(found.prog_id) and is_linked(found.prog_id))
 
 
-def _is_linked(program: int) -> bool:
+def is_linked(program: int) -> bool:
     return any(link.type == abi.LINK_XDP and link.prog_id == program for link in walk.links())
 
 

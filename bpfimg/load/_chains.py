@@ -65,5 +65,5 @@ if TYPE_CHECKING:
         def collect(self, host: Host) -> tuple[str, ...]:
             """Removes what is pinned of dispatchers that run nowhere in sight, whosever; returns what went."""
 
-        def sweep(self, host: Host) -> None:
-            """Mends what killed writers and others left of chains, under the lock."""
+        def sweep(self, host: Host, links: Sequence[LinkRecord]) -> None:
+            """Mends what killed writers and others left of chains, under the lock; `links` are all of ours."""

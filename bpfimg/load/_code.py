@@ -33,9 +33,10 @@ class Code:
     loaded program says of them.
 
     `maps` are (place of a 64-bit load, index of the map in the load's record): there `insns` has 0 for a descriptor.
-    `functions` are (place, id of the FUNC), `lines` an array of struct bpf_line_info; places count instructions of
-    eight bytes, and the id is 0 where there is no BTF. `flags` and `attach_type` are those it was loaded with;
-    `modules`: it calls functions of modules; `kfuncs` are the names of the kernel's functions that it calls.
+    `functions` are (place, id of the FUNC in the types `btf`), `lines` an array of struct bpf_line_info; places count
+    instructions of eight bytes, and the id is 0 where there is no BTF. `flags` and `attach_type` are those it was
+    loaded with; `modules`: it calls functions of modules; `kfuncs` are the names of the kernel's functions that it
+    calls.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Code:
     attach_type: int = 0
     functions: tuple[tuple[int, int], ...] = ()
     lines: bytes = b""
+    btf: bytes = b""
     modules: bool = False
     kfuncs: tuple[str, ...] = ()
 
@@ -61,6 +63,7 @@ class Code:
             "attach_type": self.attach_type,
             "functions": [list(pair) for pair in self.functions],
             "lines": _packed(self.lines),
+            "btf": _packed(self.btf),
             "modules": self.modules,
             "kfuncs": list(self.kfuncs),
         }
@@ -82,6 +85,7 @@ class Code:
                 attach_type=int(document["attach_type"]),
                 functions=_pairs(document["functions"]),
                 lines=_unpacked(document["lines"]),
+                btf=_unpacked(document["btf"]) if "btf" in document else b"",
                 modules=bool(document["modules"]),
                 kfuncs=tuple(str(each) for each in document.get("kfuncs", ())),
             )

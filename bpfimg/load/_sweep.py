@@ -18,27 +18,32 @@ if TYPE_CHECKING:
 
 def sweep(host: Host) -> None:
     """Removes what killed writers left behind. What cannot be removed stays, and is shown as unfinished."""
-    _finish_all(host)
+    loads = _finish_all(host)
     for name in _paths.listed(host.directory):
         path = f"{host.directory}/{name}"
         with suppress(Error):
             if name.startswith(_paths.WORK):
                 discard(host, path)
             elif _paths.is_id(name):
-                _sweep_load(host, path)
+                _sweep_load(host, path, loads.get(path))
     if host.chains is not None:
-        host.chains.sweep(host)
+        links = [link for load in loads.values() for link in load.links if os.path.isdir(load.path)]
+        host.chains.sweep(host, links)
 
 
-def _sweep_load(host: Host, path: str) -> None:
+def _sweep_load(host: Host, path: str, load: Load | None) -> None:
     if os.path.islink(path):
         return
     if not _paths.listed(path):  # somebody else has removed all that was in it
         bpffs.remove_tree(path)
-    links = [f"{path}/{_paths.LINKS}/{name}" for name in _paths.listed(f"{path}/{_paths.LINKS}")]
-    committed = [link for link in links if is_committed(link)]
+    names = _paths.listed(f"{path}/{_paths.LINKS}")
     marker = f"{path}/{_paths.UNFINISHED}"
-    if os.path.lexists(marker):
+    is_marked = os.path.lexists(marker)
+    if load is not None and not is_marked and len(names) == len(load.links) + len(load.damaged_links):
+        return  # all that is there counts
+    links = [f"{path}/{_paths.LINKS}/{name}" for name in names]
+    committed = [link for link in links if is_committed(link)]
+    if is_marked:
         if len(committed) < len(links) or not links:
             remove_load(host, path)
             return
@@ -48,14 +53,22 @@ def _sweep_load(host: Host, path: str) -> None:
             remove_link(host, link)
 
 
-def _finish_all(host: Host) -> None:
-    """What a killed writer did not come to: removes every load that has been replaced."""
+def _finish_all(host: Host) -> dict[str, Load]:
+    """What a killed writer did not come to: removes every load that has been replaced; returns the others by path."""
+    found = {}
     for name in _paths.listed(host.directory):
         if _paths.is_id(name):
+            path = f"{host.directory}/{name}"
             with suppress(KernelError, DamagedRecord):
-                load = read_load(f"{host.directory}/{name}")
+                load = read_load(path)
                 if load is not None:
-                    finish(host, load)
+                    found[path] = load
+    for load in list(found.values()):
+        if load.record is not None and load.record.replaces:
+            with suppress(KernelError, DamagedRecord):
+                finish(host, load)
+            found.pop(f"{host.directory}/{load.record.replaces}", None)
+    return found
 
 
 def finish(host: Host, new: Load) -> None:

@@ -43,6 +43,7 @@ def taken_code(opened: OpenObject, data: bytes, program: str, maps: Sequence[int
         attach_type=handle.attach_type_id,
         functions=functions,
         lines=lines,
+        btf=opened.btf() if functions else b"",
         modules=_of_modules(insns),
         kfuncs=spec.uses.kfuncs,
     )

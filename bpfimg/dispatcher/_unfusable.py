@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from bpfimg.load import members
 
 FEATURE = "fused"
+#: what the verifier says of no instruction
+_OF_ALL = ("combined stack size",)
 _ALONE = "where the kernel takes freplace, --dispatcher freplace has no such limit; else give it a hook of its own"
 _FUNCTIONS_MAX = 256  # BPF_MAX_SUBPROGS
 _LOCAL = ("bpf_obj_new", "bpf_percpu_obj_new")
@@ -102,7 +104,8 @@ def _reason(code: members.Code) -> str:
 def refused(hook: str, parts: Sequence[Part], made: Assembled, error: KernelError) -> KernelError:
     """The error for programs that the kernel takes one by one, but not together."""
     codes = [part.code for part in parts]
-    index = _instruction(error.log) if isinstance(error, VerifierError) else -1
+    of_all = any(words in str(error) for words in _OF_ALL)
+    index = _instruction(error.log) if isinstance(error, VerifierError) and not of_all else -1
     part = made.part_at(index) if index >= 0 else -1
     name = parts[part].code.name if part >= 0 else ""
     whose = f"program {quoted(name)}" if name else "the programs"

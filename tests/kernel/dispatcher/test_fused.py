@@ -347,6 +347,20 @@ def test_a_refusal_names_the_member_and_its_source_line(chain: Chain) -> None:
     assert "--dispatcher freplace" in caught.value.hint
 
 
+def test_frames_that_are_too_deep_together_are_inlined_or_refused(chain: Chain) -> None:
+    chain.fixed(2)
+    chain.compiled(DEEP.replace("440", "496"))
+    chain.fixed(3)
+    assert chain.run(chain.build(inline=True)) == 3
+    said = ""
+    try:
+        assert chain.run(chain.build(inline=False)) == 3
+    except VerifierError as error:  # 6.1 counts 32 bytes for a main function that has no frame
+        said = str(error)
+    alone = "the kernel's verifier takes the programs alone, but not in one fused dispatcher of 3 programs: "
+    assert not said or said.startswith(f"{alone}combined stack size of 2 calls")
+
+
 LICENCES = ["GPL", "Dual BSD/GPL", "Proprietary", "Dual MIT/GPL", "BSD"]
 
 

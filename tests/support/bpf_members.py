@@ -224,9 +224,28 @@ class Member:
             self._registers[register] = _NUMBER
 
     def _exit(self) -> None:
+        if self._choose.random() < 0.7:
+            self._tell()
         if self._registers.get(0) != _NUMBER or self._choose.random() < 0.8:
             self._emit(insn(0xB4, immediate=self._choose.choice(_VERDICTS)))
         self._emit(insn(0x95))
+
+    def _tell(self) -> None:
+        """Adds up all that it knows, read by whatever names it, and puts that into a map."""
+        self._emit(insn(0xB7, 0) if self._registers.get(0) != _NUMBER else insn(0x27, 0, immediate=3))
+        for register, kind in self._registers.items():
+            if register and isinstance(kind, int) and self._frame.get(kind) == _NUMBER:
+                self._emit(insn(_LOADS[8], register, register), insn(0x0F, 0, register), insn(0x27, 0, immediate=3))
+            elif register and kind == _NUMBER:
+                self._emit(insn(0x0F, 0, register), insn(0x27, 0, immediate=3))
+        for slot, kind in self._frame.items():
+            if isinstance(kind, int) and self._frame.get(kind) == _NUMBER:
+                self._emit(insn(_LOADS[8], 1, 10, slot), insn(_LOADS[8], 1, 1), insn(0x0F, 0, 1))
+            elif kind == _NUMBER:
+                self._emit(insn(_LOADS[8], 1, 10, slot), insn(0x0F, 0, 1), insn(0x27, 0, immediate=3))
+        self._maps.append((len(self._out), 0))
+        self._emit(insn(0x18, 1, 2), insn(0), insn(0xDB, 1, 0))
+        self._registers = {0: _NUMBER}
 
     def _saved(self) -> State:
         return dict(self._registers), dict(self._frame)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from bpfimg.kernel import Fd
     from tests.support.chains import World
+    from tests.support.xdptools import Tools
 
 _SEEN = f"{TAG}seen"
 PRIORITIES = {"a": 10, "d": 20, "c": 30}
@@ -68,6 +69,7 @@ class Scene:
         self.world, self.case, self._folder = world, case, folder
         self.place = (world.host.bpffs, world.host.tc, "chains")
         self.held = Held(world)
+        self.tools: Tools | None = None
         for name in _STAY:
             if name in {*case.old, "c"}:
                 world.load(name, drops=BAD if name == "d" else 0)
@@ -113,16 +115,7 @@ class Scene:
     def check_nothing_left(self) -> None:
         """Of all that was killed nothing is left: programs, maps, links, paths."""
         self._reset()
-        assert settled(self._more, "") == ""
-
-    def _more(self) -> str:
-        """What is there that was not there before, in words. Less may be: the kernel lets go in its own time."""
-        found = self.held()
-        paths, before = Counter(found[3]), Counter(self.base[3])
-        if paths == before and all(now <= then for now, then in zip(found[:3], self.base[:3], strict=True)):
-            return ""
-        numbers = f"maps, programs, links {found[:3]}, expected {self.base[:3]}"
-        return f"{numbers}; paths {sorted(paths - before)}, without {sorted(before - paths)}"
+        assert settled(lambda: self.held.more(self.base), "") == ""
 
     def _listed(self, ran: list[str], state: str) -> None:
         """What is listed as attached is what the hook runs. A member goes before its pin: when detach is killed in
@@ -141,6 +134,11 @@ class Scene:
         ran, arrived = world.sent_through()
         assert tuple(ran) in (self.case.old, self.case.new), f"{ran}, of which {sorted(world.unlisted)} unlisted"
         assert arrived
+        if self.tools is not None:
+            rows = [(row.name, row.id) for row in self.tools.status()]
+            chain = world.chain()
+            assert rows == [(m.name, m.program) for m in (chain.plan.members if chain else ())], rows
+            assert [name.removeprefix(TAG) for name, _ in rows] == ran, rows
         if "d" in ran:
             stopped, arrived = world.sent_through(BAD)
             assert (stopped, arrived) == (ran[: ran.index("d") + 1], False)
@@ -205,6 +203,15 @@ class Held:
         links = [number for number, program in self._links.found().items() if self._all or program in programs]
         paths = sorted(re.sub(r"\d+", "N", path) for path in chains.left(self._world.host))
         return len(maps), len(programs), len(links), paths
+
+    def more(self, before: tuple[int, int, int, list[str]]) -> str:
+        """What is there that was not there before, in words. Less may be: the kernel lets go in its own time."""
+        now = self()
+        paths, old = Counter(now[3]), Counter(before[3])
+        if paths == old and all(one <= other for one, other in zip(now[:3], before[:3], strict=True)):
+            return ""
+        numbers = f"maps, programs, links {now[:3]}, expected {before[:3]}"
+        return f"{numbers}; paths {sorted(paths - old)}, without {sorted(old - paths)}"
 
     def maps_of(self, program: str) -> list[int]:
         """The ids of the maps in which a program of that name counts: the newest such program's last."""

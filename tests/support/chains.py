@@ -22,7 +22,7 @@ from bpfimg.load import hooks
 from tests.kernel.run.held import settled
 from tests.support import chain_programs, loads
 from tests.support.chain_programs import BAD, GOOD
-from tests.support.features import needs
+from tests.support.features import native, needs
 from tests.support.loads import TAG
 from tests.support.netns import bpffs, namespace, skip_unless
 
@@ -64,6 +64,14 @@ BUILDERS = ("freplace", "fused")
 HOOKS = ("xdp", "ingress", "egress")
 #: every builder on every hook
 KINDS = tuple(Kind(builder, hook) for builder in BUILDERS for hook in HOOKS)
+
+
+def every(*kinds: Kind, emulated: tuple[str, ...] = ("xdp",)) -> pytest.MarkDecorator:
+    """Gives a test each of these as its `kind`. An emulated kernel, where most take seconds, has freplace, and fused
+    chains only on the hooks that are named; the machine's own has all."""
+    slow = native("fused chains run on the machine's own kernel")
+    params = [kind.param(*([slow] if kind.builder == "fused" and kind.hook not in emulated else [])) for kind in kinds]
+    return pytest.mark.parametrize("kind", params)
 
 
 @dataclass(frozen=True, slots=True)

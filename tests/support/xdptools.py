@@ -76,6 +76,11 @@ class Tools:
             check=False,
         )
 
+    def start(self, tool: str, *words: str) -> subprocess.Popen[str]:
+        """Starts one command beside others."""
+        command = ["nsenter", f"--net={self.ns.path}", *_command(self.suite, tool), *words]
+        return subprocess.Popen(command, env=self.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
     @property
     def environ(self) -> dict[str, str]:
         """What they run with: the objects of their own release, and the bpffs of the test."""
@@ -115,9 +120,14 @@ def _row(line: str) -> Row | None:
     return Row(int(match["priority"]), match["name"], int(match["id"]), actions)
 
 
+def there(suite: str) -> bool:
+    """Whether the tools of that suite were fetched."""
+    return _program(suite, "xdp-loader").exists()
+
+
 def require(suite: str, ns: Namespace, bpffs: str) -> Tools:
     """The tools of that suite; skips the test where they were not fetched."""
-    if not _program(suite, "xdp-loader").exists():
+    if not there(suite):
         pytest.skip(f"needs xdp-tools of {suite} (`python -m tests.support.xdptools` fetches them)")
     return Tools(suite, ns, bpffs)
 

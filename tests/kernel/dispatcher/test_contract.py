@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.kernel
 
-every = pytest.mark.parametrize("kind", [kind.param() for kind in KINDS])
+every = chains.every(*KINDS)
 #: what becomes of a packet whose chain ends with that result: it arrives only after these
 ARRIVES = {"xdp": (2,), "tc": (-1, 0, 1, 3, 6)}
 
@@ -264,14 +264,14 @@ def test_programs_that_do_more(form: str, world: World) -> None:
     assert world.sent_through() == (["one", "odd"], True)
 
 
-@pytest.mark.parametrize("kind", [Kind("freplace", hook).param() for hook in chains.HOOKS])
+@chains.every(*(Kind("freplace", hook) for hook in chains.HOOKS))
 def test_licences_mix_with_freplace(world: World) -> None:
     world.run("free", 10)
     world.run("other", 20, data=world.program("other", license="Proprietary"))
     assert world.sent_through() == (["free", "other"], True)
 
 
-@pytest.mark.parametrize("kind", [Kind("fused", hook).param() for hook in chains.HOOKS])
+@chains.every(*(Kind("fused", hook) for hook in chains.HOOKS))
 def test_licences_do_not_mix_in_one_program(world: World) -> None:
     world.run("free", 10)
     with loads.nothing_left(world.host), pytest.raises(Error, match=r"licen[cs]e") as caught:

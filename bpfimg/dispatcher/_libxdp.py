@@ -11,7 +11,7 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 
 from bpfimg._value import value
-from bpfimg.dispatcher._libxdp_pins import folder_of, is_published, publish, remove, sweep
+from bpfimg.dispatcher._libxdp_pins import folder_of, is_published, publish, remove, sweep, sweep_drafts
 from bpfimg.dispatcher._libxdp_slots import NAME, Slot, damage_of, read_slots, types_of
 from bpfimg.dispatcher._raced import Raced
 from bpfimg.errors import BytecodeError, DamagedRecord, KernelError
@@ -36,6 +36,7 @@ __all__ = [
     "read",
     "remove",
     "sweep",
+    "sweep_drafts",
 ]
 
 NEWEST = 3  # the version of xdp-tools 1.6

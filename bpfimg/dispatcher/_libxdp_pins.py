@@ -102,15 +102,25 @@ def sweep(
     sight. Others pin a dispatcher before they attach it: what is younger than `grace` seconds stays.
     """
     stale = [each for each in candidates(mount, grace) if not is_attached(*each)]
-    drafts = [name for name in _names(mount) if _DRAFT.fullmatch(name)]
-    if not stale and not drafts:
-        return ()
-    with locked(mount, timeout):
-        for name in drafts:  # whoever was making or removing it held this lock
-            _cleared(f"{mount}/xdp/{name}")
-        for ifindex, dispatcher in stale:
-            _removed(mount, ifindex, dispatcher)
+    if stale:
+        with locked(mount, timeout):
+            for ifindex, dispatcher in stale:
+                _removed(mount, ifindex, dispatcher)
+    sweep_drafts(mount, timeout)
     return tuple(stale)
+
+
+def sweep_drafts(mount: str, timeout: float = PATIENCE) -> None:
+    """Takes away what writers that were killed left half made, or half removed; costs one look where there is none."""
+    if not _drafts(mount):
+        return
+    with locked(mount, timeout):
+        for name in _drafts(mount):  # whoever was making or removing it held this lock
+            _cleared(f"{mount}/xdp/{name}")
+
+
+def _drafts(mount: str) -> list[str]:
+    return [name for name in _names(mount) if _DRAFT.fullmatch(name)]
 
 
 def candidates(mount: str, grace: float = 0.0) -> list[tuple[int, int]]:

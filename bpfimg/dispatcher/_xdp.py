@@ -58,6 +58,7 @@ def state(ifindex: int) -> State:
 
 
 def is_linked(program: int) -> bool:
+    """True when a bpf_link holds the program on an interface: no netlink call takes it off. All links are asked."""
     return any(link.type == abi.LINK_XDP and link.prog_id == program for link in walk.links())
 
 

@@ -288,3 +288,13 @@ def test_a_namespace_that_only_a_process_is_in_is_in_sight(mount: str) -> None:
 
 def _has(place: str, interface: str) -> bool:
     return netns.inode(place) != netns.inode(None) and interface in netns.call(place, netlink.interfaces)
+
+
+def test_drafts_of_killed_writers_go_at_once(mount: str) -> None:
+    _libxdp.sweep_drafts(mount)
+    with pairs(1) as slots:
+        _libxdp.publish(mount, 7, 33, slots)
+        os.mkdir(f"{mount}/xdp/bpfimg-7-55")
+        bpf.pin(slots[0][0], f"{mount}/xdp/bpfimg-7-55/prog0-link")
+        _libxdp.sweep_drafts(mount)
+        assert listed(mount) == ["dispatch-7-33", "dispatch-7-33/prog0-link", "dispatch-7-33/prog0-prog"]

@@ -113,7 +113,7 @@ def checked(seen: Seen, host: Host) -> Seen:
     if seen.running and (seen.chain is None or seen.by_link):
         from bpfimg.dispatcher import _xdp
 
-        raise _xdp.held(spot, _xdp.State(seen.running, seen.mode, seen.by_link), host.loads())
+        raise _xdp.held(spot, _xdp.State(seen.running, seen.mode), host.loads())
     if seen.found is not None and seen.chain is not None and not seen.chain.plan.members:
         reason = "; ".join(seen.chain.damage) or f"version {seen.chain.protocol} of libxdp's protocol"
         raise AttachError(

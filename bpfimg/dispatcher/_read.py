@@ -7,7 +7,7 @@ from bpfimg.dispatcher._guard import Guard, guard_of, guards
 from bpfimg.dispatcher._model import Chain, Member, Spot
 from bpfimg.dispatcher._plan import Plan
 from bpfimg.errors import KernelError
-from bpfimg.kernel import abi, bpf, libbpf
+from bpfimg.kernel import abi, bpf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,18 +44,18 @@ def read(host: Host, spot: Spot, links: Mapping[int, int] | None = None) -> Seen
 
 
 def _xdp(host: Host, spot: Spot, links: Mapping[int, int] | None) -> Seen:
-    there = libbpf.xdp_query(spot.ifindex)
-    program = there.prog_id
-    seen = Seen(spot, program, there.mode or "")
+    from bpfimg.dispatcher import _xdp as hook
+
+    there = hook.state(spot.ifindex)
+    program = there.program
+    seen = Seen(spot, program, there.mode)
     if not program:
         return seen
     guard = guard_of(host, spot, program) or _moved(host, spot, program)
     if guard is not None and guard.record is not None:
         chain = guard.record.at(spot).chain(program, seen.mode)
         return replace(seen, chain=chain, guard=guard)
-    from bpfimg.dispatcher import _xdp as hook
-
-    seen = replace(seen, by_link=hook.is_linked(program))
+    seen = replace(seen, by_link=there.by_link)
     from bpfimg.dispatcher import _libxdp
 
     found = _libxdp.read(host.bpffs, spot.ifindex, program)

@@ -33,6 +33,11 @@ def sweep(host: Host, links: Sequence[LinkRecord]) -> None:
             seen = there(spot, lambda now: _mended(host, now))
             if seen is not None:
                 running[key] = seen
+    if os.path.isdir(f"{host.bpffs}/xdp"):
+        from bpfimg.dispatcher import _libxdp_pins
+
+        with suppress(Error):
+            _libxdp_pins.sweep_drafts(host.bpffs)
     alive = {seen.running for seen in running.values() if seen.chain is not None}
     for guard in kept:
         if guard.dispatcher not in alive or not _is_of(guard, running):

@@ -35,12 +35,17 @@ _FALLS_BACK = "--mode generic runs it in the network stack instead"
 
 @value(frozen=True, slots=True)
 class State:
-    """What an interface runs: the kernel id of the program (0: none), native, generic or offload ("" for none), and
-    whether a bpf_link holds it there."""
+    """What an interface runs: the kernel id of the program (0: none), and native, generic or offload ("" for none)."""
 
     program: int
     mode: str
-    by_link: bool
+
+    @property
+    def by_link(self) -> bool:
+        """Whether a bpf_link holds it there, which no netlink call changes; every link of the kernel is asked."""
+        return bool(self.program) and any(
+            link.type == abi.LINK_XDP and link.prog_id == self.program for link in walk.links()
+        )
 
 
 @value(frozen=True, slots=True)
@@ -54,12 +59,7 @@ class Used:
 def state(ifindex: int) -> State:
     """Returns what the interface runs now; KernelError ENODEV when there is none with that index."""
     found = libbpf.xdp_query(ifindex)
-    return State(found.prog_id, found.mode or "", by_link=bool(found.prog_id) and is_linked(found.prog_id))
-
-
-def is_linked(program: int) -> bool:
-    """True when a bpf_link holds the program on an interface: no netlink call takes it off. All links are asked."""
-    return any(link.type == abi.LINK_XDP and link.prog_id == program for link in walk.links())
+    return State(found.prog_id, found.mode or "")
 
 
 def agree(spot: Spot, asked: str, used: str) -> None:

@@ -59,13 +59,13 @@ def number(fd: Fd) -> int:
 @pytest.mark.parametrize(("asked", "used"), [("auto", "native"), ("native", "native"), ("generic", "generic")])
 def test_a_chain_comes_is_exchanged_and_goes(asked: str, used: str, spot: Spot) -> None:
     with program() as first, program() as second:
-        assert seen(spot) == State(0, "", by_link=False)
+        assert seen(spot) == State(0, "")
         assert swap(spot, None, first, asked) == Used(used)
-        assert seen(spot) == State(number(first), used, by_link=False)
+        assert seen(spot) == State(number(first), used)
         assert swap(spot, first, second, used) == Used(used)
-        assert seen(spot) == State(number(second), used, by_link=False)
+        assert seen(spot) == State(number(second), used)
         swap(spot, second, None, used)
-        assert seen(spot) == State(0, "", by_link=False)
+        assert seen(spot) == State(0, "")
 
 
 @pytest.mark.parametrize("mode", ["native", "generic", "auto"])
@@ -75,7 +75,7 @@ def test_a_first_program_that_finds_another_is_to_look_again(mode: str, there: s
         swap(spot, None, theirs, there)
         with pytest.raises(Raced, match=f"somebody else changed what {spot.interface} runs"):
             swap(spot, None, ours, mode)
-        assert seen(spot) == State(number(theirs), there, by_link=False)
+        assert seen(spot) == State(number(theirs), there)
 
 
 def test_an_exchange_that_finds_another_program_is_to_look_again(spot: Spot) -> None:
@@ -105,7 +105,8 @@ def test_the_other_mode_is_no_race(spot: Spot) -> None:
 def test_a_link_is_named(spot: Spot) -> None:
     def inside() -> None:
         with program() as theirs, program() as ours, bpf.link_create(theirs, spot.ifindex, abi.ATTACH_XDP):
-            assert state(spot.ifindex) == State(number(theirs), "native", by_link=True)
+            assert state(spot.ifindex) == State(number(theirs), "native")
+            assert state(spot.ifindex).by_link
             for old in (None, theirs):
                 with pytest.raises(Busy, match="held by a bpf_link") as caught:
                     _xdp.swap(spot, old, ours, "native")

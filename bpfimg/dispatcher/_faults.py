@@ -82,7 +82,9 @@ def _pinned(host: Host, running: set[int]) -> Iterator[Fault]:
     for guard in guards(host):
         ours.add(guard.dispatcher)
         if guard.record is None:
-            yield Fault("damaged-chain", guard.path, "the record of this chain cannot be read")
+            yield Fault(
+                "damaged-chain", guard.path, "the record of this chain cannot be read: who is in it is not known"
+            )
         elif guard.dispatcher not in running and not any(each.link in links for each in guard.record.plan.members):
             yield Fault("stale-chain", guard.path, f"program {guard.dispatcher} runs nowhere in sight any more")
     for ifindex, number in _libxdp_pins.candidates(host.bpffs, _libxdp_pins.GRACE):

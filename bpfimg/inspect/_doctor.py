@@ -20,7 +20,7 @@ _ERROR, _WARNING, _NOTE = "error", "warning", "note"
 _MENDED = (_WARNING, "bpfimg gc")  # by the next command that changes the host, too
 #: what may be wrong with a chain -> how bad that is, and what mends it
 _CHAINS = {
-    "damaged-chain": (_ERROR, "change it, or take it off, with the tool that made it"),
+    "damaged-chain": (_ERROR, "take it off (XDP: ip link set dev IFACE xdp off), and attach its programs again"),
     "lost-code": (_WARNING, "unload the program, and run its image again"),
     "unshared-chain": _MENDED,
     "unguarded-chain": _MENDED,

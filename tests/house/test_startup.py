@@ -40,13 +40,16 @@ SLOW = (
     "ssl",
 )
 
-#: what only `list --all`, or a selector, asks for
+#: what only `list --all`, a selector, or a chain that is there asks for
 ALL = (
     "bpfimg.inspect._kernel._everything",
     "bpfimg.kernel._apart",
     "bpfimg.kernel._walk_pins",
     "bpfimg.kernel._walk_queries",
     "bpfimg.load._hooks",
+    "bpfimg.dispatcher._chains",
+    "bpfimg.dispatcher._seen",
+    "bpfimg.inspect._kernel._chained",
 )
 
 #: what a `run` or `load` of a stored image may have beside those of `list`: believing needs cryptography

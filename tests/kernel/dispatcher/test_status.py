@@ -11,6 +11,7 @@ import pytest
 
 from bpfimg import inspect
 from bpfimg.kernel import abi, bpf, netlink, netns
+from tests.support import chains, loads
 from tests.support.chains import KINDS
 from tests.support.cli import Cli
 from tests.support.features import needs
@@ -196,3 +197,46 @@ def test_the_drawing_has_every_program_with_the_ways_behind_it(world: World, cli
     assert go_on in words
     cli.error("status", *place, "--graph", "svg", expect=2)
     cli("status", *place, "--graph", "png", expect=2)
+
+
+@every
+def test_an_interface_that_was_moved_to_another_namespace_takes_its_chain_along(world: World, cli: Cli) -> None:
+    world.run("one", 10)
+    world.run("two", 20)
+    with loads.doomed_namespace() as other:
+        world.ns.exec(["ip", "link", "set", world.ns.interface, "netns", other.name])
+        views = own(world)
+        for position, name in enumerate(("one", "two")):
+            view = views[name]
+            assert (view.state, view.position, view.moved) == ("attached", position, True), view.reason
+            assert os.path.samefile(view.netns or "", other.path)
+        found = cli.json("status", "status", world.ns.interface, "--netns", other.name)["status"]
+        assert [each["program"]["id"] for hook in found for each in hook["chain"]] == [
+            world.kept[name].id for name in ("one", "two")
+        ]
+        assert {each["id"] for each in cli_findings(cli)} == {"moved-link"}
+        for name in ("one", "two"):
+            world.detach(name)
+
+
+@pytest.mark.parametrize("kind", [kind.param() for kind in KINDS if kind.builder == "fused"])
+def test_what_a_fused_chain_is_made_of_may_be_lost(world: World, cli: Cli) -> None:
+    world.run("one", 10)
+    world.run("two", 20)
+    for name in os.listdir(world.kept["one"].path):
+        if name.startswith("code-"):
+            os.unlink(f"{world.kept['one'].path}/{name}")
+    (finding,) = cli_findings(cli)
+    assert (finding["id"], finding["severity"]) == ("lost-code", "warning")
+    assert f"'{TAG}one'" in finding["what"]
+
+
+@every
+def test_the_record_of_a_chain_may_be_lost(world: World, cli: Cli) -> None:
+    world.run("one", 10)
+    world.run("two", 20)
+    (record,) = [path for path in chains.left(world.host) if "/chains/" in path and path.endswith("/record")]
+    os.unlink(record)
+    found = {each["id"]: each for each in cli_findings(cli)}
+    assert set(found) == {"damaged-chain", "stale-link"} if world.kind.hook != "xdp" else "damaged-chain" in found
+    assert found["damaged-chain"]["where"] == os.path.dirname(record)

@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench import host, objects, transfers, trust
+from bench import dispatcher, host, objects, transfers, trust
 from bench.processes import BPFIMG, Case, Surroundings, table
 from tests.support.netns import bpffs, namespace
 from tests.support.objects import example
@@ -146,6 +146,7 @@ PARTS: dict[str, Callable[[int], None]] = {
     "transfers": transfers.main,
     "trust": trust.main,
     "host": host.main,
+    "dispatcher": dispatcher.main,
 }
 
 if __name__ == "__main__":

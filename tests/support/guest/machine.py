@@ -18,7 +18,10 @@ MEMORY = "1536M"
 _APPEND = "console=ttyS0 quiet panic=-1 mitigations=off random.trust_cpu=on no_timer_check"
 # One processor, and place for a second: maps with a value for each have two. Two running ones would wait for each other
 # whenever the machine around has less than two to give: six times the work.
-_MACHINE = "-machine q35 -cpu max -accel tcg,thread=multi -smp 1,maxcpus=2 -nodefaults -no-user-config -no-reboot"
+_MACHINE = "-machine q35 -cpu max -smp 1,maxcpus=2 -nodefaults -no-user-config -no-reboot"
+_AS_FAST_AS_IT_GOES = "-accel tcg,thread=multi"
+# An instruction of the guest is a nanosecond of its clock, however busy the machine around is.
+_COUNTED = "-accel tcg,thread=single -icount shift=0,sleep=off"
 _DEVICES = "-display none -net none -serial stdio"
 
 #: What is there on a real system, and is not after a kernel's start. A checkout below a folder that is hidden by a
@@ -49,16 +52,25 @@ busybox poweroff -f
 
 
 @contextmanager
-def running(kernel: Kernel, out: Path, root: Path, command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    kernel: Kernel, out: Path, root: Path, command: list[str], *, counted: bool = False
+) -> Iterator[subprocess.Popen[bytes]]:
     """A guest that runs `command` in `root`; what it says is in `out`: `log`, `rc`, and the kernel's `console`.
 
+    In a `counted` one the clock counts the guest's own instructions, a nanosecond each, and passes over idle time.
     It ends with the caller, and with the thread that made it. Raises `LookupError` where QEMU cannot be started.
     """
     words = {"boot": kernel.folder / "boot", "root": root}
     script = _SCRIPT.format(command=shlex.join(command), **{key: shlex.quote(str(path)) for key, path in words.items()})
     (out / "guest.sh").write_text(script, encoding="utf-8")
     argv = ["setpriv", "--pdeathsig", "KILL", "nice", "-n", "5", program_path("qemu-system-x86_64") or "qemu"]
-    argv += [*_MACHINE.split(), *_DEVICES.split(), "-m", MEMORY]
+    argv += [
+        *_MACHINE.split(),
+        *(_COUNTED if counted else _AS_FAST_AS_IT_GOES).split(),
+        *_DEVICES.split(),
+        "-m",
+        MEMORY,
+    ]
     for tag, path, more in (("host", "/", ",readonly=on,multidevs=remap"), ("out", str(out), "")):
         argv += ["-fsdev", f"local,id={tag},path={path},security_model=none{more}"]
         argv += ["-device", f"virtio-9p-pci,fsdev={tag},mount_tag={tag}"]

@@ -62,6 +62,7 @@ def test_a_chain_comes_is_exchanged_and_goes(asked: str, used: str, spot: Spot) 
         assert seen(spot) == State(0, "")
         assert swap(spot, None, first, asked) == Used(used)
         assert seen(spot) == State(number(first), used)
+        assert not seen(spot).by_link
         assert swap(spot, first, second, used) == Used(used)
         assert seen(spot) == State(number(second), used)
         swap(spot, second, None, used)

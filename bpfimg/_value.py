@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dataclasses import dataclass as value
     from dataclasses import field, replace
 else:
-    from operator import itemgetter
+    from operator import attrgetter, itemgetter
 
     try:
         from _collections import _tuplegetter as _getter  # what named tuples have
@@ -113,7 +113,8 @@ else:
         return [fields[name] for name in names]
 
     def _contents(instance):
-        return tuple(getattr(instance, name) for name in instance.__slots__)
+        found = instance._all(instance)
+        return found if len(instance.__slots__) > 1 else (found,)
 
     def _parted(plain):
         """The names of the fields, and what else the class is made of."""
@@ -151,6 +152,7 @@ else:
             body["__slots__"] = names
             found = type(plain.__name__, (_Value,), body)
             found._stores = tuple(getattr(found, name).__set__ for name in names)
+            found._all = attrgetter(*names) if names else staticmethod(lambda _: ())
             return found
 
         return made

@@ -237,6 +237,8 @@ def forget(host: Host, seen: Seen) -> None:
     with suppress(KernelError):
         if chain is not None and chain.protocol:
             _unpinned(host, seen.spot, chain.dispatcher)
+            if seen.guard is not None and seen.guard.record is not None:  # the interface may have another number by now
+                _unpinned(host, seen.guard.record.spot, chain.dispatcher)
         if seen.guard is not None:
             _guard.remove(seen.guard.path)
 

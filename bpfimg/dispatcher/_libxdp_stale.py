@@ -8,7 +8,7 @@ those that ip-netns(8) knows and those of all processes.
 from __future__ import annotations
 
 from bpfimg.dispatcher._libxdp_pins import GRACE, sweep
-from bpfimg.dispatcher._sight import xdp_programs
+from bpfimg.dispatcher._sight import hooked_programs
 from bpfimg.errors import KernelError
 from bpfimg.kernel import bpf
 
@@ -32,7 +32,7 @@ def sweep_stale(mount: str, running: Collection[int], grace: float = GRACE) -> t
         if not _exists(dispatcher):
             return False
         if not sight:
-            sight.append(xdp_programs())
+            sight.append(hooked_programs())
         return sight[0] is None or dispatcher in sight[0]
 
     return sweep(mount, is_attached, grace)

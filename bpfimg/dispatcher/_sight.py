@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from bpfimg.errors import Error
-from bpfimg.kernel import netlink, netns, walk
+from bpfimg.kernel import netlink, netns
 from bpfimg.load import members
 
 _PROCESSES = 4096  # looked at: more may be there than time
@@ -13,6 +13,8 @@ _PROCESSES = 4096  # looked at: more may be there than time
 
 def namespaces() -> dict[int, str | None]:
     """Inode -> a path, None for our own: those with a name, those that something is mounted on, those of processes."""
+    from bpfimg.kernel import walk
+
     found: dict[int, str | None] = {netns.inode(None): None}
     mounts = sorted(path for _, _, root, path in walk.seen_by("self", ("nsfs",)) if root.startswith("net:["))
     processes = [name for name in os.listdir("/proc") if name.isdigit()][:_PROCESSES]
@@ -24,8 +26,9 @@ def namespaces() -> dict[int, str | None]:
     return found
 
 
-def xdp_programs() -> frozenset[int] | None:
-    """The ids of all XDP programs on interfaces of every namespace in sight; None: one of them is closed to us."""
+def hooked_programs() -> frozenset[int] | None:
+    """The ids of all XDP programs and tc filters of interfaces of every namespace in sight; None: one of them is closed
+    to us."""
     found: set[int] = set()
     for inode, path in namespaces().items():
         try:
@@ -38,7 +41,8 @@ def xdp_programs() -> frozenset[int] | None:
 
 def _here() -> set[int]:
     with netlink.dumps() as dumps:
-        return {program for device in netlink.devices(dumps) for _, program in device.xdp}
+        xdp = {program for device in netlink.devices(dumps) for _, program in device.xdp}
+        return xdp | {each.prog_id for each in netlink.filters(dumps)}
 
 
 def _leads_to(path: str, inode: int) -> bool:

@@ -10,6 +10,7 @@ from bpfimg.dispatcher._chain_record import ChainRecord
 from bpfimg.dispatcher._read import Seen, read
 from bpfimg.dispatcher._spot import recorded_spot, there
 from bpfimg.errors import Error, KernelError
+from bpfimg.kernel import bpf
 from bpfimg.load import members
 
 TYPE_CHECKING = False
@@ -107,7 +108,6 @@ def _republish(host: Host, seen: Seen, guard: _guard.Guard, plan: Plan) -> None:
     from contextlib import ExitStack
 
     from bpfimg.dispatcher import _libxdp
-    from bpfimg.kernel import bpf
 
     with ExitStack() as stack:
         slots = [
@@ -124,13 +124,23 @@ def _republish(host: Host, seen: Seen, guard: _guard.Guard, plan: Plan) -> None:
 def _sweep(host: Host, guard: _guard.Guard, running: dict[tuple[int, int, str], Seen]) -> None:
     record = guard.record
     if record is None:  # its pins may be all that keeps a chain together
-        if not _runs(host, guard):
+        programs = _sight.hooked_programs()
+        if programs is not None and guard.dispatcher not in programs and not _is_on_hook(guard):
             _guard.remove(guard.path)
         return
     seen = running.get(_key(record.spot))
     superseded = seen is not None and seen.chain is not None and seen.guard is not None
     if superseded or (not _has_members(host, record) and not _runs(host, guard)):
         remove(host, guard)
+
+
+def _is_on_hook(guard: _guard.Guard) -> bool:
+    """True while the link that is pinned in it is on the TCX hook of an interface."""
+    try:
+        with bpf.get(guard.entry) as fd:
+            return bool(bpf.link_info(fd).ifindex)
+    except KernelError:
+        return False
 
 
 def _has_members(host: Host, record: ChainRecord, but: int = 0) -> bool:

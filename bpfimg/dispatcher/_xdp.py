@@ -12,7 +12,7 @@ import errno
 from bpfimg._value import value
 from bpfimg.dispatcher._raced import Raced
 from bpfimg.errors import AttachError, Busy, KernelError, quoted
-from bpfimg.kernel import abi, bpf, libbpf, walk
+from bpfimg.kernel import abi, bpf, libbpf
 from bpfimg.load import members
 
 TYPE_CHECKING = False
@@ -43,6 +43,8 @@ class State:
     @property
     def by_link(self) -> bool:
         """Whether a bpf_link holds it there, which no netlink call changes; every link of the kernel is asked."""
+        from bpfimg.kernel import walk
+
         return bool(self.program) and any(
             link.type == abi.LINK_XDP and link.prog_id == self.program for link in walk.links()
         )

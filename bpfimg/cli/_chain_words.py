@@ -36,7 +36,7 @@ def begun(view: LinkView) -> str:
     if asked != "auto" or view.builder not in ("fused", "direct") or view.members != 1:
         return ""
     seen = ", and xdp-loader sees one program, to which it cannot add" if view.hook == "xdp" else ""
-    return f"this kernel takes no freplace programs: {view.target} has a fused chain{seen}"
+    return f"no freplace programs can be loaded here: {view.target} has a fused chain{seen}"
 
 
 def place(view: LinkView) -> str:

@@ -47,7 +47,7 @@ def shape(text: str) -> list[str]:
     text = re.sub(r"(?<=tag:)\s+[0-9a-f]{16}", " TAG", text)
     # how programs share a hook is for the kernel to say
     text = re.sub(
-        r"^(bpfimg: this kernel takes no freplace programs| +(dispatcher|runs as|note|results)): .*\n",
+        r"^(bpfimg: no freplace programs can be loaded here| +(dispatcher|runs as|note|results)): .*\n",
         "",
         text,
         flags=re.M,

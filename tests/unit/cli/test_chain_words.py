@@ -36,7 +36,7 @@ def test_what_set_changes_and_what_became_of_it() -> None:
 
 def test_a_fused_chain_that_nobody_asked_for_is_said_once() -> None:
     assert begun(member("fused", 1)) == (
-        "this kernel takes no freplace programs: eth0 has a fused chain, and xdp-loader sees one program, to which it"
+        "no freplace programs can be loaded here: eth0 has a fused chain, and xdp-loader sees one program, to which it"
         " cannot add"
     )
     assert begun(member("direct", 1)) == begun(member("fused", 1))

@@ -2,7 +2,8 @@
 
 `parse` reads a whole object, `dissect` also gives its parts: code, types, source lines. `requirements` says what a
 kernel needs to have for it. `check_header`, `variables` and `section_rule` answer one question each;
-`Instruction.decode` reads bare code. `executable` is about programs of user space: where a probe goes.
+`Instruction.decode` reads bare code, `Linked` is about what libbpf made of a program. `executable` is about programs of user
+space: where a probe goes.
 
 The files may come from anywhere: whatever is wrong with them is one `BytecodeError`, in bounded time and memory
 (`Limits`).
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from bpfimg.bytecode._decode import Instruction
     from bpfimg.bytecode._header import check_header
     from bpfimg.bytecode._limits import Limits
+    from bpfimg.bytecode._linked import Linked
     from bpfimg.bytecode._model import BytecodeObject, MapSpec, ProgramSpec
     from bpfimg.bytecode._parse import Dissection, dissect, parse
     from bpfimg.bytecode._requirements import Requirement, requirements
@@ -30,6 +32,7 @@ __all__ = [
     "GlobalSpec",
     "Instruction",
     "Limits",
+    "Linked",
     "MapSpec",
     "ProgramSpec",
     "Requirement",
@@ -50,6 +53,7 @@ __getattr__ = opened(
         "GlobalSpec": "_variables",
         "Instruction": "_decode",
         "Limits": "_limits",
+        "Linked": "_linked",
         "MapSpec": "_model",
         "ProgramSpec": "_model",
         "Requirement": "_requirements",

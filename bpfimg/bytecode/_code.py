@@ -44,7 +44,7 @@ class References:
     """Resolves what an instruction with a relocation names; one for each object."""
 
     def __init__(self, elf: ElfObject, functions: Sequence[Function], kfuncs: frozenset[str]) -> None:
-        self.elf = elf
+        self._elf = elf
         self._kfuncs = kfuncs
         self._sections = {section.index: section for section in elf.sections}
         self._functions = {(function.section.index, function.start): function for function in functions}

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from bpfimg.bytecode._decode import Instruction
     from bpfimg.bytecode._disassemble import Disassembly
     from bpfimg.bytecode._elf import ElfObject
-    from bpfimg.bytecode._functions import Function
 
 _LICENSE = "license"
 _LICENSE_MAX = 128  # the kernel reads no more
@@ -53,12 +52,6 @@ class Dissection:
         from bpfimg.bytecode._tail_calls import tail_calls
 
         return tail_calls(self)
-
-    def linked(self, program: str, insns: bytes) -> tuple[tuple[int, Function | None], ...]:
-        """Where the functions of the object are in a loaded program; see `_linked`."""
-        from bpfimg.bytecode._linked import linked
-
-        return linked(self, program, insns)
 
     def disassemble(self, name: str) -> tuple[Instruction, ...]:
         """The instructions of the program or sub-program of that name; `BytecodeError` if there is none."""

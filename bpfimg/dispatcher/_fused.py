@@ -9,9 +9,6 @@ from __future__ import annotations
 import sys
 
 from bpfimg._value import value
-from bpfimg.dispatcher._assemble import Part, assemble
-from bpfimg.dispatcher._merge import merge
-from bpfimg.dispatcher._together import ATTACH_TYPES, flags_of, license_of
 from bpfimg.errors import KernelError
 from bpfimg.kernel import abi, bpf
 
@@ -20,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
 
-    from bpfimg.dispatcher._assemble import Assembled
+    from bpfimg.dispatcher._assemble import Assembled, Part
     from bpfimg.dispatcher._merge import Merged
     from bpfimg.dispatcher._plan import Plan
     from bpfimg.dispatcher._unfusable import About
@@ -72,6 +69,7 @@ def build(plan: Plan, sources: Mapping[int, Source], *, end: int, inline: bool =
     program with the others. VerifierError: the verifier takes each alone, but not all.
     """
     from bpfimg.dispatcher import _unfusable
+    from bpfimg.dispatcher._assemble import Part, assemble
 
     found = [sources[member.program] for member in plan.members]
     parts = [
@@ -91,6 +89,8 @@ def build(plan: Plan, sources: Mapping[int, Source], *, end: int, inline: bool =
 
 
 def _loaded(hook: str, made: Assembled, parts: Sequence[Part], sources: Sequence[Source], about: About) -> Fd:
+    from bpfimg.dispatcher._together import ATTACH_TYPES, flags_of, license_of
+
     name = NAMES[hook]
     codes = [part.code for part in parts]
     types, btf = _types(hook, made, parts, sources)
@@ -112,6 +112,8 @@ def _loaded(hook: str, made: Assembled, parts: Sequence[Part], sources: Sequence
 def _types(hook: str, made: Assembled, parts: Sequence[Part], sources: Sequence[Source]) -> tuple[Merged, Fd]:
     """The types of all, and those in the kernel. Where it does not take what the members bring (libbpf leaves out what
     an older kernel does not know), they go without."""
+    from bpfimg.dispatcher._merge import merge
+
     found = merge(hook, NAMES[hook], made, parts, [source.btf for source in sources])
     try:
         return found, bpf.btf_load(found.btf)

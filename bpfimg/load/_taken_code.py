@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import struct
 import sys
-from bisect import bisect_left
 
 from bpfimg.load._code import Code
 
@@ -12,14 +10,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from bpfimg.bytecode import Dissection
+    from bpfimg.bytecode import Linked
     from bpfimg.kernel import OpenObject
 
 _CALL, _LOAD_IMM64 = 0x85, 0x18
 #: source register of a 64-bit load: of a descriptor, of an address in the values of a map, of what the kernel's types
 #: name; and of a call of a kernel function
 _MAP, _MAP_VALUE, _KERNEL_TYPE, _KERNEL_FUNCTION = 1, 2, 3, 2
-_FRAGS = 1 << 5  # BPF_F_XDP_HAS_FRAGS: libbpf adds it at the load, by the section
+_FRAGS, _FRAGS_SECTION = 1 << 5, "xdp.frags"  # BPF_F_XDP_HAS_FRAGS: libbpf adds it at the load, by the section
 _SHIFT = 4 if sys.byteorder == "little" else 0
 
 
@@ -31,21 +29,20 @@ def taken_code(opened: OpenObject, data: bytes, program: str, maps: Sequence[int
     handle = next(each for each in opened.programs if each.name == program)
     insns = bytearray(handle.code())
     slots = tuple(_maps(insns, {fd: index for index, fd in enumerate(maps)}))
-    parts = bytecode.dissect(data)
-    functions, lines = _described(parts, program, bytes(insns), handle.fd)
-    spec = parts.object.program(program)
+    about = bytecode.Linked.read(data, program, bytes(insns))
+    functions, lines = _described(about, handle.fd)
     return Code(
         name=program,
         insns=bytes(insns),
         maps=slots,
-        license=parts.object.license,
-        flags=handle.flags | (_FRAGS if spec.frags else 0),
+        license=about.license,
+        flags=handle.flags | (_FRAGS if handle.section.startswith(_FRAGS_SECTION) else 0),
         attach_type=handle.attach_type_id,
         functions=functions,
         lines=lines,
         btf=opened.btf() if functions else b"",
         modules=_of_modules(insns),
-        kfuncs=spec.uses.kfuncs,
+        kfuncs=about.kfuncs,
     )
 
 
@@ -75,26 +72,15 @@ def _of_modules(insns: bytearray) -> bool:
     )
 
 
-def _described(parts: Dissection, program: str, insns: bytes, loaded: int) -> tuple[tuple[tuple[int, int], ...], bytes]:
+def _described(about: Linked, loaded: int) -> tuple[tuple[tuple[int, int], ...], bytes]:
     """Functions and source lines, by places in the program. The kernel has the BTF of the object with its ids and
     strings; where it has none of the program, the ids are 0, and there are no lines."""
     from bpfimg.kernel import dump
 
-    placed = parts.linked(program, insns)
     kernel = dump.program_dump(loaded).functions
-    if not kernel or parts.ext is None:
-        return tuple((place, 0) for place, _ in placed), b""
-    known = {section: dict(rows) for section, rows in parts.ext.functions.items()}
-    numbers = [known.get(each.section.name, {}).get(each.start, 0) if each else 0 for _, each in placed]
-    if len(kernel) == len(placed):  # what it knows it has from libbpf, which gives some functions other types
-        numbers = [number for _, number in kernel]
-    sections = {each.section.name for _, each in placed if each}
-    rows = {section: tuple(parts.ext.rows(section)) for section in sections}
-    lines = bytearray()
-    for place, each in placed:
-        if each is not None:
-            found = rows[each.section.name]
-            first = bisect_left(found, (each.start,))
-            for offset, *rest in found[first : bisect_left(found, (each.end,))]:
-                lines += struct.pack("=IIII", place + (offset - each.start) // 8, *rest)
-    return tuple((place, number) for (place, _), number in zip(placed, numbers, strict=True)), bytes(lines)
+    if not kernel:
+        return tuple((place, 0) for place, _ in about.functions), b""
+    # what the kernel knows it has from libbpf, which gives some functions other types; it may have left some away
+    numbers = [number for _, number in kernel] if len(kernel) == len(about.functions) else about.types()
+    places = [place for place, _ in about.functions]
+    return tuple(zip(places, numbers, strict=True)), about.lines(sys.byteorder)

@@ -42,7 +42,7 @@ def test_functions_are_found_in_the_order_that_the_kernel_has(program: str, call
     with libbpf.open_object(data, name="linked") as opened:
         opened.load()
         handle = next(each for each in opened.programs if each.name == program)
-        found = bytecode.dissect(data).linked(program, handle.code())
+        found = bytecode.Linked.read(data, program, handle.code()).functions
         types = Btf(dump.btf_data(bpf.program_info(handle.fd).btf_id), "little", Limits())
         kernel = [types.name(number) for _, number in dump.program_dump(handle.fd).functions]
     assert [each.name if each else "" for _, each in found] == kernel
@@ -56,10 +56,9 @@ def test_functions_are_found_in_the_order_that_the_kernel_has(program: str, call
 
 def test_what_is_not_of_the_object_is_said_to_be_nothing() -> None:
     data = compile_source(SOURCE)
-    parts = bytecode.dissect(data)
     call, leave = bytes.fromhex("8510000001000000"), bytes.fromhex("9500000000000000")
-    assert parts.linked("nobody", call + leave + leave) == ((0, None), (2, None))
-    ((start, main), (place, function)) = parts.linked("three", call + leave + leave)
+    assert bytecode.Linked.read(data, "nobody", call + leave + leave).functions == ((0, None), (2, None))
+    ((start, main), (place, function)) = bytecode.Linked.read(data, "three", call + leave + leave).functions
     assert (start, place, function) == (0, 2, None)
     assert main is not None
     assert main.name == "three"

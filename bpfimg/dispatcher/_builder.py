@@ -53,7 +53,7 @@ def kind(spot: Spot, chain: Chain | None, asked: str) -> str:
                 hint="all its programs have to be detached before the other kind can be built",
             )
         return there
-    return asked if asked != "auto" else "fused" if takes_extensions() is False else "freplace"
+    return asked if asked != "auto" else "freplace" if takes_extensions() else "fused"
 
 
 def takes_extensions() -> bool | None:

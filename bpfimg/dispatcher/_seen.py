@@ -6,7 +6,7 @@ from bpfimg.dispatcher._guard import guards
 from bpfimg.dispatcher._model import Chain, Spot
 from bpfimg.dispatcher._raced import Raced
 from bpfimg.dispatcher._read import our_links, read
-from bpfimg.errors import AttachError, Error
+from bpfimg.errors import Error
 from bpfimg.kernel import netlink, netns
 from bpfimg.load import members
 
@@ -30,7 +30,7 @@ def chains(host: Host, namespaces: Mapping[int, str | None] | None = None) -> tu
         try:
             for chain in netns.call(path, _here, host, inode, path):
                 found[chain.spot.inode, chain.spot.ifindex, chain.spot.direction] = chain
-        except (AttachError, OSError):
+        except (Error, OSError):
             continue  # it has gone meanwhile, or is not for us
     return tuple(found[key] for key in sorted(found))
 

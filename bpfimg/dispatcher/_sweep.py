@@ -124,13 +124,12 @@ def _republish(host: Host, seen: Seen, guard: _guard.Guard, plan: Plan) -> None:
 def _sweep(host: Host, guard: _guard.Guard, running: dict[tuple[int, int, str], Seen]) -> None:
     record = guard.record
     if record is None:  # its pins may be all that keeps a chain together
-        programs = _sight.hooked_programs()
-        if programs is not None and guard.dispatcher not in programs and not _is_on_hook(guard):
+        if not _runs(guard):
             _guard.remove(guard.path)
         return
     seen = running.get(_key(record.spot))
     superseded = seen is not None and seen.chain is not None and seen.guard is not None
-    if superseded or (not _has_members(host, record) and not _runs(host, guard)):
+    if superseded or (not _has_members(host, record) and not _runs(guard)):
         remove(host, guard)
 
 
@@ -152,11 +151,12 @@ def _has_members(host: Host, record: ChainRecord, but: int = 0) -> bool:
     return False
 
 
-def _runs(host: Host, guard: _guard.Guard) -> bool:
-    """True when a hook in sight runs it, wherever its interface has gone."""
-    from bpfimg.dispatcher._seen import chains
-
-    return any(chain.dispatcher == guard.dispatcher for chain in chains(host, _sight.namespaces()))
+def _runs(guard: _guard.Guard) -> bool:
+    """True when a hook runs it, or may run it where we cannot look."""
+    if _is_on_hook(guard):
+        return True
+    programs = _sight.hooked_programs()
+    return programs is None or guard.dispatcher in programs
 
 
 def remove(host: Host, guard: _guard.Guard) -> None:
@@ -174,7 +174,7 @@ def release_lost(host: Host, record: LinkRecord) -> None:
     for guard in list(_guard.guards(host)):
         if guard.record is None or guard.record.plan.of_link(record.id) is None:
             continue
-        if not _has_members(host, guard.record, but=record.id) and not _runs(host, guard):
+        if not _has_members(host, guard.record, but=record.id) and not _runs(guard):
             remove(host, guard)
 
 

@@ -47,6 +47,9 @@ def _chain(host: Host, chain: Chain) -> Iterator[Fault]:
         yield from _codes(host, chain, where)
     if chain.builder != "freplace" or chain.way != "netlink" or chain.damage:
         return
+    guarded = guard_of(host, chain.spot, chain.dispatcher) is not None
+    if not guarded and _has_moved(host, chain):
+        return  # its pins are called after the place where it was: the next change of it makes others
     from bpfimg.dispatcher import _libxdp_pins
 
     folder = _libxdp_pins.folder_of(host.bpffs, chain.spot.ifindex, chain.dispatcher)
@@ -54,13 +57,13 @@ def _chain(host: Host, chain: Chain) -> Iterator[Fault]:
     if missing:
         what = f"{folder} lacks {', '.join(missing)}: tools of libxdp cannot see the chain; our own pins keep it"
         yield Fault("unshared-chain", where, what)
-    if guard_of(host, chain.spot, chain.dispatcher) is None and not _guarded(host, chain):
+    if not guarded:
         what = f"another tool has put dispatcher {chain.dispatcher} together; bpfimg has no pins of its own of it yet"
         yield Fault("unguarded-chain", where, what)
 
 
-def _guarded(host: Host, chain: Chain) -> bool:
-    """True when the pins are where the chain was before its interface moved."""
+def _has_moved(host: Host, chain: Chain) -> bool:
+    """True when the interface was moved to another network namespace, and the chain with it."""
     return any(guard.dispatcher == chain.dispatcher for guard in guards(host))
 
 

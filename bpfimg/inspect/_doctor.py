@@ -163,4 +163,5 @@ def _link(view: LinkView) -> Iterator[Finding]:
         yield Finding("stale-link", _WARNING, where, what, f"bpfimg detach {view.id}, or bpfimg gc --stale")
     elif view.moved:
         what = f"{view.hook} {view.target} was moved to another network namespace, and its program with it"
-        yield Finding("moved-link", _NOTE, where, what)
+        shared = "; tools of libxdp may not find it there before the chain is changed" if view.protocol else ""
+        yield Finding("moved-link", _NOTE, where, what + shared)

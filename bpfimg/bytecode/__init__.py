@@ -2,8 +2,8 @@
 
 `parse` reads a whole object, `dissect` also gives its parts: code, types, source lines. `requirements` says what a
 kernel needs to have for it. `check_header`, `variables` and `section_rule` answer one question each;
-`Instruction.decode` reads bare code, `Linked` is about what libbpf made of a program. `executable` is about programs of user
-space: where a probe goes.
+`Instruction.decode` reads bare code, `Linked` is about what libbpf made of a program.
+`executable` is about programs of user space: where a probe goes.
 
 The files may come from anywhere: whatever is wrong with them is one `BytecodeError`, in bounded time and memory
 (`Limits`).

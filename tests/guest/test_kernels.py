@@ -10,6 +10,8 @@ from tests.support.guest import kernels
 from tests.support.guest.listing import listed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.support.guest.background import Guest
 
 
@@ -18,8 +20,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize(("word", "test"), cases)
 
 
-def test_in_guest(guests: dict[str, Guest], word: str, test: str) -> None:
+def test_in_guest(
+    guests: dict[str, Guest], word: str, test: str, record_property: Callable[[str, object], None]
+) -> None:
     result = guests[word].result(test)
+    for name, found in result.properties:
+        record_property(name, found)
     if result.outcome == "skipped":
         pytest.skip(result.text)
     if result.outcome == "failed":

@@ -116,6 +116,7 @@ def test_no_packet_passes_a_rule_and_none_is_lost(world: World, record_property:
         f"{world.kind.word}: {good + bad} packets, {rate} a second, {CHANGES} changes, {gone} lost before any program"
     )
     record_property("chain packets", good + bad)
+    record_property("packets a second", rate)
 
 
 def _met(world: World) -> int:

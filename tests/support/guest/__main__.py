@@ -23,7 +23,8 @@ def main() -> int:
         for result in run.results(word, arguments):
             counted[result.outcome] += 1
             reason = f": {result.text}" if result.outcome == "skipped" else ""
-            print(f"{result.outcome:8}{result.seconds:6.1f} s  {result.test}{reason}", flush=True)
+            recorded = "".join(f", {name}: {found}" for name, found in result.properties)
+            print(f"{result.outcome:8}{result.seconds:6.1f} s  {result.test}{reason}{recorded}", flush=True)
             if result.outcome == "failed":
                 print(result.text, flush=True)
     except LookupError as error:

@@ -44,6 +44,7 @@ def pytest_runtest_logstart(nodeid: str) -> None:
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     said = _begun[report.nodeid]
+    said["properties"] = report.user_properties
     if report.failed:
         said["outcome"] = "failed"
         said["text"] += f"{report.when}: {report.longreprtext}\n" + "".join(f"{a}\n{b}\n" for a, b in report.sections)

@@ -29,12 +29,13 @@ _PYTEST = "-p no:cacheprovider -p tests.support.guest.inside -q --color=no --tb=
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one test in a guest: "passed", "failed" or "skipped", and why."""
+    """What became of one test in a guest: "passed", "failed" or "skipped", and why; what it recorded beside."""
 
     test: str
     outcome: str
     text: str
     seconds: float
+    properties: tuple[tuple[str, object], ...] = ()
 
 
 class HungError(Exception):
@@ -51,7 +52,8 @@ def results(word: str, arguments: list[str], stopped: threading.Event | None = N
     kernel = kernels.find(word)
     if reason or kernel is None:
         raise LookupError(reason)
-    environ = [f"{VARIABLE}={word}", "PYTHONDONTWRITEBYTECODE=1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD=1"]
+    environ = [f"{name}={text}" for name, text in os.environ.items() if name.startswith("BPFIMG_TEST_")]
+    environ += [f"{VARIABLE}={word}", "PYTHONDONTWRITEBYTECODE=1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD=1"]
     ids = [argument for argument in arguments if argument.partition("::")[0].endswith(".py") and "::" in argument]
     words = [
         *(argument for argument in arguments if argument not in ids),
@@ -75,7 +77,7 @@ def collected(out: Path, qemu: subprocess.Popen[bytes], stopped: threading.Event
             last, worked = time.monotonic(), _worked(qemu)
             begun = line.get("begun", begun)
             if "test" in line:
-                yield Result(**line)
+                yield Result(**{**line, "properties": tuple(map(tuple, line.get("properties", ())))})
             if "ended" in line:
                 if line["ended"] > 1:  # 0 and 1: all tests were run
                     raise HungError(f"pytest ended with {line['ended']}: {_tail(out / 'log')}")

@@ -95,7 +95,7 @@ class Machine:
     insns: bytes
     packet: bytes
     maps: tuple[bytes, ...] = ()
-    value: int = 8
+    value: int = 16
     _regions: dict[int, _Region] = field(default_factory=dict)
     _steps: int = 0
 

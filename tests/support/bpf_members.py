@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     State = tuple[dict[int, Kind], dict[int, Kind]]
 
 PACKET = 64
-VALUES = 2  # of eight bytes, in each map
+VALUES = 2  # of eight bytes, in the only value of a map: a key of 1 or more finds nothing
 _NUMBER = "n"
 _ALU = (0x07, 0x17, 0x27, 0x37, 0x47, 0x57, 0x67, 0x77, 0x97, 0xA7, 0xB7, 0xC7)
 _JUMPS = (0x15, 0x25, 0x35, 0x45, 0x55, 0x65, 0x75, 0xA5, 0xB5, 0xC5, 0xD5)
@@ -37,10 +37,13 @@ def insn(code: int, dst: int = 0, src: int = 0, offset: int = 0, immediate: int 
 
 
 class Member:
-    """A main function as it grows, with the functions that it calls; `code` is all of it."""
+    """A main function as it grows, with the functions that it calls; `code` is all of it.
 
-    def __init__(self, choose: random.Random, size: int, depth: int) -> None:
-        self._choose, self._depth = choose, -8 * depth
+    `real`: for a kernel, whose context and packets are others, and which wants to have types for callbacks.
+    """
+
+    def __init__(self, choose: random.Random, size: int, depth: int, *, real: bool = False) -> None:
+        self._choose, self._depth, self._real = choose, -8 * depth, real
         self._out: list[bytes] = []
         self._registers: dict[int, Kind] = {1: "ctx"}
         self._frame: dict[int, Kind] = {}
@@ -96,10 +99,12 @@ class Member:
 
     def _something(self, nested: int) -> None:
         kinds = [self._calculate, self._address, self._address, self._store, self._store, self._load, self._spill]
-        kinds += [self._atomic, self._packet, self._map, self._difference, self._extend]
+        kinds += [self._atomic, self._map, self._difference]
         if nested < 3:
             kinds += [lambda: self._branch(nested), lambda: self._branch(nested), self._loop]
-            kinds += [self._lookup, self._call, self._callback]
+            kinds += [self._lookup, self._call]
+        if not self._real:
+            kinds += [self._packet, self._extend, *([self._callback] if nested < 3 else [])]
         self._choose.choice(kinds)()
 
     def _calculate(self) -> None:
@@ -367,10 +372,10 @@ class Unlucky(Exception):  # noqa: N818  # not an error
     """The context was lost on one of two ways."""
 
 
-def member(choose: random.Random, size: int = 12, depth: int = 8) -> members.Code:
+def member(choose: random.Random, size: int = 12, depth: int = 8, *, real: bool = False) -> members.Code:
     """A random program; `depth` eights of bytes are its frame."""
     while True:
         try:
-            return Member(choose, choose.randint(1, size), choose.randint(1, depth)).code()
+            return Member(choose, choose.randint(1, size), choose.randint(1, depth), real=real).code()
         except Unlucky:
             continue

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import random
-import struct
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bpfimg.dispatcher._assemble import Assembled, Part, assemble
 from bpfimg.dispatcher._splice import Spliced, spliced
-from bpfimg.dispatcher._tests import goes_on
 from bpfimg.dispatcher._words import ALWAYS
 from bpfimg.load import members
-from tests.support.bpf_machine import Machine, Outcome
+from tests.support.bpf_chains import END, one_after_the_other, together
 from tests.support.bpf_members import PACKET, VALUES, insn, member
 
-END = {"xdp": 2, "tc": -1}
 MASKS = st.one_of(
     st.integers(0, 0x7FFFFFFF),
     st.integers(0, 7),
@@ -24,38 +21,13 @@ MASKS = st.one_of(
 ).map(lambda mask: mask | ALWAYS)
 
 
-def patched(insns: bytes, maps: list[tuple[int, int]]) -> bytes:
-    """With the numbers that the machine has for maps where a kernel has descriptors."""
-    found = bytearray(insns)
-    for place, number in maps:
-        found[8 * place + 4 : 8 * place + 8] = struct.pack("<i", number)
-    return bytes(found)
-
-
-def one_after_the_other(hook: str, parts: list[Part], packet: bytes, maps: tuple[bytes, ...]) -> Outcome:
-    """What the chain is to do, by what each program does alone."""
-    for index, part in enumerate(parts):
-        own = [(place, 2 * index + number) for place, number in part.code.maps]
-        outcome = Machine(patched(part.code.insns, own), packet, maps).run()
-        packet, maps = outcome.packet, outcome.maps
-        if not goes_on(hook, part.mask, outcome.verdict):
-            return outcome
-    return Outcome(END[hook], packet, maps)
-
-
-def ran(made: Assembled, packet: bytes, maps: tuple[bytes, ...]) -> Outcome:
-    """What the one program does that all were put into."""
-    numbers = [(place, 2 * part + number) for place, part, number in made.maps]
-    return Machine(patched(made.insns, numbers), packet, maps).run()
-
-
 def agreed(hook: str, parts: list[Part]) -> Assembled:
     """The spliced chain, after it was compared."""
     packet, maps = bytes(range(PACKET)), (bytes(range(8 * VALUES)),) * 2 * len(parts)
     spliced_chain = assemble(hook, parts, END[hook], inline=True)
     wanted = one_after_the_other(hook, parts, packet, maps)
-    assert ran(assemble(hook, parts, END[hook], inline=False), packet, maps) == wanted
-    assert ran(spliced_chain, packet, maps) == wanted
+    assert together(assemble(hook, parts, END[hook], inline=False), packet, maps) == wanted
+    assert together(spliced_chain, packet, maps) == wanted
     return spliced_chain
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import re
+import time
 from dataclasses import dataclass, field, replace
 from itertools import permutations
 from typing import TYPE_CHECKING
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bpfimg import dispatcher, run
+from bpfimg.dispatcher._libxdp_stale import sweep_stale
 from bpfimg.errors import AttachError, Busy
 from bpfimg.kernel import bpf
 from tests.kernel.run.held import settled
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from tests.support.xdptools import Tools
 
 pytestmark = [pytest.mark.kernel, hook("xdp"), needs("trampolines")]
+KILLS = 12
 suites = pytest.mark.parametrize("suite", sorted(xdptools.SUITES))
 
 
@@ -85,6 +89,10 @@ class Shared:
         """What we list: name, priority, kernel id."""
         found = self.world.chain()
         return [(each.name, each.priority, each.program) for each in found.plan.members] if found else []
+
+    def ids(self) -> dict[str, int]:
+        """The kernel id of each program that we list, by its name."""
+        return {name.removeprefix(TAG): number for name, _, number in self.listed()}
 
     def agreed(self) -> list[str]:
         """The names in the chain, in order, of which both sides say the same."""
@@ -369,3 +377,38 @@ def test_we_clean_up_after_a_chain_that_only_they_are_left_in(shared: Shared) ->
     shared.world.unload("ours")
     assert shared.agreed() == ["theirs"]
     assert not [path for path in chains.left(shared.world.host) if "/bpfimg/" in path], "nothing of ours is in it"
+
+
+@suites
+def test_tools_that_are_killed_leave_nothing_that_is_in_our_way(shared: Shared) -> None:
+    """Whole is the chain at any time, we go on, and what they leave pinned is swept by us."""
+    seed = random.randrange(1 << 32)
+    print(f"seed {seed}")
+    moments = random.Random(seed)
+    path = shared.folder / "killed.o"
+    path.write_bytes(chain_programs.program("xdp", "killed"))
+    interface = shared.world.ns.interface
+    shared.ours("ours", 10)
+    begun = time.monotonic()
+    shared.add("stays", 20)
+    span = time.monotonic() - begun
+    for number in range(KILLS):
+        there = shared.agreed()
+        going = [str(shared.ids()["killed"])] if "killed" in there else []
+        words = ("unload", interface, "--id", *going) if going else ("load", interface, str(path))
+        victim = shared.tools.start("xdp-loader", *words)
+        time.sleep(moments.uniform(0, span))
+        victim.kill()
+        victim.communicate()
+        xdptools.PID_FILE.unlink(missing_ok=True)
+        found = [name.removeprefix(TAG) for name, _, _ in shared.listed()]
+        assert sorted({*found, "killed"}) == ["killed", "ours", "stays"]
+        assert shared.all_count(*found)
+        shared.world.set("ours", 5 if number % 2 else 30)
+        assert sorted(shared.agreed()) == sorted(found)
+    before = shared.ids()
+    swept = sweep_stale(shared.world.host.bpffs, (), grace=0)
+    print(f"left by {KILLS} kills: {len(swept)}")
+    assert shared.ids() == before
+    folders = [path for path in chains.left(shared.world.host) if re.search(r"/xdp/dispatch-[^/]*$", path)]
+    assert len(folders) == 1, "that of the chain which runs"

@@ -77,7 +77,7 @@ def _table(links: Sequence[LinkView], inventory: Inventory) -> str:
             "-" if view.id is None else str(view.id),
             "-" if view.kernel_id is None else str(view.kernel_id),
             str(view.program_id),
-            names.get(view.program_id, "-"),
+            names.get(view.program_id) or (view.record.program_name if view.record else "-"),
             view.hook,
             where([view]).removeprefix(f"{view.hook} ").removesuffix(f" ({view.state})"),
             "-" if view.priority is None else str(view.priority),

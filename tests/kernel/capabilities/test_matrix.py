@@ -174,7 +174,8 @@ def test_exactly_what_is_needed_is_enough(hook: str, place: Place) -> None:
     file = object_of(place, case.example)
     worked(place.run(case.capabilities, "run", file, *case.words))
     (number,) = worked(place.run(case.capabilities, "list", "-q")).split()
-    assert number in worked(place.run(case.capabilities, "links"))
+    (link,) = json.loads(worked(place.run(case.capabilities, "links", "-o", "json")))["links"]
+    assert (link["load"], link["state"]) == (int(number), "attached")
     assert case.example in worked(place.run(case.capabilities, "get", number)).replace("-", "_")
     worked(place.run(case.capabilities, "unload", number))
     assert worked(place.run(case.capabilities, "list", "-q")) == ""

@@ -16,6 +16,7 @@ from bench import dispatcher_tenth, ten_slots
 from bpfimg.dispatcher import Member, Plan
 from bpfimg.dispatcher import _freplace as freplace
 from bpfimg.dispatcher import _fused as fused
+from bpfimg.dispatcher._model import Source
 from bpfimg.dispatcher._returns import returns
 from bpfimg.dispatcher._template import extend
 from bpfimg.dispatcher._words import mask
@@ -86,7 +87,7 @@ def contained(hook: str, count: int, name: str, *, inline: bool) -> int:
             fd = each[0].programs[0].fd
             code = taken_code(*each, "member", [])
             types = dump.btf_data(bpf.program_info(fd).btf_id)
-            sources[members[-1].program] = fused.Source(code, types, ())
+            sources[members[-1].program] = Source(code, types, ())
         with fused.build(Plan(hook, tuple(members)), sources, end=ENDS[hook], inline=inline) as built:
             assert built.inlined == (inline,) * count, built.inlined
             return cost(built.dispatcher)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from bpfimg.dispatcher._tests import goes_on
-from bpfimg.dispatcher._words import ALWAYS
+from bpfimg.dispatcher._words import ALWAYS, goes_on
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

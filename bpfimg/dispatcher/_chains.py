@@ -8,7 +8,6 @@ from bpfimg._value import replace
 from bpfimg.dispatcher import _guard
 from bpfimg.dispatcher._builder import kind
 from bpfimg.dispatcher._change import Order, Wanted, change_hook, checked, plan_of
-from bpfimg.dispatcher._evict import evict
 from bpfimg.dispatcher._model import Member, Spot
 from bpfimg.dispatcher._plan import LIMITS
 from bpfimg.dispatcher._read import read
@@ -246,6 +245,13 @@ def change(host: Host, record: LinkRecord, priority: int | None, proceed_on: tup
             f"link {record.id} is not in the chain that {record.where} runs, expected it to be attached",
             hint=f"`bpfimg status` shows what runs there; `bpfimg detach {record.id}` forgets it",
         )
+
+
+def evict(host: Host, interface: str, program: int, netns: str | None) -> None:
+    """See `load._chains`."""
+    from bpfimg.dispatcher._evict import evict as evicted
+
+    evicted(host, interface, program, netns)
 
 
 def anchors(host: Host, ifindex: int, inode: int, direction: str) -> Mapping[int, int]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 
-from bpfimg._value import value
 from bpfimg.errors import KernelError
 from bpfimg.kernel import abi, bpf
 
@@ -19,23 +18,13 @@ if TYPE_CHECKING:
 
     from bpfimg.dispatcher._assemble import Assembled, Part
     from bpfimg.dispatcher._merge import Merged
+    from bpfimg.dispatcher._model import Source
     from bpfimg.dispatcher._plan import Plan
     from bpfimg.dispatcher._unfusable import About
     from bpfimg.kernel import Fd
-    from bpfimg.load import members
 
 NAMES = {"xdp": "bpfimg_xdp", "tc": "bpfimg_tc"}
 _TYPES = {"xdp": abi.PROGRAM_TYPES.index("xdp"), "tc": abi.PROGRAM_TYPES.index("sched_cls")}
-
-
-@value(frozen=True, slots=True)
-class Source:
-    """What a fused program takes of a member: its code, its BTF as the kernel has it (b"" if none), and descriptors of
-    the maps that `Code.maps` counts (0 for those that it does not use)."""
-
-    code: members.Code
-    btf: bytes
-    maps: tuple[int, ...]
 
 
 class Built:

@@ -8,6 +8,7 @@ from bpfimg.dispatcher._words import names
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.dispatcher._plan import Plan
+    from bpfimg.load import members
 
 
 @value(frozen=True, slots=True)
@@ -25,6 +26,16 @@ class Member:
     link: int = 0
     frags: bool = False
     returns: tuple[int, ...] | None = None
+
+
+@value(frozen=True, slots=True)
+class Source:
+    """What a fused program takes of a member: its code, its BTF as the kernel has it (b"" if none), and descriptors of
+    the maps that `Code.maps` counts (0 for those that it does not use)."""
+
+    code: members.Code
+    btf: bytes
+    maps: tuple[int, ...]
 
 
 @value(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bpfimg._value import value
+from bpfimg.dispatcher._model import Source
 from bpfimg.dispatcher._returns import returns
 from bpfimg.errors import Error, KernelError, NotSupported, quoted
 from bpfimg.kernel import bpf
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import ExitStack
 
-    from bpfimg.dispatcher._fused import Source
     from bpfimg.dispatcher._model import Member
     from bpfimg.dispatcher._plan import Plan
     from bpfimg.dispatcher._read import Seen
@@ -49,8 +49,6 @@ def returns_of(program: members.Loaded, scene: members.Scene) -> tuple[int, ...]
 
 def source_of(program: members.Loaded, scene: members.Scene) -> Source:
     """The code of a program that is being attached, with its maps open for as long as that takes."""
-    from bpfimg.dispatcher._fused import Source
-
     if program.code is None:
         raise _not_kept(program.name)
     names = scene.unit.names
@@ -115,8 +113,6 @@ def sources(stack: ExitStack, host: Host, seen: Seen, plan: Plan, newcomer: Newc
 
 
 def _kept(stack: ExitStack, host: Host, seen: Seen, member: Member) -> Source:
-    from bpfimg.dispatcher._fused import Source
-
     home = members.home(host, member.link)
     if home is None:
         raise Error(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from bpfimg.dispatcher import _guard, _sight
+from bpfimg.dispatcher import _guard
 from bpfimg.dispatcher._chain_record import ChainRecord
 from bpfimg.dispatcher._read import Seen, read
 from bpfimg.dispatcher._spot import recorded_spot, there
@@ -155,6 +155,8 @@ def _runs(guard: _guard.Guard) -> bool:
     """True when a hook runs it, or may run it where we cannot look."""
     if _is_on_hook(guard):
         return True
+    from bpfimg.dispatcher import _sight
+
     programs = _sight.hooked_programs()
     return programs is None or guard.dispatcher in programs
 

@@ -14,12 +14,6 @@ _OFTEN = {"xdp": (2,), "tc": (3, -1, 0)}
 _MAX_COMPARED = 6
 
 
-def goes_on(hook: str, mask: int, result: int) -> bool:
-    """Whether the chain goes on behind a member with that mask after that result."""
-    bit = result + SHIFT[hook]
-    return 0 <= bit < 32 and bool(mask >> bit & 1)
-
-
 def compared(hook: str, mask: int) -> tuple[int, ...]:
     """The results that the mask has, what an empty slot returns among them, in the order in which they are tested."""
     found = results(hook, mask)

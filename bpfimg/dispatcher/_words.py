@@ -31,3 +31,9 @@ def names(hook: str, mask: int) -> tuple[str, ...]:
     """The names of the results that a mask has; what has none is its number."""
     known = {number: name for name, number in hooks.ACTIONS[hook].items()}
     return (*(known.get(number, str(number)) for number in results(hook, mask)), "dispatcher_return")
+
+
+def goes_on(hook: str, mask: int, result: int) -> bool:
+    """Whether the chain goes on behind a member with that mask after that result."""
+    bit = result + SHIFT[hook]
+    return 0 <= bit < 32 and bool(mask >> bit & 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from bpfimg.dispatcher._tests import goes_on
+from bpfimg.dispatcher._words import goes_on
 from tests.support.bpf_machine import Machine, Outcome
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from bpfimg._value import replace
 from bpfimg.dispatcher import Member, Plan
-from bpfimg.dispatcher._fused import Source, build
+from bpfimg.dispatcher._fused import build
+from bpfimg.dispatcher._model import Source
 from bpfimg.dispatcher._words import mask
 from bpfimg.kernel import bpf, dump
 from bpfimg.load._object import prepare

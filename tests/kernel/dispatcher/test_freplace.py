@@ -13,8 +13,7 @@ from bpfimg._value import replace
 from bpfimg.dispatcher import Member, Plan
 from bpfimg.dispatcher._freplace import Built, build
 from bpfimg.dispatcher._record import HAS_FRAGS, decode
-from bpfimg.dispatcher._tests import goes_on
-from bpfimg.dispatcher._words import ALWAYS, mask
+from bpfimg.dispatcher._words import ALWAYS, goes_on, mask
 from bpfimg.errors import AttachError, KernelError
 from bpfimg.kernel import abi, bpf, libbpf, netlink, netns
 from tests.support.extensions import CHANGING, END, PACKET, SOURCES, built, extensions, planned, ran

@@ -10,8 +10,7 @@ import pytest
 
 from bpfimg._value import replace
 from bpfimg.btf import Btf, Limits
-from bpfimg.dispatcher._tests import goes_on
-from bpfimg.dispatcher._words import ALWAYS
+from bpfimg.dispatcher._words import ALWAYS, goes_on
 from bpfimg.errors import Error, NotSupported, VerifierError
 from bpfimg.kernel import bpf, dump
 from tests.support.features import native, needs

@@ -240,3 +240,9 @@ def test_the_record_of_a_chain_may_be_lost(world: World, cli: Cli) -> None:
     found = {each["id"]: each for each in cli_findings(cli)}
     assert set(found) == {"damaged-chain", "stale-link"} if world.kind.hook != "xdp" else "damaged-chain" in found
     assert found["damaged-chain"]["where"] == os.path.dirname(record)
+    cli("gc")
+    assert os.path.isdir(os.path.dirname(record)), "its pins may be all that keeps the chain on the hook"
+    assert world.sent_through() == (["one", "two"], True)
+    world.ns.exec(["ip", "link", "del", world.ns.interface])
+    cli("gc")
+    assert not os.path.exists(os.path.dirname(record))

@@ -13,8 +13,8 @@ from bpfimg import btf
 from bpfimg.dispatcher import Member, _tests
 from bpfimg.dispatcher._alone import alone
 from bpfimg.dispatcher._emit import Emitted, emitted
-from bpfimg.dispatcher._tests import compared, goes_on
-from bpfimg.dispatcher._words import ALWAYS, mask
+from bpfimg.dispatcher._tests import compared
+from bpfimg.dispatcher._words import ALWAYS, goes_on, mask
 
 WORD = 0xFFFF_FFFF
 ENDS = {"xdp": (2,), "tc": (-1, 0)}

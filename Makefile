@@ -9,7 +9,8 @@ help:
 	@echo 'make guests  the kernel tests in those two guests only, which needs no root'
 	@echo 'make check   ruff, mypy --strict, import rules'
 	@echo 'make bench   cold starts against python3 -c pass; pulls and pushes against oras-py, skopeo, crane and oras;'
-	@echo '             what believing an image costs, beside cosign and sigstore-python (root)'
+	@echo '             what believing an image costs, beside cosign and sigstore-python; what chains cost a packet,'
+	@echo '             beside those of xdp-tools and ten fixed slots, counted in guests (root)'
 	@echo 'make fuzz    a million hostile objects, signatures and policies through every reader, about 20 minutes on two cores'
 	@echo 'make setup   Debian packages and .venv; make clean removes what was built; make lock renews requirements'
 

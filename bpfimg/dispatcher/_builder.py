@@ -9,7 +9,7 @@ from bpfimg.dispatcher._alone import alone
 from bpfimg.dispatcher._guard import DISPATCHER
 from bpfimg.dispatcher._sources import programs, sources
 from bpfimg.errors import AttachError, KernelError
-from bpfimg.kernel import abi, bpf
+from bpfimg.kernel import bpf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,14 +53,7 @@ def kind(spot: Spot, chain: Chain | None, asked: str) -> str:
                 hint="all its programs have to be detached before the other kind can be built",
             )
         return there
-    return asked if asked != "auto" else "freplace" if takes_extensions() else "fused"
-
-
-def takes_extensions() -> bool | None:
-    """Whether the kernel takes programs that replace functions of others (freplace); None: it did not say."""
-    from bpfimg.kernel import features
-
-    return features.program_type(abi.PROGRAM_TYPES.index("ext"))
+    return asked if asked != "auto" else "freplace" if bpf.takes_extensions() else "fused"
 
 
 @value(frozen=True, slots=True)

@@ -31,7 +31,7 @@ from bpfimg.kernel._bpf_links import (
     raw_tracepoint_open,
     test_run,
 )
-from bpfimg.kernel._bpf_load import Program, prog_load
+from bpfimg.kernel._bpf_load import Program, prog_load, takes_extensions
 from bpfimg.kernel._bpf_maps import (
     btf_load,
     map_create,
@@ -93,6 +93,7 @@ __all__ = [
     "program_info",
     "raw_tracepoint_open",
     "run_context",
+    "takes_extensions",
     "test_run",
     "tracepoint_event",
 ]

@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpfimg.kernel._verifier_error import About
 
+_EPERM = 1
 _LOG_SIZES = (1 << 20, 1 << 24)
 _ENOSPC = 28
 _FUNCTION_SIZE, _LINE_SIZE = 8, 16  # struct bpf_func_info and bpf_line_info
@@ -85,3 +86,20 @@ def prog_load(program: Program, about: About | None = None) -> Fd:
     if told(text):
         raise verifier_error(program.name, text, -again, about)
     raise failed(abi.PROG_LOAD, what, result)
+
+
+def takes_extensions() -> bool:
+    """Whether this process may load programs that replace functions of others (freplace), without loading one.
+
+    One that says of what is answered with EPERM where that is refused, by the machine's policy or for want of
+    capabilities, and with EINVAL where only the target is missed.
+    """
+    code = bytearray(b"\xb7" + b"\0" * 7 + b"\x95" + b"\0" * 7)  # r0 = 0; exit
+    license = bytearray(b"GPL\0")
+    values: dict[str, int | bytes] = {
+        "prog_type": abi.PROG_TYPE_EXT,
+        "insn_cnt": 2,
+        "insns": address(code),
+        "license": address(license),
+    }
+    return bpf_errno(abi.PROG_LOAD, fill(abi.ATTR_PROG_LOAD, values)) != -_EPERM

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.kernel
 
 CROWD = 64
-MOST_MEMORY = 30 << 10  # KiB of a `run` whose image is in the store
+MOST_MEMORY = 31 << 10  # KiB of a `run` whose image is in the store; what builds chains is 2 MiB of it
 
 # libbpf reads the kernel's types into memory, and copies them, before it forgets them again.
 _TYPES = "/sys/kernel/btf/vmlinux"

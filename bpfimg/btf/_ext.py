@@ -14,9 +14,16 @@ from bpfimg.errors import BytecodeError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import Protocol
 
     from bpfimg.btf._limits import Limits
-    from bpfimg.btf._read import Btf
+
+    class Strings(Protocol):
+        """Where the names are: a `Btf`, or what has only those."""
+
+        def string(self, offset: int) -> str:
+            """The string at an offset; `BytecodeError` if there is none."""
+
 
 _MAGIC = 0xEB9F
 _HEADER_SIZE = 24
@@ -62,7 +69,7 @@ class Ext:
 
     __slots__ = ("_btf", "_data", "_order", "_tables")
 
-    def __init__(self, data: bytes, order: str, btf: Btf, tables: tuple[_Table, _Table, _Table]) -> None:
+    def __init__(self, data: bytes, order: str, btf: Strings, tables: tuple[_Table, _Table, _Table]) -> None:
         self._data = data
         self._order = order
         self._btf = btf
@@ -140,7 +147,7 @@ class Ext:
         yield from padded.iter_unpack(self._data[start : start + number * size])
 
 
-def read_ext(data: bytes, byte_order: str, btf: Btf, limits: Limits) -> Ext:
+def read_ext(data: bytes, byte_order: str, btf: Strings, limits: Limits) -> Ext:
     """The tables in the bytes of a .BTF.ext; `BytecodeError` unless every record lies within them."""
     if len(data) > limits.ext_bytes:
         raise BytecodeError(f"section .BTF.ext has {len(data)} bytes, expected at most {limits.ext_bytes}")
@@ -174,7 +181,7 @@ def _parts(data: bytes, order: str) -> list[tuple[int, int]]:
     return parts
 
 
-def _table(data: bytes, order: str, btf: Btf, which: int, part: tuple[int, int]) -> _Table:
+def _table(data: bytes, order: str, btf: Strings, which: int, part: tuple[int, int]) -> _Table:
     """One table: the records' size, then for each program section its name, a count, the records."""
     position, end = part
     if position == end:

@@ -11,11 +11,12 @@ import struct
 from bisect import bisect_left
 
 from bpfimg._value import value
-from bpfimg.btf import Btf, read_ext
+from bpfimg.btf import read_ext
 from bpfimg.bytecode._elf import SHN_UNDEF, read
 from bpfimg.bytecode._functions import INSTRUCTION_SIZE, functions
 from bpfimg.bytecode._header import prefix
 from bpfimg.bytecode._limits import Limits
+from bpfimg.errors import BytecodeError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _CALL, _LOAD_IMM64 = 0x85, 0x18
 _FUNCTION_CALL, _FUNCTION_ADDRESS = 1, 4  # source register of a call, of a 64-bit load
+_BTF_HEADER = 24
 _LICENSE_MAX = 128  # the kernel reads no more
 
 
@@ -49,8 +51,7 @@ class Linked:
         types, beside = elf.content(".BTF"), elf.content(".BTF.ext")
         ext = None
         if types and beside:
-            btf = Btf(types, elf.byte_order, limits.for_btf)
-            ext = read_ext(beside, elf.byte_order, btf, limits.for_btf)
+            ext = read_ext(beside, elf.byte_order, _Strings(types, elf.byte_order), limits.for_btf)
         found, kfuncs = _Walk(elf, functions(elf, limits)).walked(program, insns)
         license, _, _ = elf.content("license")[:_LICENSE_MAX].partition(b"\0")
         return Linked(tuple(sorted(found.items())), tuple(sorted(kfuncs)), license.decode("ascii", "replace"), ext)
@@ -74,6 +75,20 @@ class Linked:
                 for offset, *rest in every[bisect_left(every, (each.start,)) : bisect_left(every, (each.end,))]:
                     found += row.pack(place + (offset - each.start) // INSTRUCTION_SIZE, *rest)
         return bytes(found)
+
+
+class _Strings:
+    """The strings of a BTF, whose types are not looked at: that would take as long as all the rest."""
+
+    def __init__(self, data: bytes, byte_order: str) -> None:
+        header, *_, start, size = struct.unpack_from(prefix(byte_order) + "IIIII", data.ljust(_BTF_HEADER, b"\0"), 4)
+        self._strings = data[header + start : header + start + size]
+
+    def string(self, offset: int) -> str:
+        end = self._strings.find(b"\0", offset)
+        if end < 0:
+            raise BytecodeError(f"section .BTF has no string at byte {offset} of {len(self._strings)}")
+        return self._strings[offset:end].decode(errors="replace")
 
 
 class _Walk:

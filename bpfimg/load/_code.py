@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from base64 import b64decode, b64encode
+from binascii import a2b_base64, b2a_base64
 
 from bpfimg._value import value
 from bpfimg.errors import DamagedRecord, KernelError
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bpfimg.load._records import ProgramRecord
 
 VERSION = 1
+_WINDOW, _MEMORY = 12, 4  # of zlib: 24 KiB in place of 256, for what has a few KiB
 MAX_BYTES = 1 << 24  # of each array, unpacked: a million instructions are 8 MiB
 
 
@@ -109,12 +110,13 @@ def code_pin(load: Load, program: ProgramRecord) -> str:
 
 
 def _packed(data: bytes) -> str:
-    return b64encode(zlib.compress(data, 1)).decode()
+    packer = zlib.compressobj(1, zlib.DEFLATED, _WINDOW, _MEMORY)
+    return b2a_base64(packer.compress(data) + packer.flush(), newline=False).decode()
 
 
 def _unpacked(text: Any) -> bytes:
     worker = zlib.decompressobj()
-    data = worker.decompress(b64decode(text, validate=True), MAX_BYTES)
+    data = worker.decompress(a2b_base64(text, strict_mode=True), MAX_BYTES)
     if worker.unconsumed_tail:
         raise ValueError(f"an array of more than {MAX_BYTES} bytes")
     return data

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from bpfimg._value import replace
 from bpfimg.dispatcher import _guard
@@ -101,6 +101,26 @@ def _attached(
     seen = checked(read(host, spot), host)
     how = kind(spot, seen.chain, str(getattr(hook, "dispatcher", "auto")))
     instance = _instance(program, hook.word, how, scene)
+    with ExitStack() as stack:
+        if instance is not None:
+            stack.enter_context(instance)
+        attachment = _joining(program, hook, scene, (seen, how, instance), old)
+        stack.pop_all()
+    return attachment
+
+
+def _joining(
+    program: members.Loaded,
+    hook: Hook,
+    scene: members.Scene,
+    found: tuple[Seen, str, Fd | None],
+    old: tuple[int, LinkRecord] | None,
+) -> members.Attachment:
+    """The attachment of what is to run in the chain: `found` are what runs there, how it is built, and the program's
+    instance for it."""
+    (seen, how, instance), host = found, scene.host
+    spot = seen.spot
+    assert host is not None
     number = bpf.program_info(instance, memlock=False).id if instance is not None else program.id
     fd = instance.fileno() if instance is not None else program.fd
     member = Member(

@@ -58,5 +58,6 @@ fi
 .venv/bin/python -m tests.support.softhsm || true
 .venv/bin/python -m tests.support.clouds || true
 .venv/bin/python -m tests.support.bcc || true
+.venv/bin/python -m tests.support.xdptools || true
 .venv/bin/python -m tests.support.packages >/dev/null || true
 .venv/bin/python -m tests.support.guest.kernels || true

@@ -94,8 +94,12 @@ def _opened(host: Host, seen: Seen, member: Member) -> Fd:
 
 
 def _pins(host: Host, seen: Seen, member: Member) -> Iterator[str]:
-    if seen.guard is not None and seen.chain is not None and member in seen.chain.plan.members:
-        yield seen.guard.slot(seen.chain.plan.members.index(member), "prog")
+    if seen.guard is not None and seen.chain is not None:
+        yield from (
+            seen.guard.slot(number, "prog")
+            for number, each in enumerate(seen.chain.plan.members)
+            if each.program == member.program
+        )
     home = members.home(host, member.link) if member.link else None
     if home is not None:
         yield f"{home.path}/link"

@@ -17,7 +17,7 @@ from bpfimg.load import members
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from bpfimg.dispatcher._model import Spot
     from bpfimg.dispatcher._plan import Plan
@@ -154,7 +154,7 @@ def _taken(error: KernelError, spot: Spot, old: Fd | int | None, mode: str) -> E
     return Raced(f"somebody else changed what {spot.interface} runs: {error}", errno=error.errno)
 
 
-def held(spot: Spot, there: State, loads: Sequence[Load] = ()) -> Busy:
+def held(spot: Spot, there: State, loads: Iterable[Load] = ()) -> Busy:
     """The error for a hook whose program is no member of a chain that can be changed: whose it is, and the way out."""
     who, remedy = members.describe(there.program, loads, _place(spot))
     if there.by_link:

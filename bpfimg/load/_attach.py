@@ -9,7 +9,7 @@ from bpfimg.load._hooks import _words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
     from typing import Any
 
@@ -84,6 +84,19 @@ class Unit:
             each.close()
 
 
+class _Loads:
+    """What is loaded on a host, read when it is first looked at: members of chains have no use for it."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._found: tuple[Load, ...] | None = None
+
+    def __iter__(self) -> Iterator[Load]:
+        if self._found is None:
+            self._found = self._host.loads()
+        return iter(self._found)
+
+
 @value(frozen=True, slots=True)
 class Scene:
     """What an attach may look at: how this host attaches Tc hooks, what is loaded already, the program's own object.
@@ -93,7 +106,7 @@ class Scene:
     """
 
     tc: str
-    loads: Sequence[Load]
+    loads: Iterable[Load]
     unit: Unit = Unit({})
     opened: tuple[Attachment, ...] = ()
     host: Host | None = None
@@ -106,7 +119,7 @@ class Scene:
     @classmethod
     def of(cls, host: Host, unit: Unit | None = None) -> Scene:
         """The scene now; taken under the lock it stays true for our own programs."""
-        return cls(host.tc, host.loads(), unit or Unit({}), host=host)
+        return cls(host.tc, _Loads(host), unit or Unit({}), host=host)
 
 
 class Attachment:

@@ -7,20 +7,20 @@ from bpfimg.kernel import bpf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable
 
     from bpfimg.load._families._place import Place
     from bpfimg.load._host import Load
     from bpfimg.load._records import LinkRecord
 
 
-def describe(program_id: int, loads: Sequence[Load], where: Place, direction: str | None = None) -> tuple[str, str]:
+def describe(program_id: int, loads: Iterable[Load], where: Place, direction: str | None = None) -> tuple[str, str]:
     """Returns (who, what to do about it) for the program with that kernel id on the hook of an interface."""
     here = (where.ifindex, where.inode, direction)
     return described(program_id, loads, lambda link: (link.ifindex, link.netns_inode, link.direction) == here)
 
 
-def described(program_id: int, loads: Sequence[Load], near: Callable[[LinkRecord], bool]) -> tuple[str, str]:
+def described(program_id: int, loads: Iterable[Load], near: Callable[[LinkRecord], bool]) -> tuple[str, str]:
     """Returns (who, what to do about it) for the program with that kernel id on the hook that `near` knows links of.
 
     0 is a program that cannot be seen. One of ours may be on other hooks as well: the link named is that of this one.

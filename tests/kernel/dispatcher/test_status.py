@@ -12,7 +12,7 @@ import pytest
 from bpfimg import inspect
 from bpfimg.kernel import abi, bpf, netlink, netns
 from tests.support import chains, loads
-from tests.support.chains import KINDS
+from tests.support.chains import KINDS, Kind
 from tests.support.cli import Cli
 from tests.support.features import needs
 from tests.support.loads import TAG
@@ -201,6 +201,8 @@ def test_the_drawing_has_every_program_with_the_ways_behind_it(world: World, cli
 
 @every
 def test_an_interface_that_was_moved_to_another_namespace_takes_its_chain_along(world: World, cli: Cli) -> None:
+    if world.kind.hook != "xdp":
+        needs("tcx")  # a filter goes when its interface moves
     world.run("one", 10)
     world.run("two", 20)
     with loads.doomed_namespace() as other:
@@ -243,6 +245,10 @@ def test_the_record_of_a_chain_may_be_lost(world: World, cli: Cli) -> None:
     cli("gc")
     assert os.path.isdir(os.path.dirname(record)), "its pins may be all that keeps the chain on the hook"
     assert world.sent_through() == (["one", "two"], True)
+    if world.kind == Kind("freplace", "xdp"):  # what is in the slots of a dispatcher of libxdp's can be read
+        assert own(world)["two"].position == 1
+        assert cli_findings(cli) == []
+        return
     world.ns.exec(["ip", "link", "del", world.ns.interface])
     cli("gc")
     assert not os.path.exists(os.path.dirname(record))

@@ -11,7 +11,7 @@ from bpfimg.dispatcher._change import Order, Wanted, change_hook, checked, plan_
 from bpfimg.dispatcher._model import Member, Spot
 from bpfimg.dispatcher._plan import LIMITS
 from bpfimg.dispatcher._read import read
-from bpfimg.dispatcher._sources import Newcomer, returns_of, source_of, takes_frags
+from bpfimg.dispatcher._sources import Newcomer, is_in_the_way, returns_of, source_of, takes_frags
 from bpfimg.dispatcher._spot import member_of, spot_of, there, with_member
 from bpfimg.dispatcher._sweep import collect, release_lost, sweep
 from bpfimg.dispatcher._words import mask
@@ -50,6 +50,10 @@ __all__ = [
     "takes",
 ]
 
+_NOT_FOR_OLD = (
+    "it changes packets or makes tail calls: while it is in the chain, xdp-loader before 1.5.5 cannot add or remove"
+    " another program on a recent kernel"
+)
 _BEFORE = "before"  # in a record that takes another's place: priority and mask that this one had
 
 
@@ -135,7 +139,9 @@ def _joining(
     before = _before(seen, old[1]) if old is not None else None
     _edit(before, member)(plan_of(seen), LIMITS[how])  # what cannot be is said before anything is written down
     place = members.Place(spot.interface, spot.ifindex, spot.netns, spot.inode)
-    record = members.recorded(replace(program, id=number), hook, spot.words, place=place, how=members.MEMBER)
+    note = _NOT_FOR_OLD if (hook.word, how) == ("xdp", "freplace") and is_in_the_way(program, scene) else ""
+    loaded = replace(program, id=number)
+    record = members.recorded(loaded, hook, spot.words, place=place, how=members.MEMBER, note=note)
     if old is not None:
         details = {**(record.details or {}), **({_BEFORE: [before.priority, before.proceed_on]} if before else {})}
         record = replace(record, replaces=(old[0], old[1].id, old[1].program_id), details=details)

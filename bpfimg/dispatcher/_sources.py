@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from bpfimg._value import value
 from bpfimg.dispatcher._model import Source
 from bpfimg.dispatcher._returns import returns
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from bpfimg.kernel import Fd
     from bpfimg.load import Host
 
+_CALL, _SHIFT = 0x85, 4 if sys.byteorder == "little" else 0  # a call, and where its source register is
+#: bpf_tail_call, bpf_xdp_adjust_head, bpf_xdp_adjust_meta, bpf_xdp_adjust_tail
+_NOT_IN_OLD_SLOTS = (12, 44, 54, 65)
 _FRAGS = ("xdp.frags", "xdp.frags/devmap", "xdp.frags/cpumap")
 
 
@@ -39,12 +44,26 @@ def takes_frags(section: str) -> bool:
 
 def returns_of(program: members.Loaded, scene: members.Scene) -> tuple[int, ...] | None:
     """The results that a program can have, as far as its code says so."""
+    code, functions = _insns(program, scene)
+    return returns(code, functions) if code else None
+
+
+def is_in_the_way(program: members.Loaded, scene: members.Scene) -> bool:
+    """True for an XDP program that changes the size of packets or makes tail calls: dispatchers of xdp-tools before
+    1.5.5 have no slots for those on kernels that mind (since 6.13, and 6.12.26)."""
+    code, _ = _insns(program, scene)
+    of_kernel = (code[at : at + 8] for at in range(0, len(code), 8) if code[at] == _CALL)
+    numbers = (each[4:] for each in of_kernel if not each[1] >> _SHIFT & 0xF)
+    return any(int.from_bytes(number, sys.byteorder) in _NOT_IN_OLD_SLOTS for number in numbers)
+
+
+def _insns(program: members.Loaded, scene: members.Scene) -> tuple[bytes, tuple[tuple[int, int], ...]]:
+    """The code of a program that is being attached, with its functions; b"" where neither was kept."""
     if program.code is not None:
-        return returns(program.code.insns, program.code.functions)
-    if scene.unit.object is None:
-        return None
-    handle = next((each for each in scene.unit.object.programs if each.name == program.name), None)
-    return None if handle is None else returns(handle.code(), ())
+        return program.code.insns, program.code.functions
+    opened = scene.unit.object
+    handle = next((each for each in opened.programs if each.name == program.name), None) if opened else None
+    return (handle.code() if handle is not None else b""), ()
 
 
 def source_of(program: members.Loaded, scene: members.Scene) -> Source:

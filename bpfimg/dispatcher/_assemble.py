@@ -115,9 +115,13 @@ def _bodies(hook: str, parts: Sequence[Part], *, inline: bool) -> tuple[list[Spl
         touched |= body.touched if body is not None else 0
         touched |= _SHIFTED if shifts(hook, part.mask) else 0
     free = next((each for each in (_OUTLIVING if None in before else _PASSING) if not touched >> each & 1), _STACK)
-    if free == _STACK and any(_lost(hook, parts, bodies)):
-        bodies = [_spliced(part, _splice.SLOT) for part in parts]
-    return bodies, free
+    if free != _STACK or not any(_lost(hook, parts, bodies)):
+        return bodies, free
+    lower = [_spliced(part, _splice.SLOT) for part in parts]
+    lower[-1] = lower[-1] or bodies[-1]  # it may use the slot itself, if its frame has no room beside it
+    if None in lower[:-1]:  # a frame of more than 504 bytes; 6.1 would not even call it from a main that has none
+        free = next((each for each in _OUTLIVING if not touched >> each & 1), _STACK)
+    return (bodies, free) if free else (lower, free)
 
 
 def _lost(hook: str, parts: Sequence[Part], bodies: Sequence[Spliced | None]) -> list[bool]:

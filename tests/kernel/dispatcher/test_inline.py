@@ -14,6 +14,7 @@ from bpfimg.dispatcher import _instructions as i
 from bpfimg.dispatcher._assemble import Part
 from bpfimg.dispatcher._fused import build
 from bpfimg.dispatcher._model import Source
+from bpfimg.dispatcher._splice import Spliced, spliced
 from bpfimg.dispatcher._words import ALWAYS
 from bpfimg.errors import Error
 from bpfimg.kernel import abi, bpf
@@ -191,30 +192,56 @@ def test_members_as_people_write_them(mask: int) -> None:
     assert mask == 0x1F or len({verdict for verdict, _ in results[0][0]}) > 1
 
 
-@pytest.mark.parametrize("hook", ["xdp", "tc"])
-@pytest.mark.parametrize(("words", "inlined"), [(126, True), (127, False)])
-def test_frames_that_leave_just_enough_room_for_the_slot_and_that_leave_none(
-    hook: str, words: int, inlined: bool
-) -> None:
-    """Those that leave none are called; so are then all beside them, since a frame of main would be too much."""
-    body = f"""
-SEC("{hook}") int fills(CTX *ctx)
-{{
+FILLS = """
+SEC("%s") int fills(CTX *ctx)
+{
 	unsigned char *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	volatile __u32 room[%d];
 	for (int at = 0; at < %d; at++) room[at] = at;
 	return data + 1 > end ? 0 : data[0] == room[1] ? verdict : 1;
-}}
+}
 """
+#: calls with something in each of r6 to r9
+BUSY = """
+SEC("%s") int busy(CTX *ctx)
+{
+	__u32 a = ctx->rest[0], b = ctx->rest[1], c = 3, d = 4;
+	asm volatile("" : "+r"(a), "+r"(b), "+r"(c), "+r"(d));
+	count(0); count(1);
+	return a + b + c + d == 0xffff ? 0 : verdict;
+}
+"""
+
+
+@pytest.mark.parametrize("hook", ["xdp", "tc"])
+@pytest.mark.parametrize("words", [120, 126, 127])
+@pytest.mark.parametrize("at", [1, 3])
+def test_frames_that_leave_just_enough_room_for_the_slot_and_that_leave_none(hook: str, words: int, at: int) -> None:
+    """A register that outlives calls keeps the context then; behind the last nobody asks for it."""
     goes = ("pass",) if hook == "xdp" else ("shot",)
     with Chain(hook) as chain:
-        chain.fixed(2, proceed_on=goes)
-        for each in (120, 120, words):
-            chain.compiled(body % (each, each), proceed_on=goes)
-        chain.fixed(2, proceed_on=goes)
+        for each in range(4):
+            if each == at:
+                chain.compiled(FILLS % (hook, words, words), proceed_on=goes)
+            else:
+                chain.fixed(2, proceed_on=goes)
         built = chain.build(inline=True)
-        assert built.inlined == (inlined,) * 5
+        assert built.inlined == (True,) * 4
         assert chain.run(built, bytes([1]) * 64) == ENDS[hook]
+        assert chain.run(built, bytes([2]) * 64) == 1
+
+
+def test_a_frame_that_leaves_no_room_beside_a_member_that_uses_every_register() -> None:
+    with Chain("xdp") as chain:
+        chain.compiled(BUSY % "xdp")
+        chain.compiled(FILLS % ("xdp", 116, 116))
+        chain.compiled(BUSY % "xdp")
+        chain.compiled(FILLS % ("xdp", 127, 127))
+        uses = spliced(chain.sources[chain.members[0].program].code)
+        assert isinstance(uses, Spliced)
+        assert uses.touched >> 6 & 0b1111 == 0b1111
+        built = chain.build(inline=True)
+        assert chain.run(built, bytes([1]) * 64) == 2
         assert chain.run(built, bytes([2]) * 64) == 1
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 from bpfimg._value import replace, value
 from bpfimg.dispatcher._guard import Guard, guard_of, guards
 from bpfimg.dispatcher._model import Chain, Member, Spot
 from bpfimg.dispatcher._plan import Plan
+from bpfimg.dispatcher._raced import Raced
 from bpfimg.errors import KernelError
 from bpfimg.kernel import abi, bpf
 
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
 
     from bpfimg.dispatcher._libxdp import Found
     from bpfimg.load import Host
+
+_TRIES = 8
+_FIRST_WAIT = 0.002  # seconds; doubled each time
 
 
 @value(frozen=True, slots=True)
@@ -38,9 +44,16 @@ def read(host: Host, spot: Spot, links: Mapping[int, int] | None = None) -> Seen
     """What the hook runs, asked inside its namespace.
 
     `links` are our links by program for members of dispatchers that others have put together since; None: they are
-    looked up.
+    looked up. What others change while it is looked at is looked at again; Raced when that does not end.
     """
-    return _xdp(host, spot, links) if spot.hook == "xdp" else _tc(host, spot)
+    if spot.hook != "xdp":
+        return _tc(host, spot)
+    for attempt in range(_TRIES):
+        try:
+            return _xdp(host, spot, links)
+        except Raced:
+            time.sleep(_FIRST_WAIT * 2**attempt)
+    return _xdp(host, spot, links)
 
 
 def _xdp(host: Host, spot: Spot, links: Mapping[int, int] | None) -> Seen:

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.kernel
 
-_KINDS = [*KINDS, Kind("freplace", "ingress", "clsact"), Kind("fused", "ingress", "clsact")]
+_KINDS = [
+    *(kind for kind in KINDS if kind != Kind("freplace", "egress")),
+    Kind("freplace", "ingress", "clsact"),
+    Kind("fused", "ingress", "clsact"),
+]
 
 
 @pytest.mark.parametrize("verb", ["detach", "unload"])

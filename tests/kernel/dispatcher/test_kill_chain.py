@@ -26,7 +26,7 @@ pytestmark = pytest.mark.kernel
 MOST_CALLS = 400
 #: Where it takes long one call in so many is a place to die, others for each kernel, kind and case: on the emulated
 #: kernels, and on this machine's own for what has the same code as others. 1 asks for each of them.
-SOME, MORE = (int(os.environ.get("BPFIMG_TEST_EACH_CALL", number)) for number in ("20", "4"))
+SOME, MORE = (int(os.environ.get("BPFIMG_TEST_EACH_CALL", number)) for number in ("24", "4"))
 _SUITE = "trixie"
 _AT_EACH = [Kind("fused", hook) for hook in HOOKS[:2]]
 _AT_MORE = [Kind("fused", "egress"), Kind("fused", "ingress", "clsact")]

@@ -173,7 +173,7 @@ def _kernel(view: ProgramView) -> Pairs:
     info = view.info
     yield "id", str(view.id)
     yield "name", info.name if info else view.name[:15]
-    yield "type", view.type
+    yield "type", view.kernel_type
     yield "loaded at", view.loaded_at
     yield "tag", info.tag if info else ""
     yield "GPL compatible", ("yes" if info.gpl else "no") if info else ""

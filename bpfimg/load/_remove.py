@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from bpfimg.errors import AttachError, DamagedRecord, KernelError
 from bpfimg.kernel import bpf, bpffs
 from bpfimg.load import _paths
-from bpfimg.load._attach import undo
+from bpfimg.load._attach import MEMBER, undo
 from bpfimg.load._host import read_link
 from bpfimg.load._replace import give_back
 
@@ -28,11 +28,32 @@ def remove_load(host: Host, path: str) -> None:
 def remove_link(host: Host, path: str) -> None:
     """Takes the program off its hook and the link's directory away; no error when its target has gone.
 
-    Unlinking the pin is the commit. What has no kernel link of its own (a clsact filter, a member of a chain) goes
-    before it: should that fail, the link is still listed. Its parts go after it: a sweeper finishes that.
+    Unlinking the pin is the commit. A clsact filter goes before it: should that fail, the link is still listed. Its
+    parts go after it: a sweeper finishes that. A member of a chain is taken out of sight first, which is the commit of
+    that, and comes back should the chain not let it go.
     """
-    release(host, path)
-    bpffs.remove_tree(path)
+    record = _record(path)
+    if record is None or record.how != MEMBER:
+        release(host, path)
+        bpffs.remove_tree(path)
+        return
+    work = _paths.work_directory(host.directory)
+    away = f"{work}/{_paths.LINKS}/{os.path.basename(path)}"
+    with ExitStack() as undo:
+        undo.callback(_brought_back, work, away, path)
+        bpffs.make_directory(work)
+        bpffs.make_directory(os.path.dirname(away))
+        bpffs.rename(path, away)  # COMMIT
+        release(host, away)
+        undo.pop_all()
+    bpffs.remove_tree(work)
+
+
+def _brought_back(work: str, away: str, path: str) -> None:
+    with suppress(KernelError):  # the error that brought us here says more
+        if os.path.isdir(away):
+            bpffs.rename(away, path)
+        bpffs.remove_tree(work)
 
 
 def discard(host: Host, work: str) -> None:

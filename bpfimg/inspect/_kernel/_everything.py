@@ -180,7 +180,8 @@ def _instance(info: bpf.ProgramInfo, link: LinkView, programs: list[ProgramView]
     """A program of ours once more, as it is in the slots of dispatchers; its link pins it."""
     record = next((view.record for view in programs if view.load == link.load), None)
     name = link.record.program_name if link.record else info.name
-    kind = word(abi.PROGRAM_TYPES, info.type)
+    types = {program.name: program.type for program in (record.programs if record else ())}
+    kind = types.get(name, word(abi.PROGRAM_TYPES, info.type))
     return ProgramView(info.id, name, kind, info, link.load, record, link.pin, held.of("program", info.id))
 
 

@@ -120,7 +120,7 @@ class _Reader:
             if info is None or info.id != program.id:
                 found.append(_absent(load, program.id, program.name, program.type, _OTHER))
                 continue
-            kind = word(abi.PROGRAM_TYPES, info.type)
+            kind = program.type if program.extension else word(abi.PROGRAM_TYPES, info.type)
             found.append(ProgramView(info.id, program.name, kind, info, load.id, load.record, pin, (), damage, ""))
         return found
 

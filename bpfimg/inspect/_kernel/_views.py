@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from bpfimg._value import field, row, value
+from bpfimg.kernel import abi
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ class Sample:
 class ProgramView:
     """A program in the kernel. `load` and `record` are those of our load that it belongs to, None for others' programs.
 
-    `name` is in full where it is known; the kernel keeps 15 characters. `info` is what the kernel says, None when the
+    `name` is in full where it is known; the kernel keeps 15 characters. `type` is the kernel's word for what it was
+    written as: one of ours in the slots of dispatchers is xdp or sched_cls, and the kernel's `kernel_type` ext. `info` is what the kernel says, None when the
     program has gone; sizes are bytes. `pin` is our pin of it; `held_by` the pins and processes that keep it, where they
     were looked for. `damage` says what is wrong with it, if anything. `target` is what a tracing program, LSM program
     or extension was loaded for. `sample` is there where one was asked for.
@@ -60,6 +62,11 @@ class ProgramView:
     damage: str = ""
     target: str = ""
     sample: Sample | None = None
+
+    @property
+    def kernel_type(self) -> str:
+        """The kernel's word for what it was loaded as."""
+        return word(abi.PROGRAM_TYPES, self.info.type) if self.info else self.type
 
     @property
     def map_ids(self) -> tuple[int, ...]:

@@ -45,10 +45,10 @@ class ProgramView:
     """A program in the kernel. `load` and `record` are those of our load that it belongs to, None for others' programs.
 
     `name` is in full where it is known; the kernel keeps 15 characters. `type` is the kernel's word for what it was
-    written as: one of ours in the slots of dispatchers is xdp or sched_cls, and the kernel's `kernel_type` ext. `info` is what the kernel says, None when the
-    program has gone; sizes are bytes. `pin` is our pin of it; `held_by` the pins and processes that keep it, where they
-    were looked for. `damage` says what is wrong with it, if anything. `target` is what a tracing program, LSM program
-    or extension was loaded for. `sample` is there where one was asked for.
+    written as: one of ours in the slots of dispatchers is xdp or sched_cls, and its `kernel_type` ext. `info` is what
+    the kernel says, None when the program has gone; sizes are bytes. `pin` is our pin of it; `held_by` the pins and
+    processes that keep it, where they were looked for. `damage` says what is wrong with it, if anything. `target` is
+    what a tracing program, LSM program or extension was loaded for. `sample` is there where one was asked for.
     """
 
     id: int

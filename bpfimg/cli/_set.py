@@ -57,5 +57,5 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
         print(number)
     else:
         words = f"link {number}: {record.program_name} (program {record.program_id}) on {where(links)}"
-        print(", ".join([words, *(words for view in links for words in order(view))]))
+        print(", ".join([words, *(word for view in links for word in order(view))]))
     return 0

@@ -73,8 +73,6 @@ def extend(opened: OpenObject, program: members.Candidate) -> AbstractContextMan
     """See `load._chains`."""
     from bpfimg.dispatcher import _template
 
-    if not _template.fits(opened, program.name, _word(program.type)):
-        return None
     return _template.extend(opened, program.name, _word(program.type))
 
 

@@ -153,10 +153,12 @@ def _recorded(seen: Seen, plan: Plan, way: str, made: Built) -> ChainRecord:
 def _put(host: Host, seen: Seen, record: ChainRecord, made: Built, order: Order) -> None:
     spot = seen.spot
     if record.way != "netlink":
+        from bpfimg.dispatcher import _tc_filter
+
         old = seen.guard.record if seen.guard is not None else None
         first = record.plan.members[0].priority
-        preference = first if record.way == "tcx" else min(max(first, 1), 0xFFFF)
-        place = (old.handle, old.priority) if old is not None else (made.id, preference)
+        priority = first if record.way == "tcx" else _tc_filter.preference(first)
+        place = (old.handle, old.priority) if old is not None else (made.id, priority)
         record = replace(record, handle=place[0] if record.way == "clsact" else 0, priority=place[1])
     with ExitStack() as undo:
         guard = _guard.publish(host, made.id, record, made.slots, made.program)

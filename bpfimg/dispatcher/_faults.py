@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from bpfimg.dispatcher._model import Chain
     from bpfimg.load import Host
 
-#: what the next writer mends by itself
-MENDED = ("unshared-chain", "unguarded-chain", "stale-chain", "stale-dispatcher")
-
 
 @value(frozen=True, slots=True)
 class Fault:

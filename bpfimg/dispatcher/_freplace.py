@@ -12,7 +12,8 @@ from contextlib import ExitStack
 
 from bpfimg.dispatcher._alone import alone
 from bpfimg.dispatcher._emit import NAMES, emitted
-from bpfimg.dispatcher._record import HAS_FRAGS, Record, encode
+from bpfimg.dispatcher._record import Record, encode
+from bpfimg.dispatcher._together import ATTACH_TYPES, HAS_FRAGS, TYPES
 from bpfimg.errors import AttachError, KernelError, NotSupported, quoted
 from bpfimg.kernel import abi, bpf
 
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
     from bpfimg.dispatcher._plan import Plan
     from bpfimg.kernel import Fd
 
-_TYPES = {"xdp": abi.PROG_TYPE_XDP, "tc": abi.PROG_TYPE_SCHED_CLS}
-#: the kernel lets a program move only between dispatchers of one attach type: 37 as libbpf has it for SEC("xdp"), and
-#: for tc the one that goes to either direction, by TCX or clsact
-_ATTACH_TYPES = {"xdp": abi.ATTACH_XDP, "tc": 0}
 _RECORD_MAP = "xdp_disp.rodata"
 _READ_ONLY_FOR_PROGRAMS = 0x80  # BPF_F_RDONLY_PROG
 _KEY = bytes(4)
@@ -91,10 +88,10 @@ def loaded(hook: str, made: Emitted, flags: int) -> Fd:
     with bpf.btf_load(made.btf) as btf:
         return bpf.prog_load(
             bpf.Program(
-                type=_TYPES[hook],
+                type=TYPES[hook],
                 code=made.code,
                 name=NAMES[hook],
-                attach_type=_ATTACH_TYPES[hook],
+                attach_type=ATTACH_TYPES[hook],
                 flags=flags,
                 btf=btf,
                 functions=made.functions,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 
 from bpfimg.errors import KernelError
-from bpfimg.kernel import abi, bpf
+from bpfimg.kernel import bpf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from bpfimg.kernel import Fd
 
 NAMES = {"xdp": "bpfimg_xdp", "tc": "bpfimg_tc"}
-_TYPES = {"xdp": abi.PROGRAM_TYPES.index("xdp"), "tc": abi.PROGRAM_TYPES.index("sched_cls")}
 
 
 class Built:
@@ -78,14 +77,14 @@ def build(plan: Plan, sources: Mapping[int, Source], *, end: int, inline: bool =
 
 
 def _loaded(hook: str, made: Assembled, parts: Sequence[Part], sources: Sequence[Source], about: About) -> Fd:
-    from bpfimg.dispatcher._together import ATTACH_TYPES, flags_of, license_of
+    from bpfimg.dispatcher._together import ATTACH_TYPES, TYPES, flags_of, license_of
 
     name = NAMES[hook]
     codes = [part.code for part in parts]
     types, btf = _types(hook, made, parts, sources)
     with btf:
         program = bpf.Program(
-            type=_TYPES[hook],
+            type=TYPES[hook],
             code=_with_maps(made, sources),
             name=name,
             license=license_of(codes),

@@ -8,6 +8,7 @@ instructions: each version of the tools, and each of our own chains, has others.
 
 from __future__ import annotations
 
+import errno
 from contextlib import ExitStack, contextmanager
 
 from bpfimg._value import value
@@ -40,7 +41,6 @@ __all__ = [
 ]
 
 NEWEST = 3  # the version of xdp-tools 1.6
-_ENOENT = 2
 _READ_ONLY = 0x80  # BPF_F_RDONLY_PROG
 _RECORD_MAX = 4096
 
@@ -77,8 +77,8 @@ def read(bpffs: str, ifindex: int, dispatcher: int) -> Found | None:
                 return None
             return _found(bpffs, ifindex, dispatcher, value, types_of(info.btf_id))
     except KernelError as error:
-        if error.errno == _ENOENT:
-            raise Raced(f"the dispatcher {dispatcher} of interface {ifindex} has gone", errno=_ENOENT) from error
+        if error.errno == errno.ENOENT:
+            raise Raced(f"the dispatcher {dispatcher} of interface {ifindex} has gone", errno=errno.ENOENT) from error
         raise
 
 
@@ -164,6 +164,6 @@ def _still(found: Found, by_id: Callable[[int], Fd], number: int) -> Fd:
     try:
         return by_id(number)
     except KernelError as error:
-        if error.errno != _ENOENT:
+        if error.errno != errno.ENOENT:
             raise
-        raise Raced(f"a program of dispatcher {found.dispatcher} has gone", errno=_ENOENT) from error
+        raise Raced(f"a program of dispatcher {found.dispatcher} has gone", errno=errno.ENOENT) from error

@@ -8,6 +8,7 @@ that was killed.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import time
@@ -151,7 +152,7 @@ def _removed(mount: str, ifindex: int, dispatcher: int) -> None:
     try:
         bpffs.rename(folder, draft)
     except KernelError as error:
-        if error.errno != 2:
+        if error.errno != errno.ENOENT:
             raise
         return
     _cleared(draft)

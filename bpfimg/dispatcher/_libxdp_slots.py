@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 
 from bpfimg._value import value
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from bpfimg.dispatcher._record import Record
 
 NAME = "xdp_dispatcher"
-_ENOENT = 2
 _KEPT = 15  # characters of a name that the kernel keeps
 
 
@@ -58,7 +58,7 @@ def _pinned(folder: str, at: int, dispatcher: int, types: Btf | None) -> tuple[i
         with bpf.get(f"{folder}/prog{at}-link") as fd:
             link = bpf.link_info(fd) if bpf.kind(fd) == "link" else None
     except KernelError as error:
-        if error.errno != _ENOENT:
+        if error.errno != errno.ENOENT:
             raise
         return program, 0
     if link is None or (link.prog_id, link.target_program) != (program, dispatcher):

@@ -7,6 +7,8 @@ those that ip-netns(8) knows and those of all processes.
 
 from __future__ import annotations
 
+import errno
+
 from bpfimg.dispatcher._libxdp_pins import GRACE, sweep
 from bpfimg.dispatcher._sight import hooked_programs
 from bpfimg.errors import KernelError
@@ -15,8 +17,6 @@ from bpfimg.kernel import bpf
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
-
-_ENOENT = 2
 
 
 def sweep_stale(mount: str, running: Collection[int], grace: float = GRACE) -> tuple[tuple[int, int], ...]:
@@ -42,5 +42,5 @@ def _exists(program: int) -> bool:
     try:
         bpf.program_by_id(program).close()
     except KernelError as error:
-        return error.errno != _ENOENT
+        return error.errno != errno.ENOENT
     return True

@@ -21,19 +21,17 @@ _INT_SIZE = 4
 _WORD, _TARGET = struct.Struct("=I"), 8  # of a type: name, kind, and what it leads to
 
 
-def function_named(content: bytes, name: str) -> int:
-    """The id of the FUNC of that name in BTF; 0 when there is none."""
+def fits(content: bytes, name: str, hook: str) -> bool:
+    """Whether the kernel takes the function of that name in the place of a dispatcher's: it has to have types."""
     if not content:
-        return 0
-    read = _read(content)
-    return next((id for id in read.of_kind(btf.kinds.FUNC) if read.name(id) == name), 0)
-
-
-def fits(content: bytes, function: int, hook: str) -> bool:
-    """Whether the kernel takes that function in the place of a dispatcher's."""
-    if not content or not function:
         return False
-    read, kinds = _read(content), btf.kinds
+    read = _read(content)
+    function = next((id for id in read.of_kind(btf.kinds.FUNC) if read.name(id) == name), 0)
+    return bool(function) and _fits(read, function, hook)
+
+
+def _fits(read: btf.Btf, function: int, hook: str) -> bool:
+    kinds = btf.kinds
     prototype = read.target(function)
     result = read.bare(read.target(prototype))
     parameters = [read.bare(parameter) for _, parameter in read.parameters(prototype)]
@@ -45,14 +43,6 @@ def fits(content: bytes, function: int, hook: str) -> bool:
         and read.kind(pointees[0]) == kinds.STRUCT
         and read.name(pointees[0]) == CONTEXTS[hook]
     )
-
-
-def spelled(content: bytes, function: int) -> str:
-    """The function's type, for messages: `int (void *)`."""
-    read = _read(content)
-    prototype = read.target(function)
-    parameters = ", ".join(btf.spelled(read, each) for _, each in read.parameters(prototype))
-    return f"{btf.spelled(read, read.target(prototype))} ({parameters})"
 
 
 def fitted(
@@ -67,10 +57,9 @@ def fitted(
     if not content or not functions or not all(id for _, id in functions):
         made = types(CONTEXTS[hook], [name], [f"inner_{at}" for at in range(1, len(places))])
         return made.btf, tuple(zip(places, made.functions, strict=True))
-    main = functions[0][1]
-    if fits(content, main, hook):
+    main, read = functions[0][1], _read(content)
+    if _fits(read, main, hook):
         return content, tuple(functions)
-    read = _read(content)
     rows, starts = read.raw_types()
     rows, strings, prototype = extended(CONTEXTS[hook], rows, read.raw_strings(), len(read))
     body = bytearray(rows)

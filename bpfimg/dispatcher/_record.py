@@ -13,7 +13,6 @@ from bpfimg.errors import DamagedRecord
 
 SLOTS = 10
 MAGIC = 236
-HAS_FRAGS, DEV_BOUND_ONLY = 1 << 5, 1 << 6  # flags of programs: BPF_F_XDP_HAS_FRAGS, BPF_F_XDP_DEV_BOUND_ONLY
 #: version -> bytes of the record
 SIZES = {1: 84, 2: 124, 3: 128}
 _HEAD, _TAIL = struct.Struct("=4B"), struct.Struct("=B3x")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from bpfimg.dispatcher import _guard
 from bpfimg.dispatcher._chain_record import ChainRecord
@@ -105,8 +105,6 @@ def _has_empty_slots(seen: Seen, count: int) -> bool:
 
 
 def _republish(host: Host, seen: Seen, guard: _guard.Guard, plan: Plan) -> None:
-    from contextlib import ExitStack
-
     from bpfimg.dispatcher import _libxdp
 
     with ExitStack() as stack:

@@ -11,10 +11,10 @@ import struct
 from contextlib import ExitStack, contextmanager
 
 from bpfimg.dispatcher import _prototypes as prototypes
-from bpfimg.dispatcher._emit import CONTEXTS, emitted
+from bpfimg.dispatcher._emit import emitted
 from bpfimg.dispatcher._freplace import loaded
-from bpfimg.dispatcher._instructions import call_kernel
-from bpfimg.dispatcher._record import DEV_BOUND_ONLY, HAS_FRAGS
+from bpfimg.dispatcher._together import DEV_BOUND_ONLY, HAS_FRAGS
+from bpfimg.dispatcher._unseen import tail_calls
 from bpfimg.dispatcher._words import ALWAYS
 from bpfimg.errors import AttachError, KernelError, NotSupported, VerifierError, quoted
 from bpfimg.kernel import abi, bpf
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 _SLOT = "prog0"
 _OF_DISPATCHERS = HAS_FRAGS | DEV_BOUND_ONLY  # flags that an extension is loaded without
-_TAIL_CALL = call_kernel(12)
 _FUNCTION, _IMMEDIATE = struct.Struct("=II"), struct.Struct("=i")
 
 
@@ -41,27 +40,17 @@ def template(hook: str) -> Iterator[tuple[Fd, int]]:
         yield dispatcher, made.slots[0]
 
 
-def fits(opened: OpenObject, name: str, hook: str) -> bool:
-    """Whether a program of an object can be loaded for the slots of dispatchers as it is: the kernel wants the types of
-    its main function to be `int (struct xdp_md *)`. With `extension` others can, too."""
-    content = opened.btf()
-    return prototypes.fits(content, prototypes.function_named(content, name), hook)
-
-
 def extend(opened: OpenObject, name: str, hook: str) -> AbstractContextManager[object] | None:
     """Sets a program of an object up for the slots of dispatchers, before the load; keep it open until that is done.
 
-    None without CAP_SYS_ADMIN, which libbpf needs to look at a dispatcher's types. Programs that it may call by a map
-    of programs are set up for the same attach type, none, as the kernel wants it of all in such a map. AttachError: it
-    cannot have such a place, since the types of its function are others (`fits`).
+    None where it cannot be loaded for them as it is, and `extension` loads it once more: the types of its main function
+    are other than `int (struct xdp_md *)`; or there is no CAP_SYS_ADMIN, which libbpf needs to look at a dispatcher's
+    types. Programs that it may call by a map of programs are set up for the same attach type, none, as the kernel wants
+    it of all in such a map.
     """
     program = next(each for each in opened.programs if each.name == name)
-    if not fits(opened, name, hook):
-        raise AttachError(
-            f"program {quoted(name)} {_types_of(opened, name)}, expected int (struct {CONTEXTS[hook]} *): the kernel"
-            " puts no other into a dispatcher",
-            hint="compile it with -g, and as a function of these types",
-        )
+    if not prototypes.fits(opened.btf(), name, hook):
+        return None
     with ExitStack() as stack:
         dispatcher, _ = stack.enter_context(template(hook))
         try:
@@ -120,12 +109,6 @@ def _with_maps(code: members.Code, maps: Sequence[Fd | int]) -> bytes:
     return bytes(insns)
 
 
-def _types_of(opened: OpenObject, name: str) -> str:
-    content = opened.btf()
-    function = prototypes.function_named(content, name)
-    return f"is {quoted(prototypes.spelled(content, function))}" if function else "has no types (BTF)"
-
-
 def _refused(code: members.Code, error: KernelError) -> Exception:
     """What the kernel's refusal of an extension means: NotSupported where it takes none at all."""
     if isinstance(error, VerifierError):
@@ -137,7 +120,7 @@ def _refused(code: members.Code, error: KernelError) -> Exception:
             errno=error.errno,
             hint="a fused dispatcher needs none",
         )
-    if error.errno == errno.EINVAL and _TAIL_CALL in (code.insns[at : at + 8] for at in range(0, len(code.insns), 8)):
+    if error.errno == errno.EINVAL and any(tail_calls(code.insns)):
         return AttachError(
             f"program {quoted(code.name)} calls the programs of a map that was made for another attach type, and cannot"
             " have a place in a dispatcher now",

@@ -1,4 +1,4 @@
-"""What a program that is made of others is loaded as: licence, flags and type of attachment."""
+"""What a program that runs others is loaded as: its types, and of what is made of them licence and flags."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ if TYPE_CHECKING:
 
     from bpfimg.load import members
 
-#: what XDP programs are loaded for, so that tail calls of members find their maps made for the same; for tc none serves
-#: both directions and both ways
-ATTACH_TYPES = {"xdp": abi.ATTACH_TYPES.index("xdp"), "tc": 0}
-FRAGS, DEVICE_ONLY = 1 << 5, 1 << 6  # BPF_F_XDP_HAS_FRAGS, BPF_F_XDP_DEV_BOUND_ONLY
+TYPES = {"xdp": abi.PROG_TYPE_XDP, "tc": abi.PROG_TYPE_SCHED_CLS}
+#: XDP's is what libbpf has for SEC("xdp"): the kernel lets a program move only between dispatchers of one attach type,
+#: and tail calls of members find their maps made for the same. For tc none serves both directions and both ways
+ATTACH_TYPES = {"xdp": abi.ATTACH_XDP, "tc": 0}
+HAS_FRAGS, DEV_BOUND_ONLY = 1 << 5, 1 << 6  # flags of programs: BPF_F_XDP_HAS_FRAGS, BPF_F_XDP_DEV_BOUND_ONLY
 _LICENSE_MAX = 127
 #: the kernel's `license_is_gpl_compatible` (include/linux/license.h)
 _GPL = ("GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL")
@@ -37,4 +38,4 @@ def flags_of(codes: Sequence[members.Code]) -> int:
     asked = 0
     for code in codes:
         asked |= code.flags
-    return asked if all(code.flags & FRAGS for code in codes) else asked & ~FRAGS
+    return asked if all(code.flags & HAS_FRAGS for code in codes) else asked & ~HAS_FRAGS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import sys
 
-from bpfimg.dispatcher._together import ATTACH_TYPES, DEVICE_ONLY, FRAGS, flags_of, is_gpl
+from bpfimg.dispatcher._together import ATTACH_TYPES, DEV_BOUND_ONLY, HAS_FRAGS, flags_of, is_gpl
 from bpfimg.dispatcher._unseen import tail_calls
 from bpfimg.errors import KernelError, NotSupported, VerifierError, quoted
 
@@ -91,7 +91,7 @@ def _licences(codes: Sequence[members.Code]) -> None:
 def _reason(code: members.Code) -> str:
     if code.modules:
         return "it calls functions of kernel modules, whose types the kernel is told of for one program only"
-    if code.flags & DEVICE_ONLY:
+    if code.flags & DEV_BOUND_ONLY:
         return "it is bound to a device"
     if "bpf_throw" in code.kfuncs:
         return "it throws exceptions, which would end the whole chain"
@@ -132,7 +132,7 @@ def _table(hook: str, code: members.Code, flags: int) -> str:
     """Why the maps of programs of a member do not go with the whole: the kernel keeps them for programs of one kind."""
     if not any(tail_calls(code.insns)):
         return ""
-    if (code.flags ^ flags) & FRAGS:
+    if (code.flags ^ flags) & HAS_FRAGS:
         return f"program {quoted(code.name)} calls others by a map for programs built for fragments, and not all are"
     if code.attach_type != ATTACH_TYPES[hook]:
         return (

@@ -12,7 +12,8 @@ import pytest
 from bpfimg._value import replace
 from bpfimg.dispatcher import Member, Plan
 from bpfimg.dispatcher._freplace import Built, build
-from bpfimg.dispatcher._record import HAS_FRAGS, decode
+from bpfimg.dispatcher._record import decode
+from bpfimg.dispatcher._together import HAS_FRAGS
 from bpfimg.dispatcher._words import ALWAYS, goes_on, mask
 from bpfimg.errors import AttachError, KernelError
 from bpfimg.kernel import abi, bpf, libbpf, netlink, netns

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bpfimg.dispatcher import _instructions as i
-from bpfimg.dispatcher._together import FRAGS, flags_of, is_gpl, license_of
+from bpfimg.dispatcher._together import HAS_FRAGS, flags_of, is_gpl, license_of
 from bpfimg.dispatcher._unseen import is_unseen
 from bpfimg.load import members
 
@@ -37,9 +37,9 @@ def test_a_licence_of_many_fits_and_gives_nothing_away() -> None:
 
 
 def test_fragments_are_for_all_or_none_and_other_flags_for_all() -> None:
-    assert flags_of([code(flags=FRAGS), code(flags=FRAGS)]) == FRAGS
-    assert flags_of([code(flags=FRAGS), code()]) == 0
-    assert flags_of([code(flags=FRAGS | 2), code(flags=1)]) == 3
+    assert flags_of([code(flags=HAS_FRAGS), code(flags=HAS_FRAGS)]) == HAS_FRAGS
+    assert flags_of([code(flags=HAS_FRAGS), code()]) == 0
+    assert flags_of([code(flags=HAS_FRAGS | 2), code(flags=1)]) == 3
 
 
 @pytest.mark.parametrize("operation", [0x20, 0x28, 0x30, 0x40, 0x48, 0x50])

@@ -113,21 +113,23 @@ def _moved(host: Host, spot: Spot, program: int) -> Guard | None:
         record = guard.record
         if guard.dispatcher != program or record is None or record.spot.hook != "xdp":
             continue
-        if record.builder != "direct" or not _is_there(record.spot):
+        if not _runs_there(record.spot, program):
             return guard
     return None
 
 
-def _is_there(spot: Spot) -> bool:
+def _runs_there(spot: Spot, program: int) -> bool:
+    """True while the hook runs that program; another interface may have its number by now."""
+    from bpfimg.dispatcher import _xdp as hook
     from bpfimg.errors import AttachError
-    from bpfimg.kernel import netlink, netns
+    from bpfimg.kernel import netns
     from bpfimg.load import members
 
     there, path = members.again(spot.netns, spot.inode)
     try:
-        return there and netns.call(path, netlink.interface_name, spot.ifindex) is not None
-    except AttachError:
-        return False
+        return there and netns.call(path, hook.state, spot.ifindex).program == program
+    except (AttachError, KernelError):
+        return False  # it has gone
 
 
 def _tc(host: Host, spot: Spot) -> Seen:

@@ -8,7 +8,7 @@ from bpfimg.errors import Error
 from bpfimg.kernel import netlink, netns
 from bpfimg.load import members
 
-_PROCESSES = 4096  # looked at: more may be there than time
+_PROCESSES = 1 << 16  # looked at, at most, in a tenth of a second
 
 
 def namespaces() -> dict[int, str | None]:
@@ -17,8 +17,8 @@ def namespaces() -> dict[int, str | None]:
 
     found: dict[int, str | None] = {netns.inode(None): None}
     mounts = sorted(path for _, _, root, path in walk.seen_by("self", ("nsfs",)) if root.startswith("net:["))
-    processes = [name for name in os.listdir("/proc") if name.isdigit()][:_PROCESSES]
-    for path in (*members.named(), *mounts, *(f"/proc/{process}/ns/net" for process in processes)):
+    processes = [f"/proc/{process}/ns/net" for process in _processes()[:_PROCESSES]]
+    for path in (*members.named(), *mounts, *processes):
         try:
             found.setdefault(os.stat(path).st_ino, path)
         except OSError:
@@ -26,9 +26,15 @@ def namespaces() -> dict[int, str | None]:
     return found
 
 
+def _processes() -> list[str]:
+    return [name for name in os.listdir("/proc") if name.isdigit()]
+
+
 def hooked_programs() -> frozenset[int] | None:
     """The ids of all XDP programs and tc filters of interfaces of every namespace in sight; None: one of them is closed
-    to us."""
+    to us, or there are more processes than are looked at."""
+    if len(_processes()) > _PROCESSES:
+        return None
     found: set[int] = set()
     for inode, path in namespaces().items():
         try:

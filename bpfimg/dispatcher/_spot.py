@@ -96,7 +96,9 @@ def _spots(host: Host, record: LinkRecord) -> Iterator[Spot]:
         if guard.record is not None and guard.record.plan.of_link(record.id) is not None
     ]
     if mine:
-        for path in dict.fromkeys((None, *members.named())):
+        from bpfimg.dispatcher import _sight
+
+        for path in _sight.namespaces().values():
             with suppress(AttachError, KernelError):
                 yield from netns.call(path, _here, recorded, path, frozenset(mine))
 

@@ -127,17 +127,20 @@ def _sweep(host: Host, guard: _guard.Guard, running: dict[tuple[int, int, str], 
         return
     seen = running.get(_key(record.spot))
     superseded = seen is not None and seen.chain is not None and seen.guard is not None
-    if superseded or (not _has_members(host, record) and not _runs(guard)):
+    # its interface may have moved, and another one of the same number have come into its place
+    if (superseded or not _has_members(host, record)) and not _runs(guard):
         remove(host, guard)
 
 
 def _is_on_hook(guard: _guard.Guard) -> bool:
-    """True while the link that is pinned in it is on the TCX hook of an interface."""
+    """True while the link that is pinned in it is on the TCX hook of an interface, and runs its program: the same link
+    is pinned in two while one takes the place of the other."""
     try:
         with bpf.get(guard.entry) as fd:
-            return bool(bpf.link_info(fd).ifindex)
+            found = bpf.link_info(fd)
     except KernelError:
         return False
+    return bool(found.ifindex) and (guard.record is None or found.prog_id == guard.dispatcher)
 
 
 def _has_members(host: Host, record: ChainRecord, but: int = 0) -> bool:
@@ -153,6 +156,8 @@ def _runs(guard: _guard.Guard) -> bool:
     """True when a hook runs it, or may run it where we cannot look."""
     if _is_on_hook(guard):
         return True
+    if guard.record is not None and guard.record.way == "tcx":
+        return False  # its link says it, wherever the interface is
     from bpfimg.dispatcher import _sight
 
     programs = _sight.hooked_programs()

@@ -47,6 +47,28 @@ static __attribute__((always_inline)) void count(__u32 at)
 { __u64 *value = lookup(&counts, &at); if (value) *value += 1; }
 """
 _LICENSE = 'char LICENSE[] SEC("license") = "%s";\n'
+#: flags by which objects have their source lines in them
+WITH_TEXT = ("-g", "-O2", "-gdwarf-5", "-gembed-source")
+#: a member whose frame is large
+DEEP = """
+SEC("xdp") int deep(CTX *ctx)
+{
+	volatile char room[440];
+	count(0);
+	for (int at = 0; at < 440; at += 8) room[at] = at;
+	return room[8] == 8 ? verdict : 0;
+}
+"""
+#: members that jump to another program, and to none
+TAIL = """
+int there(CTX *ctx);
+struct {
+	__uint(type, 3); __uint(max_entries, 2); __uint(key_size, 4); __array(values, int (CTX *));
+} jumps SEC(".maps") = { .values = { [0] = &there } };
+SEC("xdp") int there(CTX *ctx) { count(1); return verdict; }
+SEC("xdp") int goes(CTX *ctx) { count(0); tail_call(ctx, &jumps, 0); return 0; }
+SEC("xdp") int fails(CTX *ctx) { count(2); tail_call(ctx, &jumps, 1); return verdict; }
+"""
 
 
 def source(hook: str, body: str, *, verdict: int = 2, license: str = "GPL") -> str:

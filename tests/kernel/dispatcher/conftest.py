@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bpfimg import dispatcher
-from tests.support import chains, loads, stepper
-from tests.support.netns import Namespace, bpffs, namespace, skip_unless
+from tests.kernel.hooks.conftest import ns
+from tests.kernel.run.conftest import step
+from tests.support import chains, loads
+from tests.support.fused import Chain
+from tests.support.netns import bpffs, skip_unless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bpfimg.load import Host
     from tests.support.chains import Kind, World
-    from tests.support.stepper import Stepper
+
+__all__ = ["ns", "step"]
 
 
 @pytest.fixture
@@ -31,11 +35,10 @@ def host() -> Iterator[Host]:
 
 
 @pytest.fixture
-def ns() -> Iterator[Namespace]:
-    """Two network namespaces joined by a veth pair."""
-    skip_unless("bpffs")
-    with namespace() as found:
-        yield found
+def chain() -> Iterator[Chain]:
+    """A fused XDP chain without members."""
+    with Chain("xdp") as made:
+        yield made
 
 
 @pytest.fixture
@@ -43,15 +46,6 @@ def world(kind: Kind) -> Iterator[World]:
     """The world of the `kind` that a test is given as a parameter."""
     with chains.world(kind) as made:
         yield made
-
-
-@pytest.fixture(scope="session")
-def step() -> Iterator[Stepper]:
-    """Kills a change at one of its system calls."""
-    if not stepper.can_trace():
-        pytest.skip("this machine lets no process trace another, or its system calls have other numbers")
-    with stepper.stepper() as running:
-        yield running
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -12,7 +12,7 @@ import pytest
 from tests.support import chains, xdptools
 from tests.support.chain_kills import CASES, Case, Scene
 from tests.support.chains import HOOKS, Kind
-from tests.support.features import kernel, native
+from tests.support.features import kernel, native, needs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,13 @@ SOME, MORE = (int(os.environ.get("BPFIMG_TEST_EACH_CALL", number)) for number in
 _SUITE = "trixie"
 _AT_EACH = [Kind("fused", hook) for hook in HOOKS[:2]]
 _AT_MORE = [Kind("fused", "egress"), Kind("fused", "ingress", "clsact")]
-_AT_SOME = [Kind("freplace", hook) for hook in HOOKS[:2]]
+
+#: in emulated kernels: every case on XDP, which has libxdp's pins as well, and on tc those of a chain of three
+_EMULATED = [
+    pytest.param(kind, case, id=f"{case.word}-{kind.word}", marks=needs("trampolines"))
+    for kind in (Kind("freplace", "xdp"), Kind("freplace", "ingress"))
+    for case in (CASES if kind.hook == "xdp" else [case for case in CASES if len(case.old) + len(case.new) > 4])
+]
 
 cases = pytest.mark.parametrize("case", [pytest.param(case, id=case.word) for case in CASES])
 
@@ -46,8 +52,7 @@ def test_killed_at_each_system_call_in_turn(
     record_property("chain kills", killed(Scene(world, case, tmp_path), step, 1 + CASES.index(case) % each, each))
 
 
-@chains.every(*_AT_SOME)
-@cases
+@pytest.mark.parametrize(("kind", "case"), _EMULATED)
 def test_killed_at_some_of_them(
     case: Case, world: World, step: Stepper, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:

@@ -116,7 +116,7 @@ def test_no_packet_meets_none_or_two_while_it_is_exchanged(way: str, ns: Namespa
             stack.enter_context(each)
         with entry(way, spot(ns), pair[0]) as ours:
             done = threading.Event()
-            sent = 400
+            sent = 150
 
             def flood() -> None:
                 assert ns.ping(sent)

@@ -103,7 +103,9 @@ def test_programs_called_by_a_member_are_loaded_so_that_they_can_be() -> None:
     with libbpf.open_object(compile_source(source), name="called") as opened:
         for each in opened.programs:
             each.set_autoload(each.name in ("further", "called"))
-        with extend(opened, "further", "xdp"):
+        target = extend(opened, "further", "xdp")
+        assert target is not None
+        with target:
             opened.load()
         found = {each.name: each for each in opened.programs}
         member = Extension(opened, "further")

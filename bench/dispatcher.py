@@ -34,7 +34,7 @@ char LICENSE[] SEC("license") = "GPL";
 """
 _HIDE = "%0 = le64 %0;"  # no machine code on this side of the byte order, and all that the verifier knew is gone
 _CONTEXTS = {"xdp": "xdp_md", "tc": "__sk_buff"}
-#: the figures that we want to be below, of facts/dispatcher.md 5.1
+#: the figures that we want to be below
 _AIMS = {
     "freplace": {"1": 2, "2": 32, "5": 77, "10": 152},
     "fused, calls": {"1": 15, "2": 28, "5": 67, "10": 132},

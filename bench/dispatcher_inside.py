@@ -28,7 +28,7 @@ from tests.support.netns import bpffs, namespace
 OUT = Path("/run/out")
 COUNTS = (1, 2, 5, 10)
 _PACKET, _REPEAT, _RUNS = bytes(64), 20_000, 5
-#: how a chain ends when the last member lets it go on: TCX goes on behind it, as bench and facts count it
+#: how a chain ends when the last member lets it go on: TCX goes on behind it
 ENDS = {"xdp": 2, "tc": -1}
 RESULTS = {"xdp": 2, "tc": 3}
 MASKS = {"xdp": mask("xdp", ("pass",)), "tc": mask("tc", ("pipe",))}

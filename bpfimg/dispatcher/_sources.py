@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 from bpfimg._value import value
 from bpfimg.dispatcher._model import Source
 from bpfimg.dispatcher._returns import returns
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from bpfimg.kernel import Fd
     from bpfimg.load import Host
 
-_CALL, _SHIFT = 0x85, 4 if sys.byteorder == "little" else 0  # a call, and where its source register is
 #: bpf_tail_call, bpf_xdp_adjust_head, bpf_xdp_adjust_meta, bpf_xdp_adjust_tail
 _NOT_IN_OLD_SLOTS = (12, 44, 54, 65)
 _FRAGS = ("xdp.frags", "xdp.frags/devmap", "xdp.frags/cpumap")
@@ -51,10 +48,10 @@ def returns_of(program: members.Loaded, scene: members.Scene) -> tuple[int, ...]
 def is_in_the_way(program: members.Loaded, scene: members.Scene) -> bool:
     """True for an XDP program that changes the size of packets or makes tail calls: dispatchers of xdp-tools before
     1.5.5 have no slots for those on kernels that mind (since 6.13, and 6.12.26)."""
+    from bpfimg.dispatcher._unseen import called
+
     code, _ = _insns(program, scene)
-    of_kernel = (code[at : at + 8] for at in range(0, len(code), 8) if code[at] == _CALL)
-    numbers = (each[4:] for each in of_kernel if not each[1] >> _SHIFT & 0xF)
-    return any(int.from_bytes(number, sys.byteorder) in _NOT_IN_OLD_SLOTS for number in numbers)
+    return any(number in _NOT_IN_OLD_SLOTS for number in called(code))
 
 
 def _insns(program: members.Loaded, scene: members.Scene) -> tuple[bytes, tuple[tuple[int, int], ...]]:

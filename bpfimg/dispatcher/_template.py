@@ -14,7 +14,7 @@ from bpfimg.dispatcher import _prototypes as prototypes
 from bpfimg.dispatcher._emit import emitted
 from bpfimg.dispatcher._freplace import loaded
 from bpfimg.dispatcher._together import DEV_BOUND_ONLY, HAS_FRAGS
-from bpfimg.dispatcher._unseen import tail_calls
+from bpfimg.dispatcher._unseen import makes_tail_calls
 from bpfimg.dispatcher._words import ALWAYS
 from bpfimg.errors import AttachError, KernelError, NotSupported, VerifierError, quoted
 from bpfimg.kernel import abi, bpf
@@ -120,7 +120,7 @@ def _refused(code: members.Code, error: KernelError) -> Exception:
             errno=error.errno,
             hint="a fused dispatcher needs none",
         )
-    if error.errno == errno.EINVAL and any(tail_calls(code.insns)):
+    if error.errno == errno.EINVAL and makes_tail_calls(code.insns):
         return AttachError(
             f"program {quoted(code.name)} calls the programs of a map that was made for another attach type, and cannot"
             " have a place in a dispatcher now",

@@ -6,7 +6,7 @@ import errno
 import sys
 
 from bpfimg.dispatcher._together import ATTACH_TYPES, DEV_BOUND_ONLY, HAS_FRAGS, flags_of, is_gpl
-from bpfimg.dispatcher._unseen import tail_calls
+from bpfimg.dispatcher._unseen import makes_tail_calls
 from bpfimg.errors import KernelError, NotSupported, VerifierError, quoted
 
 TYPE_CHECKING = False
@@ -130,7 +130,7 @@ def refused(hook: str, parts: Sequence[Part], made: Assembled, error: KernelErro
 
 def _table(hook: str, code: members.Code, flags: int) -> str:
     """Why the maps of programs of a member do not go with the whole: the kernel keeps them for programs of one kind."""
-    if not any(tail_calls(code.insns)):
+    if not makes_tail_calls(code.insns):
         return ""
     if (code.flags ^ flags) & HAS_FRAGS:
         return f"program {quoted(code.name)} calls others by a map for programs built for fragments, and not all are"

@@ -22,15 +22,19 @@ _SHIFT = 4 if sys.byteorder == "little" else 0
 def is_unseen(insns: bytes) -> bool:
     """Whether a program, or a function that stands behind it, may end other than by an exit."""
     operations = insns[::8]
-    return any(each in operations for each in _PACKET_LOADS) or any(tail_calls(insns))
+    return any(each in operations for each in _PACKET_LOADS) or makes_tail_calls(insns)
 
 
-def tail_calls(insns: bytes) -> Iterator[bool]:
-    """True for each call of bpf_tail_call."""
+def makes_tail_calls(insns: bytes) -> bool:
+    """Whether it calls bpf_tail_call anywhere."""
+    return _TAIL_CALL in called(insns)
+
+
+def called(insns: bytes) -> Iterator[int]:
+    """The number of the kernel's function of each call of one."""
     operations = insns[::8]
     at = operations.find(_CALL)
     while at >= 0:
-        number = int.from_bytes(insns[8 * at + 4 : 8 * at + 8], sys.byteorder)
-        if number == _TAIL_CALL and not insns[8 * at + 1] >> _SHIFT & 0xF:
-            yield True
+        if not insns[8 * at + 1] >> _SHIFT & 0xF:
+            yield int.from_bytes(insns[8 * at + 4 : 8 * at + 8], sys.byteorder)
         at = operations.find(_CALL, at + 1)

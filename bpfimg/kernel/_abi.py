@@ -117,7 +117,6 @@ ATTR_PROG_LOAD: Layout = {
     "line_info_cnt": (104, 4),
     "attach_btf_id": (108, 4),
     "attach_prog_fd": (112, 4),
-    "fd_array": (120, 8),
 }
 ATTR_OBJ: Layout = {"pathname": (0, 8), "bpf_fd": (8, 4), "file_flags": (12, 4)}
 ATTR_ID: Layout = {"start_id": (0, 4), "next_id": (4, 4)}

@@ -37,7 +37,6 @@ class Program:
     lines: bytes = b""
     target: Fd | int = 0
     target_type: int = 0
-    fd_array: bytes = b""
 
 
 def prog_load(program: Program, about: About | None = None) -> Fd:
@@ -50,7 +49,6 @@ def prog_load(program: Program, about: About | None = None) -> Fd:
         "license": bytearray(program.license.encode() + b"\0"),
         "func_info": bytearray(program.functions),
         "line_info": bytearray(program.lines),
-        "fd_array": bytearray(program.fd_array),
     }
     values: dict[str, int | bytes] = {
         "prog_type": program.type,

@@ -16,7 +16,7 @@ from bpfimg.errors import AttachError, Busy
 from tests.support import chain_programs, chains, xdptools
 from tests.support.chain_programs import BAD, GOOD
 from tests.support.chains import Kind
-from tests.support.features import hook, needs
+from tests.support.features import hook, kernel, needs
 from tests.support.loads import TAG
 from tests.support.shared_chains import Shared
 
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 
 pytestmark = [pytest.mark.kernel, hook("xdp"), needs("trampolines")]
-KILLS = 12
+#: each kernel has its half of what takes long, one that is in no table all of it
+HALVES = {"6.12": (0,), "6.1": (1,)}.get(kernel() or "", (0, 1))
+KILLS = 6 * len(HALVES)
 suites = pytest.mark.parametrize("suite", sorted(xdptools.SUITES))
 
 
@@ -60,6 +62,8 @@ def test_each_sees_what_the_other_has_added(shared: Shared) -> None:
 @suites
 def test_programs_come_and_go_in_every_order(shared: Shared) -> None:
     for turn, coming in enumerate(permutations(("low", "middle", "high"))):
+        if turn % 2 not in HALVES:
+            continue
         priorities = {"low": 10, "middle": 20, "high": 30}
         for at, name in enumerate(coming):
             before = shared.kept()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from contextlib import ExitStack, contextmanager
 
 from bpfimg._value import value
 from bpfimg.dispatcher._alone import alone
 from bpfimg.dispatcher._guard import DISPATCHER
+from bpfimg.dispatcher._raced import Raced
 from bpfimg.dispatcher._sources import programs, sources
 from bpfimg.errors import AttachError, KernelError
 from bpfimg.kernel import bpf
@@ -103,4 +105,9 @@ def opened(seen: Seen) -> Fd:
             return bpf.get(f"{seen.guard.path}/{DISPATCHER}")
         except KernelError:
             pass  # of a chain that others have put together
-    return bpf.program_by_id(seen.running)
+    try:
+        return bpf.program_by_id(seen.running)
+    except KernelError as error:
+        if error.errno != errno.ENOENT:
+            raise
+        raise Raced(f"program {seen.running} of {seen.spot.words} has gone", errno=errno.ENOENT) from error

@@ -18,6 +18,7 @@ hook pinning the link is the commit, since without it the kernel takes the progr
 
 from __future__ import annotations
 
+import errno
 import time
 from contextlib import ExitStack, suppress
 
@@ -28,7 +29,7 @@ from bpfimg.dispatcher._chain_record import ChainRecord
 from bpfimg.dispatcher._plan import LIMITS, Plan
 from bpfimg.dispatcher._raced import Raced
 from bpfimg.dispatcher._read import read
-from bpfimg.errors import AttachError, KernelError
+from bpfimg.errors import AttachError, Error, KernelError
 from bpfimg.kernel import bpf
 from bpfimg.load import members
 
@@ -164,12 +165,11 @@ def _put(host: Host, seen: Seen, record: ChainRecord, made: Built, order: Order)
         guard = _guard.publish(host, made.id, record, made.slots, made.program)
         if made.id == seen.running:  # the same program by itself, under another priority: only the record differs
             return
-        undo.callback(_removed, guard.path)
+        undo.callback(_given_up, host, spot, guard, made)
         if made.protocol:
             from bpfimg.dispatcher import _libxdp
 
             _libxdp.publish(host.bpffs, spot.ifindex, made.id, made.slots)
-            undo.callback(_unpinned, host, spot, made.id)
         note = _exchange(host, seen, guard, made, order.wanted)  # COMMIT
         undo.pop_all()
     if note:  # of a first program, which is ours
@@ -243,6 +243,20 @@ def forget(host: Host, seen: Seen) -> None:
                 _unpinned(host, seen.guard.record.spot, chain.dispatcher)
         if seen.guard is not None:
             _guard.remove(seen.guard.path)
+
+
+def _given_up(host: Host, spot: Spot, guard: _guard.Guard, made: Built) -> None:
+    """Removes what is pinned of a chain that did not come to run. One that runs, because what went wrong came behind
+    the exchange (Ctrl-C, an answer of the kernel that got lost), keeps it: its slots would be empty."""
+    try:
+        if read(host, spot).running == made.id:
+            return
+    except Error as error:
+        if getattr(error, "errno", 0) != errno.ENODEV:
+            return  # the next writer can tell, and sweeps it
+    if made.protocol:
+        _unpinned(host, spot, made.id)
+    _removed(guard.path)
 
 
 def _unpinned(host: Host, spot: Spot, dispatcher: int) -> None:

@@ -9,15 +9,16 @@ from bpfimg.dispatcher._guard import Guard, guard_of, guards
 from bpfimg.dispatcher._model import Chain, Member, Spot
 from bpfimg.dispatcher._plan import Plan
 from bpfimg.dispatcher._raced import Raced
+from bpfimg.dispatcher._words import ALWAYS
 from bpfimg.errors import KernelError
 from bpfimg.kernel import abi, bpf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
     from bpfimg.dispatcher._libxdp import Found
-    from bpfimg.load import Host
+    from bpfimg.load import Host, LinkRecord
 
 _TRIES = 8
 _FIRST_WAIT = 0.002  # seconds; doubled each time
@@ -40,10 +41,10 @@ class Seen:
     found: Found | None = None
 
 
-def read(host: Host, spot: Spot, links: Mapping[int, int] | None = None) -> Seen:
+def read(host: Host, spot: Spot, links: Sequence[LinkRecord] | None = None) -> Seen:
     """What the hook runs, asked inside its namespace.
 
-    `links` are our links by program for members of dispatchers that others have put together since; None: they are
+    `links` are our links to XDP chains, for members of dispatchers that others have put together since; None: they are
     looked up. What others change while it is looked at is looked at again; Raced when that does not end.
     """
     if spot.hook != "xdp":
@@ -56,7 +57,7 @@ def read(host: Host, spot: Spot, links: Mapping[int, int] | None = None) -> Seen
     return _xdp(host, spot, links)
 
 
-def _xdp(host: Host, spot: Spot, links: Mapping[int, int] | None) -> Seen:
+def _xdp(host: Host, spot: Spot, links: Sequence[LinkRecord] | None) -> Seen:
     from bpfimg.dispatcher import _xdp as hook
 
     there = hook.state(spot.ifindex)
@@ -75,30 +76,35 @@ def _xdp(host: Host, spot: Spot, links: Mapping[int, int] | None) -> Seen:
     if found is None:
         return seen
     if links is None:
-        links = our_links(host, spot)
+        links = our_links(host)
     return replace(seen, chain=_foreign(spot, found, seen.mode, links), found=found)
 
 
-def our_links(host: Host, spot: Spot) -> dict[int, int]:
-    """Program -> our link, of what we have attached to that hook."""
+def our_links(host: Host) -> tuple[LinkRecord, ...]:
+    """Our links to XDP chains."""
     from bpfimg.load import members
 
-    return {
-        link.program_id: link.id
-        for load in host.loads()
-        for link in load.links
-        if (link.how, link.hook, link.direction or "") == (members.MEMBER, spot.hook, spot.direction)
-    }
+    return tuple(
+        link for load in host.loads() for link in load.links if link.how == members.MEMBER and link.hook == "xdp"
+    )
 
 
-def _foreign(spot: Spot, found: Found, mode: str, links: Mapping[int, int]) -> Chain:
+def _link_of(program: int, spot: Spot, links: Sequence[LinkRecord]) -> int:
+    """Our link by which a program is in the chain of that hook: one program may be in several chains. Where none was
+    made for it, the interface may have moved here, if there is one link only."""
+    its = [link for link in links if link.program_id == program]
+    here = [link for link in its if (link.netns_inode, link.ifindex) == (spot.inode, spot.ifindex)]
+    return here[0].id if here else its[0].id if len(its) == 1 else 0
+
+
+def _foreign(spot: Spot, found: Found, mode: str, links: Sequence[LinkRecord]) -> Chain:
     slots = tuple(
         Member(
             slot.program,
             slot.name,
             slot.priority,
-            slot.mask,
-            link=links.get(slot.program, 0),
+            slot.mask | ALWAYS,  # libxdp's tools set it; without, nothing might let the chain go on
+            link=_link_of(slot.program, spot, links),
             frags=bool(slot.flags & 0x20),  # BPF_F_XDP_HAS_FRAGS
         )
         for slot in found.slots

@@ -12,9 +12,9 @@ from bpfimg.load import members
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from bpfimg.load import Host
+    from bpfimg.load import Host, LinkRecord
 
 _LOOKS = 3  # at a hook that others change meanwhile
 
@@ -58,7 +58,7 @@ def _here(host: Host, inode: int, path: str | None) -> list[Chain]:
     with netlink.dumps() as dumps:
         devices = netlink.devices(dumps)
     tc = [each.record.spot.direction for each in guards(host) if each.record and each.record.spot.hook == "tc"]
-    links = our_links(host, Spot("xdp", "", "", 0, None, 0))
+    links = our_links(host)
     found = []
     for device in devices:
         spots = [Spot("xdp", "", device.name, device.ifindex, path, inode)] if device.xdp else []
@@ -70,7 +70,7 @@ def _here(host: Host, inode: int, path: str | None) -> list[Chain]:
     return found
 
 
-def _chain(host: Host, spot: Spot, links: Mapping[int, int]) -> Chain | None:
+def _chain(host: Host, spot: Spot, links: Sequence[LinkRecord]) -> Chain | None:
     for _ in range(_LOOKS):
         try:
             return read(host, spot, links).chain

@@ -102,7 +102,10 @@ def _set(ifindex: int, old: Fd | int | None, new: Fd | int | None, mode: str) ->
 
 def _used(spot: Spot) -> Used:
     """The mode that the kernel has chosen by itself."""
-    mode = libbpf.xdp_query(spot.ifindex).mode or "native"
+    try:
+        mode = libbpf.xdp_query(spot.ifindex).mode or "native"
+    except KernelError:
+        return Used("native")  # it runs: that it cannot be asked how is no reason to take it off
     return Used(mode, f"in generic mode: {members.has_none(_place(spot))}" if mode == "generic" else "")
 
 

@@ -42,22 +42,27 @@ def call(name: str | None, function: Callable[P, T], *args: P.args, **kwargs: P.
     """
     if name is None:
         return function(*args, **kwargs)
-    from threading import Thread
+    from threading import Event, Thread
 
     fd = _opened(name)
     results: list[T] = []
-    kept = _Kept()
+    kept, done = _Kept(), Event()
 
     def inside() -> None:
         with kept:
             _enter(name, fd)
             results.append(function(*args, **kwargs))
+        done.set()
 
     try:
         # The thread ends with the call, so nothing else ever runs in the namespace that it moved to.
         thread = Thread(target=inside, name="bpfimg-netns", daemon=True)
         thread.start()
-        thread.join()
+        try:
+            thread.join()
+        except KeyboardInterrupt:
+            done.wait()  # else it goes on in there while the caller undoes what it does
+            raise
     finally:
         os.close(fd)
     kept.raise_again()

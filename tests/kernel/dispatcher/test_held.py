@@ -9,19 +9,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bpfimg import dispatcher
+from bpfimg import dispatcher, run
+from bpfimg.dispatcher import _change, _guard
 from bpfimg.kernel import netns
 from tests.support import chains
-from tests.support.chains import Kind
+from tests.support.chain_programs import BAD
+from tests.support.chains import KINDS, Kind
 from tests.support.netns import namespace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.support.chains import World
 
 pytestmark = pytest.mark.kernel
 
+most = chains.every(*(kind for kind in KINDS if kind != Kind("freplace", "egress")))
 moving = chains.every(Kind("freplace", "xdp"), Kind("fused", "xdp"), Kind("fused", "ingress", tc="tcx"))
 
 
@@ -80,3 +83,59 @@ def test_the_interface_moves_to_a_namespace_without_a_name(world: World) -> None
         assert _listed(other, world) == ["two"]
         world.unload("two")
         assert _listed(other, world) == []
+
+
+@most
+def test_an_interrupt_right_behind_the_exchange(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Ctrl-C may come: the chain that runs keeps its pins, then what was being attached is taken off again."""
+    exchange = _change._exchange
+    interrupts = iter([True])
+
+    def interrupted(*args: object) -> str:
+        exchange(*args)  # type: ignore[arg-type]
+        if next(interrupts, False):
+            raise KeyboardInterrupt
+        return ""
+
+    def once(change: Callable[[], object]) -> None:
+        nonlocal interrupts
+        interrupts = iter([True])
+        with monkeypatch.context() as patched:
+            patched.setattr(_change, "_exchange", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                change()
+
+    once(lambda: world.run("first"))
+    assert world.listed() == []
+    world.dropper("dropper", 20)
+    once(lambda: world.run("second"))
+    assert world.listed() == ["dropper"]
+    assert world.sent_through(BAD) == (["dropper"], False)
+    world.run("late", 60)
+    once(lambda: world.set("late", priority=10))
+    assert world.listed() == ["late", "dropper"]
+    assert world.sent_through(BAD) == (["late", "dropper"], False)
+    once(lambda: world.detach("late"))
+    world.load("other")
+    assert world.listed() == ["dropper"]
+    assert world.sent_through(BAD) == (["dropper"], False)
+
+
+@chains.every(Kind("freplace", "xdp"))
+def test_a_program_in_two_chains_that_others_have_put_together(world: World) -> None:
+    """Each of its links is the member of its own chain: the other one is not taken off."""
+    world.dropper("one")
+    with namespace() as other:
+        world.attach("one", interface=other.interface, netns=other.path)
+        here, there = (link.id for link in world.host.find(world.kept["one"].id).links)
+        for guard in list(_guard.guards(world.host)):  # as after a change by xdp-loader, which knows none of it
+            _guard.remove(guard.path)
+        world.load("two")
+        found = dispatcher.chains(world.host, {netns.inode(each.path): each.path for each in (world.ns, other)})
+        assert {chain.spot.interface: chain.plan.members[0].link for chain in found} == {
+            world.ns.interface: here,
+            other.interface: there,
+        }
+        run.detach(world.host, there)
+        assert world.listed() == ["one"]
+        world.unload("one")

@@ -53,7 +53,7 @@ def opened(hook: str, name: str, *, extension: bool = False) -> Iterator[Loaded]
         yield found, data
 
 
-def member(hook: str, loaded: Loaded, proceed_on: int, *, known: bool) -> Member:
+def member(loaded: Loaded, proceed_on: int, *, known: bool) -> Member:
     (program,) = loaded[0].programs
     number = bpf.program_info(program.fd).id
     return Member(number, "member", 50, proceed_on, returns=returns(program.code()) if known else None)
@@ -69,7 +69,7 @@ def ours(hook: str, count: int, name: str) -> int:
     with contextlib.ExitStack() as stack:
         loaded = [stack.enter_context(opened(hook, name, extension=True)) for _ in range(count)]
         proceed_on = MASKS[hook] if name != "slot" else MASKS[hook] | 1 << 1
-        members = [member(hook, each, proceed_on, known=name == "known") for each in loaded]
+        members = [member(each, proceed_on, known=name == "known") for each in loaded]
         programs = {each.program: found.programs[0].fd for each, (found, _) in zip(members, loaded, strict=True)}
         protocol = 2 if hook == "xdp" else 0
         plan = Plan(hook, tuple(members))
@@ -83,7 +83,7 @@ def contained(hook: str, count: int, name: str, *, inline: bool) -> int:
         loaded = [stack.enter_context(opened(hook, name)) for _ in range(count)]
         members, sources = [], {}
         for each in loaded:
-            members.append(member(hook, each, MASKS[hook], known=False))
+            members.append(member(each, MASKS[hook], known=False))
             fd = each[0].programs[0].fd
             code = taken_code(*each, "member", [])
             types = dump.btf_data(bpf.program_info(fd).btf_id)

@@ -44,7 +44,7 @@ def _children() -> int:
 
 def loaded_by(tools: xdptools.Tools, objects: Sequence[Path]) -> int:
     """`xdp-loader load` of these on the interface."""
-    loader = xdptools._command(tools.suite, "xdp-loader")
+    loader = xdptools.command_of(tools.suite, "xdp-loader")
     argv = ["nsenter", f"--net={tools.ns.path}", *loader, "load", tools.ns.interface, *map(str, objects)]
     return process(argv, tools.environ)
 

@@ -64,7 +64,7 @@ def build(plan: Plan, sources: Mapping[int, Source], *, end: int, inline: bool =
         Part(source.code, member.proceed_on, f"{member.name}, priority {member.priority}")
         for member, source in zip(plan.members, found, strict=True)
     ]
-    _unfusable.check(plan.hook, parts)
+    _unfusable.check(parts)
     for way in (True, False) if inline else (False,):
         made = assemble(plan.hook, parts, end, inline=way)
         about = _unfusable.About(made, [source.btf for source in found])

@@ -54,7 +54,7 @@ class About:
         return ""
 
 
-def check(hook: str, parts: Sequence[Part]) -> None:
+def check(parts: Sequence[Part]) -> None:
     """NotSupported for programs that cannot be one, whatever the verifier says; it names a member and the reason."""
     codes = [part.code for part in parts]
     _licences(codes)

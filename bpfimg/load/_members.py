@@ -17,14 +17,13 @@ if TYPE_CHECKING:
     from bpfimg.load._families._recorded import recorded
     from bpfimg.load._families._tcx import tcx_link
     from bpfimg.load._families._xdp_refused import Refusal, has_none, refused_by_driver
-    from bpfimg.load._home import Home, home
+    from bpfimg.load._home import home
 
 __all__ = [
     "MEMBER",
     "Attachment",
     "Candidate",
     "Code",
-    "Home",
     "Loaded",
     "Place",
     "Refusal",
@@ -48,7 +47,6 @@ __getattr__ = opened(
         "Attachment": "_attach",
         "Candidate": "_candidate",
         "Code": "_code",
-        "Home": "_home",
         "Loaded": "_attach",
         "Place": "_families._place",
         "Refusal": "_families._xdp_refused",

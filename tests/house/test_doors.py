@@ -77,7 +77,7 @@ def test_a_door_shows_few_names_and_each_can_be_had(room: str) -> None:
         "kernel": 16,
         "load": 16,
         "run": 17,
-        "load._members": 22,
+        "load._members": 19,
         "inspect": 16,
         "bytecode": 16,
     }.get(room, 15)

@@ -75,7 +75,7 @@ class Tools:
 
     def start(self, tool: str, *words: str) -> subprocess.Popen[str]:
         """Starts one command beside others."""
-        command = ["nsenter", f"--net={self.ns.path}", *_command(self.suite, tool), *words]
+        command = ["nsenter", f"--net={self.ns.path}", *command_of(self.suite, tool), *words]
         return subprocess.Popen(command, env=self.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     @property
@@ -154,7 +154,7 @@ def _program(suite: str, tool: str) -> Path:
 
 
 @functools.cache
-def _command(suite: str, tool: str) -> tuple[str, ...]:
+def command_of(suite: str, tool: str) -> tuple[str, ...]:
     folder = _folder(suite)
     loaders = [path for start in ("usr/lib", "lib") for path in sorted(folder.glob(f"{start}/*/ld-linux-*.so.*"))]
     triple = loaders[0].parent.name

@@ -6,32 +6,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bpfimg import dispatcher
+from tests.kernel.hooks.conftest import chained as host
 from tests.kernel.hooks.conftest import ns
 from tests.kernel.run.conftest import step
-from tests.support import chains, loads
+from tests.support import chains
 from tests.support.fused import Chain
-from tests.support.netns import bpffs, skip_unless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bpfimg.load import Host
     from tests.support.chains import Kind, World
 
-__all__ = ["ns", "step"]
-
-
-@pytest.fixture
-def host() -> Iterator[Host]:
-    """A host of the test's own; in the end nothing of it may be left in bpffs or in the kernel."""
-    skip_unless("bpffs")
-    with bpffs() as mount:
-        host = dispatcher.host(mount, lock_timeout=5)
-        yield host
-        loads.clear(host)
-        assert chains.left(host) == []
-        assert loads.programs_left() == []
+__all__ = ["host", "ns", "step"]
 
 
 @pytest.fixture

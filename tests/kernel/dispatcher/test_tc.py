@@ -245,7 +245,7 @@ def _wait_until_gone(ours: Entry) -> None:
         time.sleep(0.02)
 
 
-def test_the_way_that_a_host_has(ns: Namespace) -> None:
+def test_the_way_that_a_host_has() -> None:
     from bpfimg.kernel import features
 
     assert _tc.way("clsact") == "clsact"

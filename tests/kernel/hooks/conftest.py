@@ -8,7 +8,7 @@ import pytest
 
 from bpfimg import dispatcher
 from bpfimg.load import Host
-from tests.support import cgroups, loads
+from tests.support import cgroups, chains, loads
 from tests.support.netns import Namespace, bpffs, namespace, skip_unless
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def chained() -> Iterator[Host]:
         host = dispatcher.host(mount, lock_timeout=5)
         yield host
         loads.clear(host)
-        assert loads.tree(host) == []
+        assert chains.left(host) == []
         assert loads.programs_left() == []
 
 

@@ -111,6 +111,12 @@ def _once(host: Host, spot: Spot, order: Order) -> None:
 def checked(seen: Seen, host: Host) -> Seen:
     """What was seen, if a chain can be there; Busy names what is in the way, AttachError what cannot be read."""
     spot = seen.spot
+    if seen.guard is not None and seen.chain is None:
+        raise AttachError(
+            f"the chain on {spot.words} (program {seen.running}) cannot be changed: its record {seen.guard.path}/record"
+            " cannot be read",
+            hint="`bpfimg doctor` says what is damaged",
+        )
     if seen.running and (seen.chain is None or seen.by_link):
         from bpfimg.dispatcher import _xdp
 

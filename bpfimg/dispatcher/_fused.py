@@ -34,7 +34,11 @@ class Built:
 
     def __init__(self, dispatcher: Fd, inlined: tuple[bool, ...]) -> None:
         self.dispatcher, self.inlined = dispatcher, inlined
-        self.id = bpf.program_info(dispatcher, memlock=False).id
+        try:
+            self.id = bpf.program_info(dispatcher, memlock=False).id
+        except KernelError:
+            dispatcher.close()
+            raise
 
     def __enter__(self) -> Built:
         return self

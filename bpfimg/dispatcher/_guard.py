@@ -17,6 +17,7 @@ link may be pinned in two of these while one takes the place of the other.
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import ExitStack, suppress
 
@@ -75,8 +76,12 @@ def guard(path: str) -> Guard | None:
         return None
     try:
         record: ChainRecord | None = ChainRecord.from_text(bpffs.read_record(f"{path}/{RECORD}"))
-    except (KernelError, DamagedRecord):
+    except DamagedRecord:
         record = None
+    except KernelError as error:
+        if error.errno not in (errno.ENOENT, errno.EINVAL):  # that it cannot be read now says nothing about it
+            raise
+        record = None  # it is not there, or something else is
     return Guard(path, int(os.path.basename(path)), record)
 
 

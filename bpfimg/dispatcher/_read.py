@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 
 from bpfimg._value import replace, value
@@ -143,7 +144,11 @@ def _tc(host: Host, spot: Spot) -> Seen:
 
     for guard in sorted(guards(host), key=lambda each: f"/{spot.name}/" not in each.path):
         record = guard.record
-        if record is None or (record.spot.hook, record.spot.direction) != (spot.hook, spot.direction):
+        if record is None:
+            if f"/{spot.name}/" in guard.path and _is_on_hook(spot, guard):
+                return Seen(spot, guard.dispatcher, guard=guard)
+            continue
+        if (record.spot.hook, record.spot.direction) != (spot.hook, spot.direction):
             continue
         running = hook.running(record.way, spot, guard.entry, record.handle, record.priority)
         if running and running == guard.dispatcher and (record.way == "clsact" or _is_in_chain(spot, running)):
@@ -151,10 +156,22 @@ def _tc(host: Host, spot: Spot) -> Seen:
     return Seen(spot)
 
 
+def _is_on_hook(spot: Spot, guard: Guard) -> bool:
+    """True when the interface runs the chain of a directory whose record is lost, by one way or the other."""
+    from bpfimg.kernel import netlink
+
+    if _is_in_chain(spot, guard.dispatcher):
+        return True
+    with netlink.dumps() as dumps:
+        return any((each.ifindex, each.prog_id) == (spot.ifindex, guard.dispatcher) for each in netlink.filters(dumps))
+
+
 def _is_in_chain(spot: Spot, program: int) -> bool:
     """True when the TCX chain of the interface has the program: interfaces of all namespaces share numbers."""
     try:
         programs, _, _ = bpf.prog_query(spot.ifindex, abi.ATTACH_TYPES.index(f"tcx_{spot.direction}"))
-    except KernelError:
+    except KernelError as error:
+        if error.errno != errno.ENODEV:
+            raise
         return False
     return program in programs

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 from bpfimg._value import value
 from bpfimg.dispatcher._model import Source
 from bpfimg.dispatcher._returns import returns
@@ -12,7 +14,6 @@ from bpfimg.load import members
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from contextlib import ExitStack
 
     from bpfimg.dispatcher._model import Member
     from bpfimg.dispatcher._plan import Plan
@@ -103,9 +104,11 @@ def _opened(host: Host, seen: Seen, member: Member) -> Fd:
             fd = bpf.get(pin)
         except KernelError:
             continue
-        if bpf.kind(fd) == "program" and bpf.program_info(fd, memlock=False).id == member.program:
-            return fd
-        fd.close()
+        with ExitStack() as stack:
+            stack.enter_context(fd)
+            if bpf.kind(fd) == "program" and bpf.program_info(fd, memlock=False).id == member.program:
+                stack.pop_all()
+                return fd
     return bpf.program_by_id(member.program)
 
 

@@ -137,7 +137,9 @@ def _of_link(link_pin: str, spot: Spot) -> int:
     try:
         with bpf.get(link_pin) as link:
             found = bpf.link_info(link)
-    except KernelError:
+    except KernelError as error:
+        if error.errno != errno.ENOENT:
+            raise
         return 0  # nothing is pinned there
     return found.prog_id if found.ifindex == spot.ifindex else 0
 

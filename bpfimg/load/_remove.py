@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import ExitStack, suppress
 
@@ -102,5 +103,9 @@ def _release_lost(path: str) -> None:
 def _record(path: str) -> LinkRecord | None:
     try:
         return read_link(path)
-    except (KernelError, DamagedRecord, ValueError):
+    except (DamagedRecord, ValueError):
         return None
+    except KernelError as error:
+        if error.errno not in (errno.ENOENT, errno.EINVAL):  # what it stands for would be taken for nothing
+            raise
+        return None  # it has gone, or is no record

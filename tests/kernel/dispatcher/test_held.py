@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
+import os
 import socket
 import subprocess
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bpfimg import dispatcher, run
 from bpfimg.dispatcher import _change, _guard
-from bpfimg.kernel import netns
+from bpfimg.errors import AttachError, Error
+from bpfimg.kernel import _syscall, abi, netns
 from tests.support import chains
 from tests.support.chain_programs import BAD
 from tests.support.chains import KINDS, Kind
@@ -139,3 +143,65 @@ def test_a_program_in_two_chains_that_others_have_put_together(world: World) -> 
         run.detach(world.host, there)
         assert world.listed() == ["one"]
         world.unload("one")
+
+
+tc = chains.every(Kind("fused", "ingress", tc="tcx"), Kind("fused", "ingress", tc="clsact"))
+natively = chains.every(
+    Kind("fused", "xdp"), Kind("fused", "ingress", tc="tcx"), Kind("fused", "egress", tc="clsact"), emulated=()
+)
+
+
+@tc
+def test_a_chain_whose_record_is_lost_is_not_taken_for_none(world: World) -> None:
+    """Another one before it would end with its own verdict, and what was dropped would pass."""
+    world.dropper("dropper", 20)
+    world.load("spare")
+    (guard,) = _guard.guards(world.host)
+    record = f"{guard.path}/record"
+    os.rename(record, f"{world.host.bpffs}/kept")
+    with pytest.raises(AttachError, match=r"its record .* cannot be read"):
+        world.attach("spare", 5)
+    assert world.sent_through(BAD) == (["dropper"], False)
+    os.rename(f"{world.host.bpffs}/kept", record)
+    world.attach("spare", 5)
+    assert world.sent_through(BAD) == (["spare", "dropper"], False)
+
+
+@natively
+def test_a_pin_that_cannot_be_opened_now_is_not_taken_for_none(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel may be out of memory, or the process out of descriptors, at any call."""
+    world.dropper("dropper", 20)
+    world.load("spare")
+    call = _syscall._bpf
+    calls: Iterator[int] = iter(())
+
+    def refused(number: int, command: int, *rest: int) -> int:
+        if command == abi.OBJ_GET and not next(calls, 1):
+            ctypes.set_errno(errno.ENOMEM)
+            return -1
+        return int(call(number, command, *rest))
+
+    def points(change: Callable[[], object]) -> Iterator[None]:
+        """Lets each of the calls that the change makes fail in turn."""
+        nonlocal calls
+        at = 0
+        while next(calls, None) is None:
+            at += 1
+            calls = iter([*[1] * (at - 1), 0])
+            with monkeypatch.context() as patched, suppress(Error):
+                patched.setattr(_syscall, "_bpf", refused)
+                change()
+            assert world.listed() == ["spare"] * len(attached()) + ["dropper"]
+            assert world.sent_through(BAD) == (world.listed(), False)
+            yield
+        calls = iter(())
+
+    def attached() -> list[int]:
+        return [link.id for link in world.host.find(world.kept["spare"].id).links]
+
+    for _ in points(lambda: world.attach("spare", 5)):
+        for link in attached():
+            run.detach(world.host, link)
+    links = [world.attach("spare", 5).id]
+    for _ in points(lambda: run.detach(world.host, links[0])):
+        links[:] = attached() or [world.attach("spare", 5).id]

@@ -224,7 +224,9 @@ def give_back(host: Host, record: LinkRecord) -> None:
     def back(seen: Seen) -> None:
         number = member_of(seen, record)
         if number is not None:
-            change_hook(host, seen.spot, Order(lambda plan, limit: plan.exchanged(number, old)))
+            change_hook(
+                host, seen.spot, Order(lambda plan, limit: plan.exchanged(number, old) if plan.member(number) else plan)
+            )
 
     with_member(host, record, back)
 
@@ -261,14 +263,24 @@ def change(host: Host, record: LinkRecord, priority: int | None, proceed_on: tup
         number = member_of(seen, record)
         if number is None:
             return False
-        change_hook(host, seen.spot, Order(lambda plan, limit: plan.changed(number, priority, bits)))
+
+        def edit(plan: Plan, limit: int) -> Plan:
+            if plan.member(number) is None:  # others have taken it out since we looked
+                raise _not_in(record)
+            return plan.changed(number, priority, bits)
+
+        change_hook(host, seen.spot, Order(edit))
         return True
 
     if not with_member(host, record, changed):
-        raise AttachError(
-            f"link {record.id} is not in the chain that {record.where} runs, expected it to be attached",
-            hint=f"`bpfimg status` shows what runs there; `bpfimg detach {record.id}` forgets it",
-        )
+        raise _not_in(record)
+
+
+def _not_in(record: LinkRecord) -> AttachError:
+    return AttachError(
+        f"link {record.id} is not in the chain that {record.where} runs, expected it to be attached",
+        hint=f"`bpfimg status` shows what runs there; `bpfimg detach {record.id}` forgets it",
+    )
 
 
 def evict(host: Host, interface: str, program: int, netns: str | None) -> None:

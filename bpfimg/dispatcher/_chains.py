@@ -45,6 +45,7 @@ __all__ = [
     "holder",
     "is_attached",
     "release",
+    "release_unread",
     "sweep",
     "taken_over",
     "takes",
@@ -245,6 +246,20 @@ def release(host: Host, record: LinkRecord) -> bool:
         return True
     release_lost(host, record)
     return False
+
+
+def release_unread(host: Host, link: int) -> None:
+    """See `load._chains`."""
+
+    def out(now: Spot) -> None:
+        seen = read(host, now)
+        member = seen.chain.plan.of_link(link) if seen.chain is not None else None
+        if member is not None:
+            change_hook(host, now, Order(lambda plan, limit: plan.left(member.program)))
+
+    for guard in list(_guard.guards(host)):
+        if guard.record is not None and guard.record.plan.of_link(link) is not None:
+            there(guard.record.spot, out)
 
 
 def is_attached(host: Host, record: LinkRecord) -> bool:

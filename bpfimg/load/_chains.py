@@ -42,6 +42,9 @@ if TYPE_CHECKING:
         def release(self, host: Host, record: LinkRecord) -> bool:
             """Takes a member out of its chain; False when chain, interface or namespace are gone, or it is not in."""
 
+        def release_unread(self, host: Host, link: int) -> None:
+            """Takes a member out of its chain whose record is lost: the chain still says which link of ours it is."""
+
         def is_attached(self, host: Host, record: LinkRecord) -> bool:
             """True while the member is in the chain that its hook runs."""
 

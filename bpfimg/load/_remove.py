@@ -78,15 +78,16 @@ def release(host: Host, path: str) -> None:
     if record is not None and record.how != "link":
         undo(host, record)
     elif record is None:
-        _release_lost(path)
+        _release_lost(host, path)
     bpffs.unlink_link(f"{path}/{_paths.LINK}")  # COMMIT
     for name in _paths.listed(path):
         if name.startswith(_paths.PART):
             bpffs.unlink_link(f"{path}/{name}")
 
 
-def _release_lost(path: str) -> None:
-    """Without its record a link is still known by its pin; a filter by the program pinned in the link's place."""
+def _release_lost(host: Host, path: str) -> None:
+    """Without its record a link is still known by its pin; a filter by the program pinned in the link's place; a member
+    by what is written down of its chain."""
     name = os.path.basename(path)
     try:
         with bpf.get(f"{path}/{_paths.LINK}") as fd:
@@ -98,6 +99,8 @@ def _release_lost(path: str) -> None:
 
         with suppress(KernelError, AttachError):
             detach_lost(int(name), program)
+        if host.chains is not None:
+            host.chains.release_unread(host, int(name))
 
 
 def _record(path: str) -> LinkRecord | None:

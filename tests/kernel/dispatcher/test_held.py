@@ -205,3 +205,14 @@ def test_a_pin_that_cannot_be_opened_now_is_not_taken_for_none(world: World, mon
     links = [world.attach("spare", 5).id]
     for _ in points(lambda: run.detach(world.host, links[0])):
         links[:] = attached() or [world.attach("spare", 5).id]
+
+
+@most
+def test_a_member_whose_link_has_lost_its_record_can_be_taken_off(world: World) -> None:
+    """Else it would run on, and a chain that contains what nobody has could not be changed any more."""
+    world.dropper("dropper", 20)
+    world.run("late", 60)
+    os.unlink(f"{world.host.find(world.kept['late'].id).path}/links/{world.link('late')}/record")
+    world.unload("late")
+    assert world.listed() == ["dropper"]
+    assert world.sent_through(BAD) == (["dropper"], False)

@@ -162,7 +162,7 @@ else:
         if isinstance(instance, _Row):
             fields = dict(zip(instance._names, tuple.__iter__(instance), strict=True))
         else:
-            fields = dict(zip(instance.__slots__, _contents(instance), strict=True))
+            fields = {name: getattr(instance, name) for name in instance.__slots__}
         return type(instance)(**{**fields, **changes})
 
 

@@ -85,6 +85,7 @@ class Plan:
 
 
 def _sound(member: Member) -> Member:
+    # libxdp's record has 32 bits, and others may use them all; a hook of ours takes 31
     if not 0 <= member.priority <= 0xFFFFFFFF:
         raise UsageError(f"priority {member.priority} is out of range, expected 0 to {MAX_PRIORITY}")
     return replace(member, proceed_on=member.proceed_on | ALWAYS)

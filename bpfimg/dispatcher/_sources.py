@@ -145,9 +145,9 @@ def _kept(stack: ExitStack, host: Host, seen: Seen, member: Member) -> Source:
         )
     record = next((each for each in home.load.record.programs if each.id == member.program), None)  # type: ignore[union-attr]
     code = members.code_of(home.load, record) if record is not None else None
-    if code is None:
-        raise _not_kept(member.name)
     pins = home.load.map_pins()
+    if code is None or any(index >= len(pins) for _, index in code.maps):
+        raise _not_kept(member.name)
     wanted = {index for _, index in code.maps}
     maps = tuple(stack.enter_context(bpf.get(pin)).fileno() if index in wanted else 0 for index, pin in enumerate(pins))
     return Source(code, code.btf, maps)

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.kernel, needs("bpffs", "xdp")]
 
-every = pytest.mark.parametrize("kind", [kind.param() for kind in KINDS])
-xdp = pytest.mark.parametrize("kind", [kind.param() for kind in KINDS if kind.hook == "xdp"])
+every = chains.every(*(kind for kind in KINDS if kind != Kind("freplace", "egress")), emulated=())
+xdp = chains.every(*(kind for kind in KINDS if kind.hook == "xdp"), emulated=())
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ def cli_findings(cli: Cli) -> list[Any]:
     return [each for each in json.loads(out)["findings"] if each["id"] not in host]
 
 
-@pytest.mark.parametrize("kind", [kind.param() for kind in KINDS if kind.hook == "ingress"])
+@chains.every(*(kind for kind in KINDS if kind.hook == "ingress"), emulated=())
 @needs("tcx")
 def test_foreign_programs_around_a_tc_chain_are_in_their_true_order(world: World, cli: Cli) -> None:
     world.run("one")
@@ -221,7 +221,7 @@ def test_an_interface_that_was_moved_to_another_namespace_takes_its_chain_along(
             world.detach(name)
 
 
-@pytest.mark.parametrize("kind", [kind.param() for kind in KINDS if kind.builder == "fused"])
+@chains.every(*(kind for kind in KINDS if kind.builder == "fused"), emulated=())
 def test_what_a_fused_chain_is_made_of_may_be_lost(world: World, cli: Cli) -> None:
     world.run("one", 10)
     world.run("two", 20)

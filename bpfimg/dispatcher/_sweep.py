@@ -175,11 +175,19 @@ def remove(host: Host, guard: _guard.Guard) -> None:
 
 
 def release_lost(host: Host, record: LinkRecord) -> None:
-    """Removes what is pinned of chains that no hook in sight runs, where this link was the last of ours in them."""
+    """Removes what is pinned of chains that no hook in sight runs, where this link was the last of ours in them.
+
+    A TCX link needs no namespace to be taken off: it may be in one that the kernel is taking down just now.
+    """
     for guard in list(_guard.guards(host)):
         if guard.record is None or guard.record.plan.of_link(record.id) is None:
             continue
-        if not _has_members(host, guard.record, but=record.id) and not _runs(guard):
+        if _has_members(host, guard.record, but=record.id):
+            continue
+        if _is_on_hook(guard):
+            with suppress(KernelError), bpf.get(guard.entry) as link:
+                bpf.link_detach(link)
+        if not _runs(guard):
             remove(host, guard)
 
 

@@ -9,6 +9,7 @@ import secrets
 import subprocess
 import sys
 import time
+from collections import Counter
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -191,12 +192,16 @@ def becomes_stale(host: load.Host) -> bool:
 @contextmanager
 def nothing_left(host: load.Host) -> Iterator[None]:
     """Asserts that what happens inside changes neither our directory, nor our descriptors, nor the programs."""
-    before = tree(host), _descriptors(), _programs()
+    before, opened = (tree(host), _programs()), Counter(_descriptors())
     yield
     deadline = time.monotonic() + 10
-    while (after := (tree(host), _descriptors(), _programs())) != before and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
+        more = Counter(_descriptors()) - opened  # what others had open meanwhile may be closed by now
+        if not more and (tree(host), _programs()) == before:
+            break
         time.sleep(0.02)
-    assert after == before
+    assert (tree(host), _programs()) == before
+    assert not Counter(_descriptors()) - opened
 
 
 def _descriptors() -> list[str]:

@@ -53,7 +53,7 @@ def test_a_tc_hook_that_is_taken(host: Host, ns: Namespace) -> None:
         host.foresee(hook)
 
 
-def test_the_place_in_a_chain_of_ours(chained: Host, ns: Namespace) -> None:
+def test_the_place_in_a_chain_of_ours(ns: Namespace, chained: Host) -> None:
     for hook, data in (
         (Xdp(ns.interface, netns=ns.path, dispatcher="fused"), example("xdp_counter")),
         (Tc(ns.interface, "ingress", netns=ns.path, dispatcher="fused"), example("tc_counter")),

@@ -62,7 +62,8 @@ def test_values_are_frozen_and_compare() -> None:
     assert one == same
     assert hash(one) == hash(same)
     assert one != LinkInfo(**{**fields, "id": 7})  # type: ignore[arg-type]
-    assert repr(one) == "LinkInfo(id=1, type=6, prog_id=2, ifindex=3, attach_type=None, target=None)"
+    shown = "attach_type=None, target=None, target_program=None, target_type=None"
+    assert repr(one) == f"LinkInfo(id=1, type=6, prog_id=2, ifindex=3, {shown})"
     with pytest.raises(AttributeError, match="frozen"):
         one.id = 5  # type: ignore[misc]
     with pytest.raises(TypeError, match="lacks"):

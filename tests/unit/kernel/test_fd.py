@@ -44,6 +44,7 @@ def test_detach_gives_it_away() -> None:
         fd.fileno()
 
 
+@pytest.mark.alone  # others open descriptors meanwhile, which get the same number
 def test_a_forgotten_one_is_closed_with_a_warning() -> None:
     raw = []
 

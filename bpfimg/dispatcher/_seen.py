@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bpfimg.dispatcher._guard import guards
 from bpfimg.dispatcher._model import Chain, Spot
-from bpfimg.dispatcher._raced import Raced
 from bpfimg.dispatcher._read import our_links, read
 from bpfimg.errors import Error
 from bpfimg.kernel import netlink, netns
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bpfimg.load import Host, LinkRecord
-
-_LOOKS = 3  # at a hook that others change meanwhile
 
 
 def chains(host: Host, namespaces: Mapping[int, str | None] | None = None) -> tuple[Chain, ...]:
@@ -71,11 +68,7 @@ def _here(host: Host, inode: int, path: str | None) -> list[Chain]:
 
 
 def _chain(host: Host, spot: Spot, links: Sequence[LinkRecord]) -> Chain | None:
-    for _ in range(_LOOKS):
-        try:
-            return read(host, spot, links).chain
-        except Raced:
-            continue
-        except Error:
-            break  # the interface went away
-    return None
+    try:
+        return read(host, spot, links).chain
+    except Error:
+        return None  # the interface went away

@@ -47,8 +47,11 @@ def call(name: str | None, function: Callable[P, T], *args: P.args, **kwargs: P.
     fd = _opened(name)
     results: list[T] = []
     kept, done = _Kept(), Event()
+    turn = ["go in, or call it off"]  # whoever pops it decides: one step that no signal divides
 
     def inside() -> None:
+        if not _taken(turn):
+            return
         with kept:
             _enter(name, fd)
             results.append(function(*args, **kwargs))
@@ -57,11 +60,12 @@ def call(name: str | None, function: Callable[P, T], *args: P.args, **kwargs: P.
     try:
         # The thread ends with the call, so nothing else ever runs in the namespace that it moved to.
         thread = Thread(target=inside, name="bpfimg-netns", daemon=True)
-        thread.start()
         try:
+            thread.start()
             thread.join()
         except KeyboardInterrupt:
-            done.wait()  # else it goes on in there while the caller undoes what it does
+            if not _taken(turn):
+                done.wait()  # else it goes on in there while the caller undoes what it does
             raise
     finally:
         os.close(fd)
@@ -95,6 +99,14 @@ class _Kept:
                 raise error
             finally:
                 del error
+
+
+def _taken(turn: list[str]) -> bool:
+    try:
+        turn.pop()
+    except IndexError:
+        return False
+    return True
 
 
 def _opened(name: str | None) -> int:

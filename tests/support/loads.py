@@ -9,13 +9,13 @@ import secrets
 import subprocess
 import sys
 import time
-from collections import Counter
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from bpfimg import inspect, load
 from bpfimg.errors import KernelError
 from bpfimg.kernel import abi, bpf, libbpf, netlink, netns
+from tests.support.descriptors import none_left
 from tests.support.netns import Namespace
 from tests.support.objects import compile_source
 
@@ -192,26 +192,15 @@ def becomes_stale(host: load.Host) -> bool:
 @contextmanager
 def nothing_left(host: load.Host) -> Iterator[None]:
     """Asserts that what happens inside changes neither our directory, nor our descriptors, nor the programs."""
-    before, opened = (tree(host), _programs()), Counter(_descriptors())
-    yield
+    before = tree(host), _programs()
+    with none_left():
+        yield
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
-        more = Counter(_descriptors()) - opened  # what others had open meanwhile may be closed by now
-        if not more and (tree(host), _programs()) == before:
+        if (tree(host), _programs()) == before:
             break
         time.sleep(0.02)
     assert (tree(host), _programs()) == before
-    assert not Counter(_descriptors()) - opened
-
-
-def _descriptors() -> list[str]:
-    found = []
-    for number in sorted(os.listdir("/proc/self/fd"), key=int):
-        try:
-            found.append(os.readlink(f"/proc/self/fd/{number}"))
-        except FileNotFoundError:
-            continue  # that of the listing itself
-    return found
 
 
 def attached(ns: Namespace) -> set[tuple[str, int]]:

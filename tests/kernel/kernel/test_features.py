@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import functools
-import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ import pytest
 
 from bpfimg.errors import KernelError
 from bpfimg.kernel import abi, bpf, features, netlink, netns
+from tests.support.descriptors import none_left
 from tests.support.netns import namespace, skip_unless, tracefs
 
 if TYPE_CHECKING:
@@ -93,11 +93,10 @@ def test_map_types() -> None:
 
 
 def test_probes_leave_nothing_open() -> None:
-    before = os.listdir("/proc/self/fd")
-    for feature in features.FEATURES:
-        features.has(feature)
-    features.program_type(999)
-    assert os.listdir("/proc/self/fd") == before
+    with none_left():
+        for feature in features.FEATURES:
+            features.has(feature)
+        features.program_type(999)
 
 
 def without(capabilities: str, code: str) -> str:

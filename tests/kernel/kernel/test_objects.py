@@ -11,6 +11,7 @@ import pytest
 
 from bpfimg.errors import BytecodeError, KernelError, NotSupported, VerifierError
 from bpfimg.kernel import abi, bpf, features, libbpf
+from tests.support import descriptors
 from tests.support.netns import skip_unless
 from tests.support.objects import compile_source, example
 
@@ -60,10 +61,6 @@ SEC("xdp") int count(void *ctx)
 @pytest.fixture(autouse=True)
 def _host() -> None:
     skip_unless("xdp")
-
-
-def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
 
 
 def refusal(source: str, name: str = "object") -> KernelError:
@@ -147,25 +144,25 @@ def test_a_program_that_is_not_wanted_is_not_loaded() -> None:
 
 def test_failing_loads_leave_nothing_open() -> None:
     data = compile_source(NO_CHECK)
-    before, maps = descriptors(), len(list(bpf.map_ids()))
-    for _ in range(20):
-        opened = libbpf.open_object(data, name="object")
-        with pytest.raises(VerifierError):
-            opened.load()
-        assert opened.state == "closed", "whoever keeps the object keeps nothing open with it"
-        assert descriptors() == before
-    assert descriptors() == before
+    maps = len(list(bpf.map_ids()))
+    with descriptors.none_left():
+        for _ in range(20):
+            with descriptors.none_left():
+                opened = libbpf.open_object(data, name="object")
+                with pytest.raises(VerifierError):
+                    opened.load()
+                assert opened.state == "closed", "whoever keeps the object keeps nothing open with it"
     # The kernel frees maps after a grace period, so ours may still be seen, but never all twenty.
     assert len(list(bpf.map_ids())) < maps + 20
 
 
 def test_a_forgotten_object_is_closed() -> None:
-    before = descriptors()
-    opened = libbpf.open_object(example("xdp_counter"), name="xdp_counter")
-    opened.load()
-    assert descriptors() > before
-    del opened
-    assert descriptors() == before
+    with descriptors.none_left():
+        before = descriptors.opened()
+        opened = libbpf.open_object(example("xdp_counter"), name="xdp_counter")
+        opened.load()
+        assert descriptors.opened() - before
+        del opened
 
 
 def test_a_map_may_be_shared_only_with_its_like() -> None:
@@ -291,10 +288,8 @@ def test_a_map_that_cannot_be(definition: str, says: str) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"\x7fELF", b"\x7fELF" + bytes(100), b"text" * 100])
 def test_bytes_that_are_no_object(data: bytes) -> None:
-    before = descriptors()
-    with pytest.raises(BytecodeError, match="libbpf cannot open object 'junk': "):
+    with descriptors.none_left(), pytest.raises(BytecodeError, match="libbpf cannot open object 'junk': "):
         libbpf.open_object(data, name="junk")
-    assert descriptors() == before
 
 
 def test_a_truncated_object_is_refused_or_harmless() -> None:

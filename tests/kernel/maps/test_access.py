@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import struct
 import threading
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import pytest
 from bpfimg.errors import Error, KernelError, NotSupported, UsageError
 from bpfimg.kernel import bpf
 from bpfimg.load import maps
+from tests.support.descriptors import none_left
 from tests.support.maps import every_kind, loaded
 
 if TYPE_CHECKING:
@@ -205,16 +205,15 @@ def test_a_record_is_nobodys_to_write(host: Host, app: Load) -> None:
 
 
 def test_nothing_stays_open(host: Host, app: Load) -> None:
-    before = os.listdir("/proc/self/fd")
-    for _ in range(50):
-        with host.map(app, "odds") as odds:
-            odds[1] = {}
-            assert next(odds.items())
-        with pytest.raises(UsageError):
-            host.map(app, "nothing")
-        with pytest.raises(UsageError):
-            maps.by_pin(app.program_pins()[0])
-    assert os.listdir("/proc/self/fd") == before
+    with none_left():
+        for _ in range(50):
+            with host.map(app, "odds") as odds:
+                odds[1] = {}
+                assert next(odds.items())
+            with pytest.raises(UsageError):
+                host.map(app, "nothing")
+            with pytest.raises(UsageError):
+                maps.by_pin(app.program_pins()[0])
     with pytest.raises(ValueError, match="closed"):
         odds[1]
 

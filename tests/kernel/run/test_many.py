@@ -12,6 +12,7 @@ from bpfimg import inspect, load, run
 from bpfimg.errors import VerifierError
 from bpfimg.load._hooks import Tcx, Tracepoint
 from tests.support import loads
+from tests.support.descriptors import none_left
 from tests.support.features import native, needs
 from tests.support.loads import TAG
 from tests.support.netns import tracefs
@@ -32,24 +33,22 @@ def test_no_descriptor_is_lost_over_many_loads(host: Host) -> None:
     with tracefs():
         loads.run(host, data, _GETPID)
         loads.clear(host)
-        before = len(os.listdir("/proc/self/fd"))
-        for number in range(ROUNDS):
-            loads.run(host, data, _GETPID)
-            if number % 10 == 0:
-                assert len(inspect.host(host).links) == 1
-            loads.clear(host)
-        assert len(os.listdir("/proc/self/fd")) == before
+        with none_left():
+            for number in range(ROUNDS):
+                loads.run(host, data, _GETPID)
+                if number % 10 == 0:
+                    assert len(inspect.host(host).links) == 1
+                loads.clear(host)
 
 
 def test_no_descriptor_is_lost_by_what_fails(host: Host) -> None:
     data = loads.refused()
     with load.prepare(loads.xdp(), name="app"):
         pass
-    before = len(os.listdir("/proc/self/fd"))
-    for _ in range(20):
-        with pytest.raises(VerifierError), load.prepare(data, name="app") as prepared:
-            prepared.load()
-    assert len(os.listdir("/proc/self/fd")) == before
+    with none_left():
+        for _ in range(20):
+            with pytest.raises(VerifierError), load.prepare(data, name="app") as prepared:
+                prepared.load()
 
 
 def test_threads_share_a_host(host: Host, ns: Namespace) -> None:
@@ -70,9 +69,8 @@ def test_threads_share_a_host(host: Host, ns: Namespace) -> None:
             run.detach(host, loaded.links[0].id)
             assert run.unload(host, f"app{number}").id == loaded.id
 
-    before = len(os.listdir("/proc/self/fd"))
-    with ThreadPoolExecutor(8) as pool:
-        for done in [pool.submit(work, number) for number in range(8)]:
-            done.result()
-    assert loads.chain(ns, "ingress") == []
-    assert len(os.listdir("/proc/self/fd")) == before
+    with none_left():
+        with ThreadPoolExecutor(8) as pool:
+            for done in [pool.submit(work, number) for number in range(8)]:
+                done.result()
+        assert loads.chain(ns, "ingress") == []

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from bpfimg.kernel import walk
+from tests.support.descriptors import none_left
 
 pytestmark = pytest.mark.alone
 needs_two = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two processors")
@@ -34,12 +35,11 @@ def test_much_comes_back_whole() -> None:
 
 
 def test_one_that_nobody_waits_for_ends() -> None:
-    before = len(os.listdir("/proc/self/fd"))
-    for function in (lambda: ["x" * 99] * 50_000, lambda: time.sleep(600)):
-        with walk.Apart(function):
-            pass
-    nothing_left()
-    assert len(os.listdir("/proc/self/fd")) == before
+    with none_left():
+        for function in (lambda: ["x" * 99] * 50_000, lambda: time.sleep(600)):
+            with walk.Apart(function):
+                pass
+        nothing_left()
 
 
 @needs_two

@@ -11,6 +11,7 @@ from bpfimg.errors import RegistryError
 from bpfimg.oci import places
 from bpfimg.oci._login._credential_program import Program
 from bpfimg.oci._settings._environment import _OURS
+from tests.support.descriptors import none_left
 from tests.support.programs import keeper, script
 
 if TYPE_CHECKING:
@@ -119,8 +120,7 @@ def test_what_it_leaves_running_keeps_nobody(tmp_path: Path) -> None:
 
 
 def test_nothing_stays_open(tmp_path: Path) -> None:
-    before = len(os.listdir("/proc/self/fd"))
-    for text in ("echo '{}'", "exec sleep 1000", "yes"):
-        with pytest.raises(RegistryError):
-            program(tmp_path, f"#!/bin/sh\n{text}\n", seconds=0.3).get(SERVER)
-    assert len(os.listdir("/proc/self/fd")) == before
+    with none_left():
+        for text in ("echo '{}'", "exec sleep 1000", "yes"):
+            with pytest.raises(RegistryError):
+                program(tmp_path, f"#!/bin/sh\n{text}\n", seconds=0.3).get(SERVER)

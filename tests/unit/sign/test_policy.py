@@ -15,6 +15,7 @@ import pytest
 from bpfimg.errors import PolicyError
 from bpfimg.oci import Digest, Reference
 from bpfimg.sign import Policy
+from tests.support.descriptors import none_left
 from tests.support.sigstack import World
 from tests.unit.sign.craft import key, policy, reference, trusting
 from tests.unit.sign.policy_documents import SCHEMA
@@ -181,12 +182,11 @@ def test_what_is_no_file_is_refused(files: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_no_descriptor_is_left_open(deep: Path) -> None:
-    before = len(os.listdir("/proc/self/fd"))
-    load(deep)
-    deep.chmod(0o777)
-    with pytest.raises(PolicyError):
+    with none_left():
         load(deep)
-    assert len(os.listdir("/proc/self/fd")) == before
+        deep.chmod(0o777)
+        with pytest.raises(PolicyError):
+            load(deep)
 
 
 def with_root(files: Path, **changes: str) -> Path:

@@ -33,14 +33,48 @@ class Reason:
 
 
 @value(frozen=True, slots=True)
+class Trial:
+    """What a kernel's verifier said of a program that it was given, and that was let go again at once.
+
+    loaded    whether the kernel took it
+    errno     why it did not, 0 where it did; what the number means is in `error`
+    error     the sentence with the reason, "" where it was loaded: the verifier's line that matters, or what is lacking
+    source    the line of the source that it is about, "" where unknown: "trace.bpf.c:33: *p = 1;"
+    hint      what a person can do, or ""
+    insns     instructions that the verifier went through, out of a million; None where the log does not say
+    states    states that it looked at in all, `peak_states` those it had to keep at once
+    stack     bytes of stack, sub-programs included, None where the log does not say
+    size      bytes of the program as the kernel keeps it (`xlated`), `jited` as machine code; 0 where unknown
+    log       the end of the verifier's log, "" where it was loaded
+    """
+
+    loaded: bool
+    errno: int = 0
+    error: str = ""
+    source: str = ""
+    hint: str = ""
+    insns: int | None = None
+    states: int | None = None
+    peak_states: int | None = None
+    stack: int | None = None
+    size: int = 0
+    jited: int = 0
+    log: str = ""
+
+
+@value(frozen=True, slots=True)
 class Cell:
-    """A program on a kernel. `result`: "ok" is that nothing speaks against it. `relocations` counts outcomes."""
+    """A program on a kernel. `result`: "ok" is that nothing speaks against it. `relocations` counts outcomes.
+
+    `trial` is there where a real kernel was asked; `result` is then what that one said, over budgets too.
+    """
 
     program: str
     result: str
     optional: bool
     relocations: dict[str, int]
     reasons: tuple[Reason, ...]
+    trial: Trial | None = None
 
 
 @value(frozen=True, slots=True)
@@ -62,13 +96,19 @@ class Answer:
 
 @value(frozen=True, slots=True)
 class Column:
-    """One kernel: what its types are called, their release ("" if unknown), how many modules were given, its cells."""
+    """One kernel: what its types are called, their release ("" if unknown), how many modules were given, its cells.
+
+    `by` says who answered: "types" (its BTF alone) or "verifier" (it ran, here or in QEMU). `package` is where that
+    kernel came from, with its version: "Debian linux-image-6.1.0-49-amd64 6.1.177-1", or "".
+    """
 
     name: str
     release: str
     byte_order: str
     modules: int
     cells: tuple[Cell, ...]
+    by: str = "types"
+    package: str = ""
 
 
 @value(frozen=True, slots=True)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from bpfimg.cli._options import Options
     from bpfimg.oci import Descriptor, Reference
 
-__all__ = ["block", "clean", "image_entry", "json_text", "print_image", "table"]
+__all__ = ["block", "clean", "columns", "image_entry", "json_text", "print_image", "table"]
 
 
 LONG = 100  # entries; a longer list is for machines
@@ -28,14 +28,14 @@ def clean(text: str, *, keep_lines: bool = False) -> str:
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Left-aligned columns, two blanks apart, without trailing blanks; the head alone when there are no rows."""
     lines = [list(head), *([clean(cell) for cell in row] for row in rows)]
-    widths = [max(_width(line[i]) for line in lines) for i in range(len(head))]
+    widths = [max(columns(line[i]) for line in lines) for i in range(len(head))]
     return "\n".join(
-        "  ".join(cell + " " * (w - _width(cell)) for cell, w in zip(line, widths, strict=True)).rstrip()
+        "  ".join(cell + " " * (w - columns(cell)) for cell, w in zip(line, widths, strict=True)).rstrip()
         for line in lines
     )
 
 
-def _width(text: str) -> int:
+def columns(text: str) -> int:
     """How many columns a terminal gives it: two for each wide character, none for an accent on the one before."""
     if text.isascii():
         return len(text)

@@ -4,7 +4,8 @@
 an image's labels agree, `program` shows one that is in the kernel. `host` returns an `Inventory` of views: a view says
 what was seen and where; it is neither what was asked for nor what was written down. `order` puts them together by hook,
 in running order, and draws that. The modules `lint` (every `Problem`, by rules with stable numbers), `diff` (every
-`Change`, by whom it breaks), `check` (against kernels of which only the types are here) and `doctor` (this host) judge.
+`Change`, by whom it breaks), `check` (against kernels of which only the types are here) and `doctor` (this host) judge;
+`forms` says it as CI systems take it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from bpfimg.inspect import _check as check
     from bpfimg.inspect import _diff as diff
     from bpfimg.inspect import _doctor as doctor
+    from bpfimg.inspect import _forms as forms
     from bpfimg.inspect import _lint as lint
     from bpfimg.inspect import _order as order
     from bpfimg.inspect._diff_model import Change
@@ -37,6 +39,7 @@ __all__ = [
     "check",
     "diff",
     "doctor",
+    "forms",
     "graph",
     "host",
     "image",
@@ -58,6 +61,7 @@ __getattr__ = opened(
         "check": "_check*",
         "diff": "_diff*",
         "doctor": "_doctor*",
+        "forms": "_forms*",
         "graph": "_graph",
         "host": "_kernel._host",
         "image": "_image",

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from bpfimg.load import Hook
 
-__all__ = ["add_hooks", "hook_from"]
+__all__ = ["Hooks", "add_hooks", "hook_from"]
 
 #: hook -> (file below bpfimg.cli with its options, one line); only the file of the hook that was asked for is imported
 _LINES: dict[str, tuple[str, str]] = {
@@ -55,13 +55,13 @@ def add_hooks(
     from bpfimg.cli._parser import Parser
 
     hooks = parser.add_subparsers(
-        dest="hook", metavar="HOOK", required=True, parser_class=Parser, help="where to attach:", action=_Hooks
+        dest="hook", metavar="HOOK", required=True, parser_class=Parser, help="where to attach:", action=Hooks
     )
-    assert isinstance(hooks, _Hooks)
+    assert isinstance(hooks, Hooks)
     hooks.offer(also, [name for name in _LINES if run or name not in _RUN])
 
 
-class _Hooks(argparse._SubParsersAction):  # type: ignore[type-arg]
+class Hooks(argparse._SubParsersAction):  # type: ignore[type-arg]
     """Words that get their parser when they are asked for: 26 hooks in seven files would cost 20 ms."""
 
     def offer(self, also: Callable[[argparse.ArgumentParser], None], names: list[str]) -> None:
@@ -79,14 +79,19 @@ class _Hooks(argparse._SubParsersAction):  # type: ignore[type-arg]
         option_string: str | None = None,
     ) -> None:
         assert isinstance(values, list)
-        name = values[0]
-        if name in self._name_parser_map and self._name_parser_map[name] is None:
-            line = _LINES[name][1]
-            del self._name_parser_map[name]
-            hook = self.add_parser(name, description=f"{name}: {line}.")
-            _options(name)[0](hook)
-            self._also(hook)
+        if values[0] in self._name_parser_map:
+            self.parser_of(values[0])
         super().__call__(parser, namespace, values, option_string)
+
+    def parser_of(self, name: str) -> argparse.ArgumentParser:
+        """The parser of one of the words, made now if it was not there yet."""
+        made: argparse.ArgumentParser | None = self._name_parser_map[name]
+        if made is None:
+            del self._name_parser_map[name]
+            made = self.add_parser(name, description=f"{name}: {_LINES[name][1]}.")
+            _options(name)[0](made)
+            self._also(made)
+        return made
 
 
 def hook_from(arguments: argparse.Namespace) -> Hook:

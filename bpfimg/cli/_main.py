@@ -12,6 +12,7 @@ from bpfimg import errors
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import ModuleType
     from typing import NoReturn
 
 #: verb -> (module below bpfimg.cli, one line); a verb's parser and imports cost nothing until it is asked for
@@ -144,10 +145,16 @@ def _dispatch(words: list[str]) -> int:
         return 0
     from bpfimg.cli import _parser
 
-    module = __import__(f"bpfimg.cli.{VERBS[verb][0]}", fromlist=["*"])
+    module = module_of(verb)
     arguments, options = _parser.parse(verb, VERBS[verb][1], module, leading + rest)
     with options.open:
         return int(module.run(arguments, options))
+
+
+def module_of(verb: str) -> ModuleType:
+    """The module of one of `VERBS`."""
+    module: ModuleType = __import__(f"bpfimg.cli.{VERBS[verb][0]}", fromlist=["*"])
+    return module
 
 
 def _split(words: list[str]) -> tuple[list[str], str | None, list[str]]:

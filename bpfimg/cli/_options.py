@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
-__all__ = ["Options", "add_common", "resolve", "takes_value"]
+__all__ = ["COMMON_TITLE", "Options", "add_common", "resolve", "takes_value"]
+
+COMMON_TITLE = "options of every verb"
 
 _SYSTEM_POLICY = "/etc/bpfimg/policy.json"
 
@@ -73,7 +75,7 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     """Adds the common options; unset ones leave no attribute, so that sub-parsers do not overwrite them."""
     from argparse import SUPPRESS
 
-    group = parser.add_argument_group("options of every verb")
+    group = parser.add_argument_group(COMMON_TITLE)
     for flags, metavar, text in _COMMON:
         if metavar is None:
             group.add_argument(*flags, action="store_true", default=SUPPRESS, help=text)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from bpfimg.cli._options import Options
 
-__all__ = ["Parser", "chosen_format", "key_values", "note", "parse", "tell", "warn"]
+__all__ = ["Parser", "chosen_format", "key_values", "note", "parse", "parser_of", "tell", "warn"]
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
@@ -88,12 +88,24 @@ def parse(verb: str, line: str, module: ModuleType, words: list[str]) -> tuple[a
 
     Raises `UsageError`; `--help` prints and ends the process through `SystemExit`, as argparse does.
     """
+    arguments = _parsed(_made(verb, line, module), words)
+    options = resolve(arguments, os.environ, os.geteuid())
+    return arguments, options
+
+
+def parser_of(verb: str) -> tuple[Parser, str]:
+    """The parser of one of `_main.VERBS`, and its line there."""
+    from bpfimg.cli._main import VERBS, module_of
+
+    line = VERBS[verb][1]
+    return _made(verb, line, module_of(verb)), line
+
+
+def _made(verb: str, line: str, module: ModuleType) -> Parser:
     parser = Parser(prog=f"bpfimg {verb}", description=f"{line[0].upper()}{line[1:]}.", epilog=module.EPILOG)
     module.add(parser)
     add_common(parser)
-    arguments = _parsed(parser, words)
-    options = resolve(arguments, os.environ, os.geteuid())
-    return arguments, options
+    return parser
 
 
 def _parsed(parser: Parser, words: list[str]) -> argparse.Namespace:
@@ -143,10 +155,12 @@ def tell(options: Options, text: str) -> None:
 
 def warn(text: str) -> None:
     """Says on stderr what a person should know although the command goes on."""
-    _say(f"warning: {text}")
+    from bpfimg.cli._colour import paint
+
+    _say(text, paint("warning:", "warn", sys.stderr) + " ")
 
 
-def _say(text: str) -> None:
+def _say(text: str, word: str = "") -> None:
     from bpfimg.cli._render import clean
 
-    sys.stderr.write(f"bpfimg: {clean(text)}\n")  # in one piece: several threads may have something to say
+    sys.stderr.write(f"bpfimg: {word}{clean(text)}\n")  # in one piece: several threads may have something to say

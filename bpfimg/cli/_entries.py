@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Index",
-    "by_program",
     "image_of",
     "indexed_entry",
     "is_counted",
@@ -26,7 +25,6 @@ __all__ = [
     "program_entries",
     "program_entry",
     "short_image",
-    "target",
     "where",
 ]
 
@@ -37,32 +35,12 @@ class Index:
     __slots__ = ("by_id", "by_load", "links")
 
     def __init__(self, inventory: Inventory) -> None:
-        self.links = by_program(inventory)
+        self.links = inventory.by_program()
         self.by_id = {found.id: found for found in inventory.maps}
         self.by_load: dict[int, list[MapView]] = {}
         for found in inventory.maps:
             if found.load is not None:
                 self.by_load.setdefault(found.load, []).append(found)
-
-
-def by_program(inventory: Inventory) -> dict[int, list[LinkView]]:
-    """Program id -> its links. What runs in slots of dispatchers may be another instance of a program of ours: its link
-    is that program's, too."""
-    found: dict[int, list[LinkView]] = {}
-    for link in inventory.links:
-        found.setdefault(link.program_id, []).append(link)
-    members = [link for link in inventory.links if link.how == "dispatcher" and link.record is not None]
-    loaded = {(view.load, view.name): view.id for view in inventory.programs if members and _is_loaded(view)}
-    for link in members:
-        number = loaded.get((link.load, link.record.program_name if link.record else ""), link.program_id)
-        if number != link.program_id:
-            found.setdefault(number, []).append(link)
-    return found
-
-
-def _is_loaded(view: ProgramView) -> bool:
-    """True for the very program that a load has, not another instance of it."""
-    return view.record is not None and any(each.id == view.id for each in view.record.programs)
 
 
 def is_counted(links: Sequence[LinkView]) -> bool:
@@ -211,7 +189,7 @@ def link_entry(view: LinkView) -> Entry:
         "kernel_id": view.kernel_id,
         "program_id": view.program_id,
         "hook": view.hook,
-        "target": target(view),
+        "target": view.place,
         "how": view.how,
         "type": view.type or None,
         "attach_type": view.attach_type or None,
@@ -260,24 +238,9 @@ def map_entry(view: MapView) -> Entry:
     }
 
 
-def target(view: LinkView) -> str:
-    """Its interface and direction, or its tracepoint; an interface that was moved has the name that it had."""
-    return f"{view.target} (moved to another network namespace)" if view.moved else view.target
-
-
 def where(links: Iterable[LinkView]) -> str:
     """Where a program is attached, in words; `-` where it is not."""
-    return ", ".join(map(_place, links)) or "-"
-
-
-def _place(link: LinkView) -> str:
-    words = target(link) or link.hook
-    if link.hook not in ("xdp", "tracepoint") or not link.target:
-        words = f"{link.hook} {target(link)}".strip()
-    record = link.record
-    if record is not None and record.netns and not link.moved and record.interface:
-        words += f" in {record.netns.rpartition('/')[2]}"
-    return words if link.state == "attached" else f"{words} ({link.state})"
+    return ", ".join(link.words for link in links) or "-"
 
 
 def short_image(view: ProgramView) -> str:

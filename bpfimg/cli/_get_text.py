@@ -19,10 +19,9 @@ _SHOWN = ("interface", "netns", "mode", "priority", "proceed_on", "direction", "
 
 def text(view: ProgramView, inventory: Inventory) -> str:
     """Two blocks, *Program* and *Kernel*."""
-    from bpfimg.cli._entries import by_program
     from bpfimg.cli._render import block
 
-    links = by_program(inventory).get(view.id, [])
+    links = inventory.by_program().get(view.id, [])
     maps = [found for found in inventory.maps if found.load is not None and found.load == view.load]
     program = [*_program(view), *_maps(view, maps), *(pair for link in links for pair in _link(link))]
     return f"{block('Program', program)}\n{block('Kernel', _kernel(view))}"

@@ -95,10 +95,10 @@ def _seconds(text: str | None) -> float | None:
 
 
 def _table(shown: list[ProgramView], inventory: Inventory, *, all: bool, sampled: bool) -> str:
-    from bpfimg.cli._entries import by_program, short_image, where
+    from bpfimg.cli._entries import short_image, where
     from bpfimg.cli._render import table
 
-    links = by_program(inventory)
+    links = inventory.by_program()
     rows = []
     for view in shown:
         application = view.record.name if view.record else ("damaged" if view.damage else "-")

@@ -7,7 +7,7 @@ from bpfimg.errors import UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from bpfimg.cli._options import Options
     from bpfimg.inspect import LinkView, ProgramView, order
@@ -99,6 +99,7 @@ def _entry(hook: order.HookView, programs: Programs) -> dict[str, object]:
 
 def _step(number: int, view: LinkView, programs: Programs) -> dict[str, object]:
     from bpfimg.cli._entries import image_of, link_entry
+    from bpfimg.inspect import order
 
     program = programs.get(view.program_id)
     return {
@@ -106,13 +107,14 @@ def _step(number: int, view: LinkView, programs: Programs) -> dict[str, object]:
         "program": _program(view, program),
         "application": _application(program),
         "image": image_of(program.record) if program and program.record else None,
-        "runs": runs(view, programs),
+        "runs": order.runs(view, programs),
         "link": link_entry(view),
     }
 
 
 def _carrier(view: LinkView, programs: Programs) -> dict[str, object]:
     from bpfimg.cli._entries import link_entry
+    from bpfimg.inspect import order
 
     program = programs.get(view.program_id)
     damage = view.details.get("damage")
@@ -121,7 +123,7 @@ def _carrier(view: LinkView, programs: Programs) -> dict[str, object]:
         "builder": view.builder,
         "protocol": view.protocol or None,
         "damage": str(damage) if damage else None,
-        "runs": runs(view, programs),
+        "runs": order.runs(view, programs),
         "link": link_entry(view),
     }
 
@@ -138,14 +140,4 @@ def _application(program: ProgramView | None) -> str | None:
     return program.record.name if program and program.record else None
 
 
-def runs(view: LinkView, programs: Mapping[int, ProgramView]) -> int | None:
-    """How often it ran while the kernel counted; None where it did not. The first program of a dispatcher runs whenever
-    that does, which alone is counted."""
-    number: object = view.program_id
-    if view.how == "dispatcher" and view.builder != "direct":
-        number = view.details.get("dispatcher") if view.position == 0 and view.state == "attached" else None
-    program = programs.get(number) if isinstance(number, int) else None
-    return (program.info.run_count or None) if program and program.info else None
-
-
-__all__ = ["EPILOG", "add", "run", "runs"]
+__all__ = ["EPILOG", "add", "run"]

@@ -44,11 +44,11 @@ def _title(hook: order.HookView, programs: Mapping[int, ProgramView]) -> str:
 
 
 def _carrier(view: LinkView, programs: Mapping[int, ProgramView]) -> Iterator[str]:
-    from bpfimg.cli._status import runs
+    from bpfimg.inspect import order
 
     version = f" (libxdp version {view.protocol})" if view.protocol else ""
     yield f"{view.builder} dispatcher {view.program_id}{version}"
-    ran = runs(view, programs)
+    ran = order.runs(view, programs)
     if ran:
         yield f"{ran} runs"
     if view.details.get("damage"):
@@ -56,11 +56,11 @@ def _carrier(view: LinkView, programs: Mapping[int, ProgramView]) -> Iterator[st
 
 
 def _row(number: int, view: LinkView, programs: Mapping[int, ProgramView]) -> list[str]:
-    from bpfimg.cli._status import runs
+    from bpfimg.inspect import order
 
     program = programs.get(view.program_id)
     record = program.record if program else None
-    ran = runs(view, programs)
+    ran = order.runs(view, programs)
     return [
         str(number) if view.state == "attached" and view.position is not None else "-",
         "-" if view.priority is None else str(view.priority),

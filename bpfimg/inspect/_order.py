@@ -145,3 +145,13 @@ def drawn(hooks: Sequence[HookView], programs: Mapping[int, ProgramView]) -> Gra
     from bpfimg.inspect import _order_graph
 
     return _order_graph.drawn(hooks, programs)
+
+
+def runs(view: LinkView, programs: Mapping[int, ProgramView]) -> int | None:
+    """How often it ran while the kernel counted; None where it did not. The first program of a dispatcher runs whenever
+    that does, which alone is counted."""
+    number: object = view.program_id
+    if view.how == "dispatcher" and view.builder != "direct":
+        number = view.details.get("dispatcher") if view.position == 0 and view.state == "attached" else None
+    program = programs.get(number) if isinstance(number, int) else None
+    return (program.info.run_count or None) if program and program.info else None

@@ -133,6 +133,22 @@ class LinkView:
     builder: str = ""
     protocol: int = 0
 
+    @property
+    def place(self) -> str:
+        """Its interface and direction, or its tracepoint; an interface that was moved has the name that it had."""
+        return f"{self.target} (moved to another network namespace)" if self.moved else self.target
+
+    @property
+    def words(self) -> str:
+        """The place with what it takes to find it: the hook, the network namespace, and that it does not run there."""
+        words = self.place or self.hook
+        if self.hook not in ("xdp", "tracepoint") or not self.target:
+            words = f"{self.hook} {self.place}".strip()
+        record = self.record
+        if record is not None and record.netns and not self.moved and record.interface:
+            words += f" in {record.netns.rpartition('/')[2]}"
+        return words if self.state == "attached" else f"{words} ({self.state})"
+
 
 @row(frozen=True, slots=True)
 class MapView:
@@ -206,6 +222,25 @@ class Inventory:
     btfs: tuple[BtfView, ...] = ()
     struct_ops: tuple[StructOpsView, ...] = ()
     chains: tuple[Chain, ...] = ()
+
+    def by_program(self) -> dict[int, list[LinkView]]:
+        """Program id -> its links. What runs in slots of dispatchers may be another instance of a program of ours: its
+        link is that program's, too."""
+        found: dict[int, list[LinkView]] = {}
+        for link in self.links:
+            found.setdefault(link.program_id, []).append(link)
+        members = [link for link in self.links if link.how == "dispatcher" and link.record is not None]
+        loaded = {(view.load, view.name): view.id for view in self.programs if members and _is_loaded(view)}
+        for link in members:
+            number = loaded.get((link.load, link.record.program_name if link.record else ""), link.program_id)
+            if number != link.program_id:
+                found.setdefault(number, []).append(link)
+        return found
+
+
+def _is_loaded(view: ProgramView) -> bool:
+    """True for the very program that a load has, not another instance of it."""
+    return view.record is not None and any(each.id == view.id for each in view.record.programs)
 
 
 def word(words: Sequence[str], number: int) -> str:

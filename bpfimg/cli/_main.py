@@ -53,9 +53,12 @@ VERBS: dict[str, tuple[str, str]] = {
     "features": ("_features", "say what this host can do: hooks, program and map types, functions"),
     "links": ("_links", "list links: what is attached where"),
     "status": ("_status", "show the chain of programs on each hook, in running order"),
+    "top": ("_top", "show live how often programs run and what their maps count"),
     "maps": ("_maps", "list maps; --all: every map in this kernel"),
     "map": ("_map", "read, write and watch what is in a map, by its types"),
     "hooks": ("_hooks_verb", "list what can be attached to: functions, tracepoints, probes"),
+    "completion": ("_completion", "print what makes a shell complete the words of bpfimg"),
+    "manual": ("_manual", "print the man page of a verb, or write all of them"),
 }
 
 #: the first class that fits decides; the rest is exit code 1
@@ -131,6 +134,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(words: list[str]) -> int:
+    if words[:1] == ["complete"]:  # what the shells ask: no verb of people's, and never an error
+        from bpfimg.cli import _complete
+
+        return _complete.run(words[1:])
     leading, verb, rest = _split(words)
     if verb is None:
         if "--version" in leading:
@@ -167,17 +174,25 @@ def _split(words: list[str]) -> tuple[list[str], str | None, list[str]]:
     if i >= len(words):
         return words, None, []
     verb = words[i]
+    rest = words[i + 1 :]
     if verb == "help":
-        return (
-            (words[:i], words[i + 1], ["--help"]) if words[i + 1 : i + 2] and words[i + 1] in VERBS else ([], None, [])
-        )
+        if not rest:
+            return [], None, []
+        verb, *rest = rest
+        # a HOOK stands behind the word that says what is attached
+        rest = [*(["REF"] if verb in ("run", "attach") and rest else []), *rest, "--help"]
     if verb not in VERBS:
-        from difflib import get_close_matches
+        raise unknown_verb(verb)
+    return words[:i], verb, rest
 
-        near = get_close_matches(verb, VERBS, n=1)
-        hint = f"did you mean `bpfimg {near[0]}`?" if near else "`bpfimg --help` lists the verbs"
-        raise errors.UsageError(f"there is no verb {verb!r}", hint=hint)
-    return words[:i], verb, words[i + 1 :]
+
+def unknown_verb(word: str) -> errors.UsageError:
+    """What to say of a word that is no verb, with the one that was meant perhaps."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, VERBS, n=1)
+    hint = f"did you mean `bpfimg {near[0]}`?" if near else "`bpfimg --help` lists the verbs"
+    return errors.UsageError(f"there is no verb {errors.quoted(word)}", hint=hint)
 
 
 def _help() -> str:
@@ -241,9 +256,10 @@ def _as_json(error: errors.Error, code: int) -> str:
 
 
 def _as_text(error: errors.Error, words: list[str]) -> str:
+    from bpfimg.cli._colour import paint
     from bpfimg.cli._render import clean
 
-    lines = [f"bpfimg: error: {clean(str(error))}"]
+    lines = [f"bpfimg: {paint('error:', 'worse', sys.stderr)} {clean(str(error))}"]
     lines += [f"  - {clean(reason)}" for reason in getattr(error, "reasons", ())]
     log, hint = getattr(error, "log", ""), error.hint
     if log and {"-v", "--verbose"} & set(words):
@@ -251,7 +267,7 @@ def _as_text(error: errors.Error, words: list[str]) -> str:
     elif log:
         hint = f"{hint} (-v shows it)"
     if hint:
-        lines.append(f"hint: {clean(hint, keep_lines=True)}")
+        lines.append(f"{paint('hint:', 'head', sys.stderr)} {clean(hint, keep_lines=True)}")
     return "\n".join(lines)
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bpfimg.inspect import _forms as forms
     from bpfimg.inspect import _lint as lint
     from bpfimg.inspect import _order as order
+    from bpfimg.inspect import _pulse as pulse
     from bpfimg.inspect._diff_model import Change
     from bpfimg.inspect._graph import graph
     from bpfimg.inspect._image import image
@@ -46,6 +47,7 @@ __all__ = [
     "lint",
     "order",
     "program",
+    "pulse",
     "report",
 ]
 
@@ -68,6 +70,7 @@ __getattr__ = opened(
         "lint": "_lint*",
         "order": "_order*",
         "program": "_kernel._program",
+        "pulse": "_pulse*",
         "report": "_object",
     },
 )

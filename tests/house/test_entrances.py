@@ -15,7 +15,7 @@ HOUSE = Path(__file__).resolve().parents[2] / "bpfimg"
 
 #: module -> folders and files below bpfimg that import it when they run; what only type checkers see is no entrance
 ENTRANCES = {
-    "ctypes": ("kernel/",),
+    "ctypes": ("kernel/", "guest/_inside.py"),  # the latter only runs in a guest
     "docker": ("oci/_engines/_engine.py",),
     "getpass": ("cli/",),
     "http": ("oci/_http/",),
@@ -26,7 +26,13 @@ ENTRANCES = {
     "_socket": ("kernel/",),
     "socket": (),  # its C half does, and costs 2 ms less
     "ssl": ("oci/_http/_tls.py",),
-    "subprocess": ("build/_clang.py", "oci/_login/_credential_program.py"),
+    "subprocess": (
+        "build/_clang.py",
+        "guest/_apt.py",
+        "guest/_machine.py",
+        "guest/_userland.py",
+        "oci/_login/_credential_program.py",
+    ),
     "urllib3": ("oci/_http/",),
 }
 #: what imports a module by a name that is no word in the source

@@ -1,0 +1,88 @@
+"""Words and paths to kernels."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from bpfimg.errors import NotSupported, UsageError, quoted
+from bpfimg.guest import _cache, _kernel, _words
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from bpfimg.guest._kernel import Kernel
+
+__all__ = ["find"]
+
+_ARCHITECTURE = "x86_64"
+_FILES_MAX = 20_000
+_KERNELS_MAX = 64
+#: modules and sources: nothing that boots is in there
+_NOT_BELOW = ("kernel", "build", "source", "proc", "sys")
+
+
+def find(words: Sequence[str], cache: str, *, say: Callable[[str], None] = lambda text: None) -> tuple[Kernel, ...]:
+    """The kernels that are meant, each once, in that order.
+
+    A word is one of Debian's releases ("6.1", "bookworm", "debian:12", "sid", "bookworm-backports"), whose newest
+    kernel is fetched through apt into the folder `cache` unless it is there; or the path of a vmlinuz, of a package
+    that holds one, or of a folder, of which all kernels are meant. Words may have commas between them. `say` is told
+    what takes long. Raises UsageError for words that mean none, NotSupported where guests cannot be.
+    """
+    machine = os.uname().machine
+    if machine != _ARCHITECTURE:
+        raise NotSupported(
+            f"guests are of this machine's architecture, and {machine} is none that they exist for, "
+            f"expected {_ARCHITECTURE}",
+            feature="guest",
+            hint="`bpfimg check --btf` asks kernels' types, on any machine; or run this on x86_64",
+        )
+    found: dict[str, Kernel] = {}
+    for word in _words.split(words):
+        what = _words.meant(word)
+        for kernel in _below(what) if isinstance(what, str) else [_fetched(word, what, cache, say)]:
+            found.setdefault(os.path.realpath(kernel.image), kernel)
+    if len(found) > _KERNELS_MAX:
+        raise UsageError(f"{len(found)} kernels are asked for, expected at most {_KERNELS_MAX}")
+    return tuple(found.values())
+
+
+def _fetched(word: str, suite: _words.Suite, cache: str, say: Callable[[str], None]) -> Kernel:
+    path, package = _cache.fetched(suite, cache, say)
+    return _kernel.known(word, path, package)
+
+
+def _below(path: str) -> Iterator[Kernel]:
+    """The kernel that a path is, or those below a folder; /boot may be unreadable for others than root."""
+    if not os.path.isdir(path):
+        yield _kernel.known(path, path)
+        return
+    files = sorted(_files(path))
+    if not files:
+        raise UsageError(
+            f"the folder {quoted(path)} holds no kernel, expected files vmlinuz* or linux-image-*.deb",
+            hint=f"is {quoted(path)} a kernel's modules? the kernel is in /boot" if "modules" in path else "",
+        )
+    # where a link and what it leads to are both there, the file gives the name
+    for file in sorted(files, key=os.path.islink):
+        yield _kernel.known(os.path.relpath(file, path) if len(files) > 1 else file, file)
+
+
+def _files(path: str) -> Iterator[str]:
+    number = 0
+    for folder, inner, names in os.walk(path):
+        inner[:] = sorted(name for name in inner if name not in _NOT_BELOW)
+        for name in names:
+            number += 1
+            if number > _FILES_MAX:
+                raise UsageError(f"the folder {quoted(path)} holds more than {_FILES_MAX} files")
+            if _looks_like_a_kernel(name) and os.path.isfile(os.path.join(folder, name)):
+                yield os.path.join(folder, name)
+
+
+def _looks_like_a_kernel(name: str) -> bool:
+    if name.endswith(".deb"):
+        return re.match(r"linux-(image|binary)-\d", name) is not None and "-dbg" not in name
+    return name in ("vmlinuz", "bzImage") or (name.startswith("vmlinuz-") and not name.endswith((".sig", ".old")))

@@ -1,5 +1,5 @@
 # `make demo` and `make test` do all their own set-up; `make setup` alone is for those who want only that.
-.PHONY: help setup demo test check guests bench fuzz clean lock
+.PHONY: help setup demo test check guests bench fuzz clean lock book
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
@@ -8,6 +8,7 @@ help:
 	@echo 'make test    check, then all tests (kernel tests need root; they run on two more kernels in QEMU, too)'
 	@echo 'make guests  the kernel tests in those two guests only, which needs no root'
 	@echo 'make check   ruff, mypy --strict, import rules'
+	@echo 'make book    docs/, the verbs and the Python API as HTML that needs no network, in build/book'
 	@echo 'make bench   cold starts against python3 -c pass; pulls and pushes against oras-py, skopeo, crane and oras;'
 	@echo '             what believing an image costs, beside cosign and sigstore-python; what chains cost a packet,'
 	@echo '             beside those of xdp-tools and ten fixed slots, counted in guests (root)'
@@ -31,6 +32,9 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+book: setup
+	@$(BIN)/python -m scripts.book
 
 bench: setup
 	@$(BIN)/python -m bench

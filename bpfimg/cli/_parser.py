@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 __all__ = ["Parser", "chosen_format", "key_values", "note", "parse", "parser_of", "tell", "warn"]
 
 
+# For each of its own words argparse asks gettext, which imports locale and looks for files of translations in vain:
+# a millisecond of every command. Ours are not translated either.
+argparse._ = str  # type: ignore[attr-defined]
+argparse.ngettext = lambda one, many, count: one if count == 1 else many  # type: ignore[attr-defined]
+
+
 class _Formatter(argparse.RawDescriptionHelpFormatter):
     """Help at the terminal's width. argparse makes a formatter for every option, only to check its metavar, and
     each would import shutil (with bz2 and lzma) to ask how wide the terminal is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bpfimg._hash import sha256
 from bpfimg.errors import quoted
 from bpfimg.image import _media
 from bpfimg.image._gunzip import gunzip
@@ -50,9 +51,7 @@ def _archive(layer: bytes, compression: str, limits: Limits) -> bytes | bytearra
 
 
 def _check_diff_id(archive: bytes | bytearray, diff_id: str) -> None:
-    import hashlib
-
-    got = f"sha256:{hashlib.sha256(archive).hexdigest()}"
+    got = f"sha256:{sha256(archive).hexdigest()}"
     if got != diff_id:
         raise broken("BI-8", f"the layer unpacks to {got}, the image config's diff_ids say {quoted(diff_id)}")
 

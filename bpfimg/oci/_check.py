@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bpfimg._hash import new
 from bpfimg.errors import DigestMismatch, ImageError
 from bpfimg.oci._digest import Digest
 from bpfimg.oci._limits import DEFAULT
@@ -46,9 +47,7 @@ def checked(descriptor: Descriptor, pieces: Iterable[bytes], where: str) -> Iter
 
     DigestMismatch, naming `where`, when they are not: for more bytes as soon as there is one too many.
     """
-    import hashlib
-
-    found = hashlib.new(descriptor.digest.algorithm)
+    found = new(descriptor.digest.algorithm, descriptor.size)
     size = 0
     held: bytes | None = None
     for piece in pieces:

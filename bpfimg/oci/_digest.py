@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import re
 
+from bpfimg._hash import new
 from bpfimg._value import value
 from bpfimg.errors import UsageError, quoted
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import hashlib
 
 # fullmatch, never `$`: `$` also matches before a final newline, and a digest becomes part of paths and URLs.
 _HEX = {"sha256": re.compile("[0-9a-f]{64}"), "sha512": re.compile("[0-9a-f]{128}")}
@@ -42,7 +39,7 @@ class Digest:
     @staticmethod
     def of(content: bytes, algorithm: str = "sha256") -> Digest:
         """Returns the digest of `content`."""
-        hasher = _hasher(algorithm)
+        hasher = new(algorithm, len(content))
         hasher.update(content)
         return Digest(algorithm, hasher.hexdigest())
 
@@ -54,9 +51,3 @@ class Digest:
     def tag(self) -> str:
         """`sha256-<64 hex>`: the tag under which registries without the referrers API keep this digest's referrers."""
         return f"{self.algorithm}-{self.hex[:64]}"
-
-
-def _hasher(algorithm: str) -> hashlib._Hash:
-    import hashlib
-
-    return hashlib.sha256() if algorithm == "sha256" else hashlib.new(algorithm)

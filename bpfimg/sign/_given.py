@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-
+from bpfimg._hash import sha256
 from bpfimg._json import compact
 from bpfimg._value import replace
 from bpfimg.errors import UsageError
@@ -32,7 +31,7 @@ def given_key(key: PublicKey, description: str, root: str | None = None) -> Poli
         return policy
     trusted = _root(root)
     checked = [replace(one, root=trusted, tlog=IF_PRESENT, timestamp=IF_PRESENT) for one in policy.default.authorities]
-    digest = hashlib.sha256(compact({"policy": policy.digest, "root": trusted.digest})).hexdigest()
+    digest = sha256(compact({"policy": policy.digest, "root": trusted.digest})).hexdigest()
     return replace(policy, digest=f"sha256:{digest}", default=replace(policy.default, authorities=tuple(checked)))
 
 

@@ -7,12 +7,12 @@ that is damaged, or that somebody else can write to, refuses the repository.
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import stat
 import time
 from contextlib import ExitStack, contextmanager, suppress
 
+from bpfimg._hash import sha256
 from bpfimg._json import compact
 from bpfimg.errors import LockTimeout, PolicyError, VerificationError
 from bpfimg.sign._mark import Mark, advanced, step_back
@@ -222,7 +222,7 @@ def _order() -> Callable[[str], object]:
 
 
 def _name(repository: str) -> str:
-    return f"{hashlib.sha256(repository.encode()).hexdigest()}.json"
+    return f"{sha256(repository.encode()).hexdigest()}.json"
 
 
 def _read(folder: int, name: str, path: str) -> bytes:

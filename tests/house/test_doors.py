@@ -60,7 +60,7 @@ def test_rooms_meet_at_their_doors(path: Path) -> None:
             parts[0] == "bpfimg"
             and len(parts) > 2
             and parts[1] != room
-            and parts[1] not in ("_door", "_json", "_tar", "_value", "_zstd")
+            and parts[1] not in ("_door", "_hash", "_json", "_tar", "_value", "_zstd")
         ):
             assert not parts[2].startswith("_"), f"{path}: {name} reaches behind the door of {parts[1]}"
 
@@ -75,10 +75,10 @@ def test_a_door_shows_few_names_and_each_can_be_had(room: str) -> None:
     most = {
         "load._hooks": 25,
         "kernel": 16,
-        "load": 16,
+        "load": 17,
         "run": 17,
         "load._members": 19,
-        "inspect": 19,
+        "inspect": 20,
         "bytecode": 16,
     }.get(room, 15)
     assert 1 <= len(names) <= most, "a dozen is the aim; more than this wants another room"

@@ -7,8 +7,7 @@ the point, so reading one is a comparison. Every other kind goes through `_other
 
 from __future__ import annotations
 
-import hashlib
-
+from bpfimg._hash import sha256
 from bpfimg.errors import KeyFileError, quoted
 from bpfimg.sign._strict import Junk, pem, to_pem
 
@@ -44,7 +43,7 @@ class PublicKey:
 
             self.kind, self._verify = read(der)
         self.der = der
-        self.fingerprint = "sha256:" + hashlib.sha256(der).hexdigest()
+        self.fingerprint = "sha256:" + sha256(der).hexdigest()
 
     @classmethod
     def of(cls, spki: bytes) -> PublicKey:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-
+from bpfimg._hash import sha256
 from bpfimg._json import compact
 from bpfimg._value import value
 from bpfimg.errors import PolicyError
@@ -74,7 +73,7 @@ class Policy:
             raise PolicyError(f"trust policy {origin} cannot be used: {error}") from error
         return cls(
             origin,
-            f"sha256:{hashlib.sha256(data).hexdigest()}",
+            f"sha256:{sha256(data).hexdigest()}",
             said.rules,
             said.default,
             said.denied,
@@ -92,7 +91,7 @@ class Policy:
         """
         document = {"version": 1, "default": DENY, "key": key.fingerprint}
         rule = Rule(None, VERIFY, (Authority(description, (key,), tlog=IGNORE, timestamp=IGNORE),))
-        return cls(description, f"sha256:{hashlib.sha256(compact(document)).hexdigest()}", (), rule)
+        return cls(description, f"sha256:{sha256(compact(document)).hexdigest()}", (), rule)
 
     @classmethod
     def for_identity(cls, patterns: tuple[IdentityPattern, ...], root: Root, description: str) -> Policy:
@@ -101,7 +100,7 @@ class Policy:
         """
         document = {"version": 1, "default": DENY, "identities": [str(one) for one in patterns], "root": root.digest}
         rule = Rule(None, VERIFY, (Authority(description, root=root, timestamp=ANY, identities=patterns),))
-        return cls(description, f"sha256:{hashlib.sha256(compact(document)).hexdigest()}", (), rule)
+        return cls(description, f"sha256:{sha256(compact(document)).hexdigest()}", (), rule)
 
     def rule_for(self, reference: Reference) -> Rule:
         """Returns the one rule for `reference`: the most specific that matches, else the default.

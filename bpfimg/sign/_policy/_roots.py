@@ -6,10 +6,10 @@ alone need none of it.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 
+from bpfimg._hash import sha256
 from bpfimg.errors import quoted
 from bpfimg.sign._policy._files import Files
 from bpfimg.sign._policy._readers import named, one_of, path
@@ -60,4 +60,4 @@ def _root(name: str, value: object, files: Files) -> Root:
 
 
 def _made(name: str, origin: str, raw: bytes) -> Root:
-    return Root(name, origin, f"sha256:{hashlib.sha256(raw).hexdigest()}", raw)
+    return Root(name, origin, f"sha256:{sha256(raw).hexdigest()}", raw)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from bpfimg.cli._options import Options
     from bpfimg.inspect import doctor
-    from bpfimg.load import Unfinished
+    from bpfimg.load import Host, Unfinished
 
 EPILOG = """\
 Looks at libbpf, kernel, bpffs, at what is loaded and attached, at the policy and at the names in the local store. It
@@ -33,7 +33,6 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     from bpfimg.cli._loaded import host_of
     from bpfimg.cli._parser import tell
     from bpfimg.cli._render import clean, json_text, table
-    from bpfimg.inspect import doctor
 
     host = host_of(options)
     mended: Sequence[Unfinished] = ()
@@ -41,7 +40,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
         from bpfimg import run as running
 
         mended, _ = running.sweep(host)
-    found = [*doctor.doctor(host), *_policy(options), *_images(options)]
+    found = findings(host, options)
     bad = [each for each in found if each.severity in _WORST]
     if options.json:
         print(
@@ -62,6 +61,13 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     if not found:
         tell(options, "nothing is wrong")
     return 1 if bad else 0
+
+
+def findings(host: Host, options: Options) -> list[doctor.Finding]:
+    """What is wrong with the host, with the policy and with the names in the local store."""
+    from bpfimg.inspect import doctor
+
+    return [*doctor.doctor(host), *_policy(options), *_images(options)]
 
 
 def _entry(finding: doctor.Finding) -> dict[str, object]:

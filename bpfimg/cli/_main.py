@@ -56,6 +56,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "top": ("_top", "show live how often programs run and what their maps count"),
     "maps": ("_maps", "list maps; --all: every map in this kernel"),
     "map": ("_map", "read, write and watch what is in a map, by its types"),
+    "report": ("_report", "write one HTML page of this host, or of an image"),
     "hooks": ("_hooks_verb", "list what can be attached to: functions, tracepoints, probes"),
     "completion": ("_completion", "print what makes a shell complete the words of bpfimg"),
     "manual": ("_manual", "print the man page of a verb, or write all of them"),

@@ -1,13 +1,13 @@
-"""Files that are there whole or not at all, and never in place of another."""
+"""Files that are there whole or not at all, and in place of another only where that is asked for."""
 
 from __future__ import annotations
 
 import os
 from contextlib import ExitStack, suppress
 
-from bpfimg.errors import KeyFileError, UsageError
+from bpfimg.errors import Error, KeyFileError, UsageError, quoted
 
-__all__ = ["create"]
+__all__ = ["create", "replace"]
 
 
 def create(files: dict[str, tuple[bytes, int]]) -> None:
@@ -20,6 +20,32 @@ def create(files: dict[str, tuple[bytes, int]]) -> None:
             _create(path, data, mode)
             undo.callback(_remove, path)
         undo.pop_all()
+
+
+def replace(path: str, data: bytes) -> None:
+    """Writes a file, in place of one of that name: a reader sees the old one or the new one, whole.
+
+    It has the mode that the umask gives. Raises `UsageError` when there is something else than a file, `Error` when it
+    cannot be written.
+    """
+    import stat
+
+    folder, name = os.path.split(path)
+    draft = os.path.join(folder, f".{name}.{os.urandom(8).hex()}")
+    try:
+        with ExitStack() as undo:
+            if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
+                raise UsageError(f"{quoted(path)} is no file, expected one, or a free name")
+            fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+            undo.callback(_remove, draft)
+            with os.fdopen(fd, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(fd)
+            os.replace(draft, path)
+            undo.pop_all()
+    except OSError as error:
+        raise Error(f"{quoted(path)} cannot be written: {error.strerror}") from error
 
 
 def _create(path: str, data: bytes, mode: int) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bpfimg.inspect import _forms as forms
     from bpfimg.inspect import _lint as lint
     from bpfimg.inspect import _order as order
+    from bpfimg.inspect import _page as page
     from bpfimg.inspect import _pulse as pulse
     from bpfimg.inspect._diff_model import Change
     from bpfimg.inspect._graph import graph
@@ -46,6 +47,7 @@ __all__ = [
     "image",
     "lint",
     "order",
+    "page",
     "program",
     "pulse",
     "report",
@@ -69,6 +71,7 @@ __getattr__ = opened(
         "image": "_image",
         "lint": "_lint*",
         "order": "_order*",
+        "page": "_page*",
         "program": "_kernel._program",
         "pulse": "_pulse*",
         "report": "_object",

@@ -63,11 +63,11 @@ class Graph:
 
         return mermaid(self)
 
-    def svg(self, title: str) -> str:
-        """The text of an SVG file."""
+    def svg(self, title: str, part: str = "") -> str:
+        """The text of an SVG file, or, with a word to begin ids with, of a drawing that is `part` of a page."""
         from bpfimg.inspect._svg import svg
 
-        return svg(self, title)
+        return svg(self, title, part)
 
 
 #: kinds of nodes, in the order in which a drawing explains them; "data" is a section of global variables. Of hooks:

@@ -1,4 +1,5 @@
-"""A graph as one SVG file: no script, no font, nothing from elsewhere; for light and dark backgrounds."""
+"""A graph as one SVG file, or as a part of a page: no script, no font, nothing from elsewhere; for light and dark
+backgrounds."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 _MARGIN, _PAD, _LINE = 24.0, 10.0, 17.0
 _NAME_SIZE, _NOTE_SIZE = 13.0, 11.0
 _EM = 0.602  # the width of a letter of common monospaced fonts; `textLength` makes it so for all others
-_NAME_MAX = 48
+_NAME_MAX, _TIP = 48, 500
 _GAP, _LABEL = 72.0, 13.0  # between columns; the height of a label
 _WORDS = {
     "data": "global data",
@@ -34,7 +35,7 @@ _COLOURS = {
     "kfunc": ("#fef3c7", "#b45309", "#451a03", "#fbbf24"),
     "helper": ("#ffedd5", "#c2410c", "#431407", "#fb923c"),
     "map": ("#dcfce7", "#15803d", "#052e16", "#4ade80"),
-    "data": ("#f0fdf4", "#7f9f8a", "#14261b", "#86a892"),
+    "data": ("#f0fdf4", "#64806e", "#14261b", "#86a892"),
     "foreign": ("#f3e8ff", "#7e22ce", "#3b0764", "#c084fc"),
     "lost": ("#fee2e2", "#b91c1c", "#450a0a", "#f87171"),
     "device": ("#e5e7eb", "#374151", "#1f2937", "#d1d5db"),
@@ -43,8 +44,12 @@ _COLOURS = {
 }
 
 
-def svg(graph: Graph, title: str) -> str:
-    """The file's text; names are cut at 48 letters, with the whole name as their tooltip."""
+_TOLD = 40  # lines that a drawing tells in words, too
+
+
+def svg(graph: Graph, title: str, part: str = "") -> str:
+    """The file's text; names are cut at 48 letters, with more of it as their tooltip. With `part` it is for a page
+    that has `style` already: a word that begins its ids, which no other drawing there begins with."""
     sizes = [_size(node) for node in graph.nodes]
     columns = {number: -1 for number, node in enumerate(graph.nodes) if node.kind in ("map", "data")}
     columns |= {number: 1 for number, node in enumerate(graph.nodes) if node.kind in ("kfunc", "helper")}
@@ -55,10 +60,10 @@ def svg(graph: Graph, title: str) -> str:
     top = _MARGIN + _LINE + 12
     width = max(drawn.width, _width(title, 15), _legend_width(legend)) + 2 * _MARGIN
     height = top + drawn.height + 28 + _LINE + _MARGIN
-    body = [*_head(title, width, height)]
+    body = [*_head(title, _told(graph), width, height, part)]
     ways = [[(x + _MARGIN, y + top) for x, y in way] for way in drawn.ways]
     for points, edge in zip(ways, edges, strict=True):
-        body.append(f'<path class="e{" d" if edge.dashed else ""}" marker-end="url(#a)" d="{_curve(points)}"/>')
+        body.append(f'<path class="e{" d" if edge.dashed else ""}" marker-end="url(#{part}a)" d="{_curve(points)}"/>')
     body += _labels([(points, edge.label) for points, edge in zip(ways, edges, strict=True) if edge.label])
     for node, size, (x, y) in zip(graph.nodes, sizes, drawn.places, strict=True):
         body += _box(node, size, x + _MARGIN, y + top)
@@ -66,34 +71,66 @@ def svg(graph: Graph, title: str) -> str:
     return "\n".join([*body, "</svg>"]) + "\n"
 
 
-def _head(title: str, width: float, height: float) -> Iterator[str]:
+def _head(title: str, told: str, width: float, height: float, part: str) -> Iterator[str]:
+    attributes = f'width="{_n(width)}" height="{_n(height)}" viewBox="0 0 {_n(width)} {_n(height)}" role="img"'
+    if part:
+        attributes += f' class="drawn" aria-labelledby="{part}t" aria-describedby="{part}d"'
     yield (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_n(width)}" height="{_n(height)}" '
-        f'viewBox="0 0 {_n(width)} {_n(height)}" role="img" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" {attributes} '
         "font-family=\"ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace\">"
     )
-    yield f"<title>{escaped(title)}</title>"
-    yield f"<style>{_style()}</style>"
+    yield f"<title{_id(part, 't')}>{escaped(title)}</title>"
+    yield f"<desc{_id(part, 'd')}>{escaped(told)}</desc>"
+    if not part:
+        yield f"<style>{style()}</style>"
     yield (
-        '<defs><marker id="a" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
-        '<path class="m" d="M0 0.5 8 4 0 7.5z"/></marker></defs>'
+        f'<defs><marker id="{part}a" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
+        'orient="auto"><path class="m" d="M0 0.5 8 4 0 7.5z"/></marker></defs>'
     )
     yield f'<rect class="bg" width="{_n(width)}" height="{_n(height)}"/>'
     yield _text(title, 15, _MARGIN, _MARGIN + 12, "h")
 
 
-def _style() -> str:
-    light = (
-        ".bg{fill:#fff}.t,.h{fill:#111827}.h{font-weight:bold}.s{fill:#4b5563}"
-        ".e{fill:none;stroke:#9ca3af}.m{fill:#9ca3af}.d{stroke-dasharray:5 4}"
-        ".l{fill:#4b5563;stroke:#fff;stroke-width:3px;paint-order:stroke}"
-    )
-    dark = ".bg{fill:#0d1117}.t,.h{fill:#f3f4f6}.s{fill:#b6bdc8}.e{stroke:#6b7280}.m{fill:#6b7280}"
-    dark += ".l{fill:#b6bdc8;stroke:#0d1117}"
-    for kind, (fill, stroke, dark_fill, dark_stroke) in _COLOURS.items():
-        light += f".{kind}{{fill:{fill};stroke:{stroke}}}"
-        dark += f".{kind}{{fill:{dark_fill};stroke:{dark_stroke}}}"
-    return f"{light}@media (prefers-color-scheme:dark){{{dark}}}"
+def _id(part: str, letter: str) -> str:
+    return f' id="{part}{letter}"' if part else ""
+
+
+def _told(graph: Graph) -> str:
+    """For those who do not see it: which arrows there are."""
+    names = [_cut(node.name) for node in graph.nodes]
+    lines = [
+        f"{names[edge.source]} to {names[edge.target]}" + (f" ({edge.label})" if edge.label else "")
+        for edge in graph.edges[:_TOLD]
+    ]
+    more = [f"and {len(graph.edges) - _TOLD} more"] if len(graph.edges) > _TOLD else []
+    return f"{len(names)} boxes. Arrows: {'; '.join([*lines, *more]) or 'none'}."
+
+
+def style(within: str = "") -> str:
+    """The rules for what is drawn; `within` is a selector that they begin with."""
+    light = {
+        ".bg": "fill:#fff",
+        ".t": "fill:#111827",
+        ".h": "fill:#111827;font-weight:bold",
+        ".s": "fill:#4b5563",
+        ".e": "fill:none;stroke:#6b7280",
+        ".m": "fill:#6b7280",
+        ".d": "stroke-dasharray:5 4",
+        ".l": "fill:#4b5563;stroke:#fff;stroke-width:3px;paint-order:stroke",
+    }
+    dark = {
+        ".bg": "fill:#0d1117",
+        ".t": "fill:#f3f4f6",
+        ".h": "fill:#f3f4f6",
+        ".s": "fill:#b6bdc8",
+        ".e": "stroke:#8b95a3",
+        ".m": "fill:#8b95a3",
+        ".l": "fill:#b6bdc8;stroke:#0d1117",
+    }
+    light |= {f".{kind}": f"fill:{fill};stroke:{stroke}" for kind, (fill, stroke, _, _) in _COLOURS.items()}
+    dark |= {f".{kind}": f"fill:{fill};stroke:{stroke}" for kind, (_, _, fill, stroke) in _COLOURS.items()}
+    rules, more = ("".join(f"{within}{name}{{{each}}}" for name, each in one.items()) for one in (light, dark))
+    return f"{rules}@media (prefers-color-scheme:dark){{{more}}}"
 
 
 def _size(node: Node) -> tuple[float, float]:
@@ -106,7 +143,7 @@ def _box(node: Node, size: tuple[float, float], x: float, y: float) -> Iterator[
     radius = size[1] / 2 if node.kind in round_ones else {"map": 2, "data": 2}.get(node.kind, 6)
     yield "<g>"
     if node.name != _cut(node.name):
-        yield f"<title>{escaped(node.name)}</title>"
+        yield f"<title>{escaped(node.name[:_TIP])}</title>"
     yield (
         f'<rect class="{node.kind}" x="{_n(x)}" y="{_n(y)}" width="{_n(size[0])}" height="{_n(size[1])}" '
         f'rx="{_n(radius)}"/>'

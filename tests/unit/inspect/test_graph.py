@@ -127,7 +127,7 @@ def test_a_name_cannot_leave_its_box_in_svg() -> None:
     text = svg(hostile(), HOSTILE[1])
     tree = ET.fromstring(text)
     assert {element.tag.rpartition("}")[2] for element in tree.iter()} == {
-        "svg", "title", "style", "defs", "marker", "path", "rect", "g", "text",
+        "svg", "title", "desc", "style", "defs", "marker", "path", "rect", "g", "text",
     }  # fmt: skip
     assert text.isascii()
     assert text.replace("\n", "").isprintable()

@@ -1,0 +1,8 @@
+"""A host or an image as one HTML page: values to text. No script, nothing from elsewhere, whatever names contain."""
+
+from __future__ import annotations
+
+from bpfimg.inspect._page._document import About
+from bpfimg.inspect._page._host import host
+
+__all__ = ["About", "host"]

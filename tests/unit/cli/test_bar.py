@@ -166,6 +166,7 @@ def test_what_others_say_stands_above(monkeypatch: pytest.MonkeyPatch) -> None:
         patched.setattr("sys.stderr", screen.stream)
         patched.setattr("sys.stdout", screen.stream)
         patched.setenv("TERM", "xterm")
+        patched.setenv("NO_COLOR", "1")
         patched.setattr(_bar, "_PAUSE", -1.0)
         from bpfimg.cli._parser import warn
 

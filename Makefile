@@ -1,5 +1,5 @@
 # `make demo` and `make test` do all their own set-up; `make setup` alone is for those who want only that.
-.PHONY: help setup demo test check guests bench fuzz clean lock book
+.PHONY: help setup demo test check guests bench fuzz dist clean lock book
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
@@ -13,6 +13,7 @@ help:
 	@echo '             what believing an image costs, beside cosign and sigstore-python; what chains cost a packet,'
 	@echo '             beside those of xdp-tools and ten fixed slots, counted in guests (root)'
 	@echo 'make fuzz    a million hostile objects, signatures and policies through every reader, about 20 minutes on two cores'
+	@echo 'make dist    wheel and sdist in dist/, the same bytes wherever and whenever'
 	@echo 'make setup   Debian packages and .venv; make clean removes what was built; make lock renews requirements'
 
 setup:
@@ -43,6 +44,9 @@ fuzz: setup
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install -q --require-hashes -r requirements/fuzz.txt
 	@$(BIN)/python -m tests.fuzz
 
+dist: setup
+	@$(BIN)/python -m build --no-isolation --outdir dist .
+
 clean:
 	rm -rf .venv .cache build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -52,3 +56,5 @@ lock:
 	  --custom-compile-command 'make lock' -o requirements/dev.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade --group fuzz \
 	  --custom-compile-command 'make lock' -o requirements/fuzz.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade pyproject.toml \
+	  --custom-compile-command 'make lock' -o requirements/deb.txt

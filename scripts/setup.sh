@@ -63,3 +63,5 @@ fi
 .venv/bin/python -m tests.support.xdptools || true
 .venv/bin/python -m tests.support.packages >/dev/null || true
 .venv/bin/python -m tests.support.guest.kernels || true
+.venv/bin/python -m tests.support.wheels || true
+.venv/bin/python -m tests.support.roots || true

@@ -23,8 +23,15 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_file_of_every_room_is_in_the_wheel(wheel: Path) -> None:
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    tree = {str(path.relative_to(ROOT)) for path in (ROOT / "bpfimg").rglob("*.py")} | {"bpfimg/py.typed"}
-    assert packed == tree
+    files = (path.relative_to(ROOT) for path in (ROOT / "bpfimg").rglob("*") if path.is_file())
+    assert packed == {str(path) for path in files if "__pycache__" not in path.parts}
+
+
+def test_what_is_no_python_is_packed_for_a_reason(wheel: Path) -> None:
+    """Recipes for CI systems are handed out as they are; everything else is code."""
+    for name in zipfile.ZipFile(wheel).namelist():
+        reason = ".dist-info/" in name or name.endswith(".py") or name == "bpfimg/py.typed"
+        assert reason or name.startswith("bpfimg/cli/_recipes/"), name
 
 
 def test_the_wheel_is_pure_python_and_brings_the_command(wheel: Path) -> None:

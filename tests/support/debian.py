@@ -188,11 +188,11 @@ def _apt(suite: str) -> tuple[str, ...] | str:
 
 
 def _updated(suite: str) -> tuple[str, ...]:
-    mirror, keyring = _mirror()
+    url, keyring = mirror()
     work = CACHE / "apt" / suite
     (work / "lists" / "partial").mkdir(parents=True, exist_ok=True)
     (work / "cache" / "archives" / "partial").mkdir(parents=True, exist_ok=True)
-    (work / "sources.list").write_text(f"deb [signed-by={keyring}] {mirror} {suite} main\n")
+    (work / "sources.list").write_text(f"deb [signed-by={keyring}] {url} {suite} main\n")
     apt = ["apt-get", "-qq", "-o", f"Dir::Etc::SourceList={work}/sources.list", "-o", "Dir::Etc::SourceParts=/dev/null"]
     apt += ["-o", f"Dir::State::Lists={work}/lists", "-o", f"Dir::Cache={work}/cache", "-o", "APT::Sandbox::User=root"]
     _call([*apt, "update"], work)
@@ -210,7 +210,7 @@ def _call(argv: list[str], folder: Path) -> str:
     return done.stdout
 
 
-def _mirror() -> tuple[str, str]:
+def mirror() -> tuple[str, str]:
     """The first mirror of this machine's apt configuration, and the keyring that goes with it."""
     for path in sorted(Path("/etc/apt/sources.list.d").glob("*.sources")):
         text = path.read_text()

@@ -56,6 +56,7 @@ _FUNCTIONS: dict[str, tuple[object, tuple[object, ...]]] = {
     "bpf_program__autoload": (_B, (_P,)),
     "bpf_program__set_autoload": (_I, (_P, _B)),
     "bpf_program__set_log_buf": (_I, (_P, _P, _Z)),
+    "bpf_program__set_log_level": (_I, (_P, _U)),
     "bpf_program__fd": (_I, (_P,)),
     "bpf_program__flags": (_U, (_P,)),
     "bpf_program__insn_cnt": (_Z, (_P,)),

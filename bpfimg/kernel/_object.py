@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bpfimg.kernel._verifier_error import About
 
 _WORD = ctypes.sizeof(ctypes.c_size_t)
+_STATS = 4  # BPF_LOG_STATS
 
 
 class OpenObject:
@@ -66,10 +67,11 @@ class OpenObject:
 
         return tables(self)
 
-    def load(self, about: Callable[[bytes], About] | None = None) -> None:
+    def load(self, about: Callable[[bytes], About] | None = None, *, measured: str = "") -> str:
         """Creates the maps and loads the programs; on failure the object is closed, and nothing stays.
 
-        `about` is asked on failure, with the object's bytes, for one who knows what else they say.
+        `about` is asked on failure, with the object's bytes, for one who knows what else they say. Returns what the
+        verifier wrote about the program called `measured`: its figures (`figures`), without the walk.
         VerifierError: the verifier refused a program. NotSupported: this kernel lacks something. KernelError: else.
         """
         native = self._native
@@ -78,6 +80,8 @@ class OpenObject:
             # With a buffer and log level 0 libbpf loads without a log, and repeats with one when that fails.
             # One buffer serves all programs, since the first failure is the last.
             native.library.bpf_program__set_log_buf(program._pointer, native.log or None, LOG_SIZE)
+            if measured and program.name == measured:
+                native.library.bpf_program__set_log_level(program._pointer, _STATS)
         result, lines = native.library.call("bpf_object__load", pointer)
         if result < 0:
             from bpfimg.kernel._load_failure import Attempt, load_failure
@@ -89,6 +93,7 @@ class OpenObject:
             native.close()
             raise load_failure(attempt, about(data) if about else None)
         native.state = "loaded"
+        return native.log_text() if measured else ""
 
     def close(self) -> None:
         """Frees it, and closes what it lent; a second time does nothing."""

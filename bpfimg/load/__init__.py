@@ -1,7 +1,8 @@
 """Bytecode into this host: programs, maps, globals, links, pins and records.
 
 `prepare` opens an object and loads it into the kernel (nothing stays when it is closed); a writer, which only
-`Host.writer()` gives and which is the lock, publishes it and attaches it; `Host` reads, without a lock.
+`Host.writer()` gives and which is the lock, publishes it and attaches it; `Host` reads, without a lock. `trial` asks
+the verifier about each program of an object, and lets all of it go again.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from bpfimg.load import _hooks as hooks
     from bpfimg.load import _maps as maps
     from bpfimg.load import _members as members
+    from bpfimg.load import _trial as trial
     from bpfimg.load._attach import check
     from bpfimg.load._hooks import Hook
     from bpfimg.load._host import Host, Load
@@ -40,6 +42,7 @@ __all__ = [
     "maps",
     "members",
     "prepare",
+    "trial",
 ]
 
 __getattr__ = opened(
@@ -61,5 +64,6 @@ __getattr__ = opened(
         "maps": "_maps*",
         "members": "_members*",
         "prepare": "_object",
+        "trial": "_trial*",
     },
 )

@@ -78,9 +78,12 @@ class Prepared:
             asked = self.sharing or _sharing.Sharing()
             self.shared = _sharing.share(self._object, host, application, asked, home=home, tables=self.tables)
 
-    def load(self) -> None:
-        """Loads programs and maps; VerifierError, NotSupported or KernelError when the kernel will not have them."""
-        self._object.load(_about)
+    def load(self, *, measured: str = "") -> str:
+        """Loads programs and maps; VerifierError, NotSupported or KernelError when the kernel will not have them.
+
+        Returns what the verifier wrote about the program called `measured`, "" where none is.
+        """
+        written = self._object.load(_about, measured=measured)
         handles = {handle.name: handle for handle in self._object.programs}
         loaded = []
         for program in self.programs:
@@ -103,6 +106,7 @@ class Prepared:
         if self.keeps_code:
             self.codes = self._codes()
         self.loaded = tuple(replace(each, code=self.codes.get(each.name)) for each in loaded)
+        return written
 
     def _codes(self) -> dict[str, Code]:
         from bpfimg.load._taken_code import taken_code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bpfimg.cli import _help
+from bpfimg.cli._report_files import add_reports, reports, write
 from bpfimg.errors import UsageError, quoted
 
 TYPE_CHECKING = False
@@ -24,9 +25,10 @@ something does; with --strict it is 11 for changes that break nothing.
 
 examples:
   bpfimg diff old.bpf.o new.bpf.o
-  bpfimg diff registry.example/xdp_counter:v1 registry.example/xdp_counter:v2 --format markdown >> comment.md"""
+  bpfimg diff registry.example/xdp_counter:v1 registry.example/xdp_counter:v2 --format markdown >> comment.md
+  bpfimg diff old.bpf.o new.bpf.o --report json=diff.json --report github=remarks"""
 
-_FORMATS = ("text", "json", "markdown")
+_FORMATS = ("text", "json", "markdown", "github", "junit")
 _BREAKING, _CHANGED = 10, 11
 
 
@@ -34,7 +36,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Adds the words."""
     parser.add_argument("before", metavar="A", help="the image or object that there was")
     parser.add_argument("after", metavar="B", help="the one that there is now")
-    parser.add_argument("--format", metavar="text|json|markdown", help="what to print (default text)")
+    parser.add_argument("--format", metavar="FORMAT", help=f"what to print: {', '.join(_FORMATS)}")
+    add_reports(parser)
     parser.add_argument("--platform", metavar="OS/ARCH", help="compare this platform of images only")
     parser.add_argument("--strict", action="store_true", help="exit code 11 when something changed that breaks nothing")
 
@@ -46,6 +49,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     from bpfimg.oci import Platform
 
     form = chosen_format(arguments.format, options, _FORMATS)
+    files = reports(arguments.report, _FORMATS)
     wanted = Platform.parse(arguments.platform) if arguments.platform else None
     before, after = (_side(word, options, wanted) for word in (arguments.before, arguments.after))
     if "" in before or "" in after:
@@ -54,7 +58,12 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
             for side, word in ((before, arguments.before), (after, arguments.after))
         )
     changes = diff.images(before, after)
-    _print(form, arguments.before, arguments.after, changes, options)
+
+    def render(each: str) -> str:
+        return _render(each, (arguments.before, arguments.after), changes, after, options)
+
+    write(files, render)
+    print(render(form), end="")
     verdict = diff.verdict(changes)
     if verdict == "breaking":
         return _BREAKING
@@ -89,18 +98,44 @@ def _one(side: dict[str, Dissection], wanted: Platform, word: str) -> dict[str, 
     return {"": chosen}
 
 
-def _print(form: str, before: str, after: str, changes: Sequence[Change], options: Options) -> None:
+def _render(
+    form: str, names: tuple[str, str], changes: Sequence[Change], after: dict[str, Dissection], options: Options
+) -> str:
+    """The text of one form, with its last line end."""
     from bpfimg.cli._render import json_text
     from bpfimg.inspect import diff
 
     if form == "json":
-        print(json_text(diff.report(before, after, changes)))
-    elif form == "markdown":
-        print(diff.markdown(before, after, changes), end="")
-    elif options.quiet:
-        print(diff.verdict(changes))
-    else:
-        print("\n".join(_text(before, after, changes)))
+        return f"{json_text(diff.report(*names, changes))}\n"
+    if form == "markdown":
+        return diff.markdown(*names, changes)
+    if form == "junit":
+        return diff.junit(*names, changes)
+    if form == "github":
+        return diff.remarks(*names, changes, _places(changes, after))
+    if options.quiet:
+        return f"{diff.verdict(changes)}\n"
+    return "".join(f"{line}\n" for line in _text(*names, changes))
+
+
+def _places(changes: Sequence[Change], after: dict[str, Dissection]) -> dict[Change, tuple[str, int]]:
+    """Where in the repository the programs begin that were changed."""
+    from bpfimg.cli._checkout import Checkout
+
+    checkout = Checkout.here()
+    begin = {
+        program.name: dissection.ext.line_at(program.section, program.offset)
+        for dissection in after.values()
+        if dissection.ext is not None
+        for program in dissection.object.programs
+    }
+    found = {}
+    for change in changes:
+        line = begin.get(change.name) if change.kind == "program" else None
+        file = checkout.place(line.file, line.line, line.text) if line is not None else ""
+        if line is not None and file:
+            found[change] = (file, line.line)
+    return found
 
 
 def _text(before: str, after: str, changes: Sequence[Change]) -> list[str]:

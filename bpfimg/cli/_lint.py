@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from bpfimg.cli import _help
+from bpfimg.cli._lint_forms import FORMATS, Looked, render
+from bpfimg.cli._report_files import add_reports, reports, write
 from bpfimg.errors import UsageError
 
 TYPE_CHECKING = False
@@ -20,21 +22,26 @@ EPILOG = f"""\
 Nothing is loaded or run. Of a folder all `*.o` files below it are looked at, of an image all platforms. docs/lint has a
 page for each rule; --rules lists them. The exit code is 1 when something is as severe as --fail-on or more so.
 
+For pipelines: sarif for code hosts, github for annotations in the log of an action, gitlab for a code quality report,
+junit, and markdown for a summary; --report writes any of them beside what is printed. Source files are named as the
+repository has them where a file of it has that very line.
+
 {_help.TRANSPORTS}
 
 examples:
   bpfimg lint xdp_counter.bpf.o
   bpfimg lint --disable BL021,perf-buffer --fail-on warning build/
-  bpfimg lint --format sarif registry.example/xdp_counter:v1 > lint.sarif"""
+  bpfimg lint --format sarif registry.example/xdp_counter:v1 > lint.sarif
+  bpfimg lint --report sarif=lint.sarif --report junit=lint.xml build/"""
 
-_FORMATS = ("text", "json", "sarif")
 _FAIL_ON = ("error", "warning", "note", "never")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Adds the words."""
     parser.add_argument("what", metavar="REF|OBJ|DIR", nargs="*", help="images, object files, folders of them")
-    parser.add_argument("--format", metavar="text|json|sarif", help="what to print (default text; -o json is the same)")
+    parser.add_argument("--format", metavar="FORMAT", help=f"what to print: {', '.join(FORMATS)} (-o json is the same)")
+    add_reports(parser)
     parser.add_argument(
         "--platform",
         metavar="OS/ARCH,...",
@@ -53,11 +60,12 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, options: Options) -> int:
     """Prints the problems; 1 when one is severe enough."""
-    from bpfimg.cli._parser import chosen_format
+    from bpfimg.cli._parser import chosen_format, note
     from bpfimg.cli._subjects import asked_platforms, subjects
     from bpfimg.inspect import lint
 
-    form = chosen_format(arguments.format, options, _FORMATS)
+    form = chosen_format(arguments.format, options, FORMATS)
+    wanted = reports(arguments.report, FORMATS)
     if arguments.fail_on not in _FAIL_ON:
         raise UsageError(f"--fail-on is {arguments.fail_on!r}, expected {', '.join(_FAIL_ON)}")
     disabled = {lint.rule(word).id for text in arguments.disable or () for word in text.split(",")}
@@ -71,7 +79,11 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     found: Found = []
     for each in _alike(seen):
         found += _problems(each, tuple(map(str, platforms)), memory, disabled)
-    _print(form, found, [subject.name for subject in seen], options)
+    looked = Looked(found, [subject.name for subject in seen], arguments.fail_on, disabled)
+    write(wanted, lambda each: render(each, looked, options))
+    print(render(form, looked, options), end="")
+    if form == "text" and not options.quiet:
+        note(options, f"looked at: {len(seen)}, problems: {len(found)}")
     return 1 if lint.at_least((problem for _, problem in found), arguments.fail_on) else 0
 
 
@@ -104,39 +116,12 @@ def _problems(group: Sequence[Subject], asked: tuple[str, ...], memory: int, dis
     return [(first.name, problem) for problem in found]
 
 
-def _print(form: str, found: Found, names: Sequence[str], options: Options) -> None:
-    from bpfimg import __version__
-    from bpfimg.cli._parser import note
-    from bpfimg.cli._render import json_text
-    from bpfimg.inspect import lint
-
-    if form == "sarif":
-        print(json_text(lint.sarif(found, names, __version__)))
-    elif form == "json":
-        print(json_text(lint.report(found)))
-    elif options.quiet:
-        print("".join(f"{problem.rule}\n" for _, problem in found), end="")
-    else:
-        print("".join(_lines(name, problem) for name, problem in found), end="")
-        note(options, f"looked at: {len(names)}, problems: {len(found)}")
-
-
-def _lines(name: str, problem: Problem) -> str:
-    from bpfimg.cli._render import clean
-
-    where = f" ({', '.join(problem.platforms)})" if problem.platforms else ""
-    place = f" [{problem.file}:{problem.line}]" if problem.file else ""
-    said = clean(f"{name}{where}: {problem.severity} {problem.rule} {problem.name}: {problem.message}{place}")
-    hint = f"    hint: {clean(problem.hint)}\n" if problem.hint else ""
-    return f"{said}\n{hint}"
-
-
 def _rules(form: str) -> int:
     from bpfimg.cli._render import json_text, table
     from bpfimg.inspect import lint
 
-    if form == "sarif":
-        raise UsageError("--rules has no form of SARIF, expected text or json: a log names the rules by itself")
+    if form not in ("text", "json"):
+        raise UsageError(f"--rules has no form {form}, expected text or json")
     if form == "json":
         rules = [
             {"id": rule.id, "name": rule.name, "severity": rule.severity, "summary": rule.summary}

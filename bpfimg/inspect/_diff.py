@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from bpfimg.bytecode import Dissection
 
-__all__ = ["EFFECTS", "KINDS", "Change", "images", "markdown", "objects", "report", "verdict"]
+__all__ = ["EFFECTS", "KINDS", "Change", "images", "junit", "markdown", "objects", "remarks", "report", "verdict"]
 
 
 def objects(before: Dissection, after: Dissection) -> tuple[Change, ...]:
@@ -75,6 +75,25 @@ def markdown(before: str, after: str, changes: Sequence[Change]) -> str:
     from bpfimg.inspect._markdown import page
 
     return page(before, after, changes, verdict(changes))
+
+
+def remarks(before: str, after: str, changes: Sequence[Change], places: Mapping[Change, tuple[str, int]]) -> str:
+    """The changes as annotations for GitHub's runner: each that breaks something, and how many others there are.
+
+    `places` are files of the repository, with a line, for what has one.
+    """
+    from bpfimg.inspect._diff_forms import annotated
+    from bpfimg.inspect._forms import remarks
+
+    return remarks(annotated(before, after, changes, places))
+
+
+def junit(before: str, after: str, changes: Sequence[Change]) -> str:
+    """The changes as JUnit's XML: what breaks somebody has failed; one case that passed where nothing changed."""
+    from bpfimg.inspect._diff_forms import cases
+    from bpfimg.inspect._junit import junit
+
+    return junit("bpfimg diff", cases(before, after, changes))
 
 
 def _entry(change: Change) -> dict[str, object]:

@@ -10,6 +10,7 @@ from bpfimg._value import replace
 from bpfimg.bytecode import dissect
 from bpfimg.errors import BytecodeError, ImageError, UsageError
 from bpfimg.inspect._lint_model import SEVERITIES, Context, Found, Problem, Rule
+from bpfimg.inspect._places import section_of
 from bpfimg.inspect._rules import BY_ID, BY_NAME, RULES
 
 TYPE_CHECKING = False
@@ -28,7 +29,11 @@ __all__ = [
     "at_least",
     "broken",
     "fingerprint",
+    "junit",
+    "markdown",
     "problems",
+    "quality",
+    "remarks",
     "report",
     "rule",
     "sarif",
@@ -139,6 +144,45 @@ def sarif(found: Sequence[tuple[str, Problem]], subjects: Sequence[str], version
     return log([(subject, problem, key) for (subject, problem), key in _numbered(found)], subjects, version)
 
 
+def markdown(found: Sequence[tuple[str, Problem]], subjects: Sequence[str]) -> str:
+    """The problems for a job's summary, as GitHub's Markdown."""
+    from bpfimg.inspect._lint_forms import markdown
+
+    return markdown(found, subjects)
+
+
+def junit(
+    found: Sequence[tuple[str, Problem]],
+    subjects: Sequence[str],
+    severity: str,
+    disabled: Collection[str] = _NOTHING,
+) -> str:
+    """The problems as JUnit's XML, a case for each rule; what is as severe as `severity`, or more so, has failed."""
+    from bpfimg.inspect._junit import junit
+    from bpfimg.inspect._lint_forms import cases
+
+    failing = SEVERITIES[: SEVERITIES.index(severity) + 1] if severity in SEVERITIES else ()
+    return junit("bpfimg lint", cases(found, subjects, failing, disabled))
+
+
+def remarks(found: Sequence[tuple[str, Problem]]) -> str:
+    """The problems as annotations for GitHub's runner; files are paths in the repository by then."""
+    from bpfimg.inspect._annotations import remarks
+    from bpfimg.inspect._lint_forms import annotated
+
+    return remarks(annotated(found))
+
+
+def quality(found: Sequence[tuple[str, Problem]]) -> list[dict[str, object]]:
+    """The problems as GitLab's code quality report; files are paths in the repository by then."""
+    from bpfimg.inspect._annotations import quality
+    from bpfimg.inspect._lint_forms import annotated
+
+    keys = [key for _, key in _numbered(found)]
+    rules = [problem.rule for _, problem in found]
+    return quality(zip(annotated(found), rules, keys, strict=True))
+
+
 def _numbered(found: Sequence[tuple[str, Problem]]) -> list[tuple[tuple[str, Problem], str]]:
     """Each with a fingerprint that no other one has: of equal ones the second is `...-2`."""
     seen: dict[str, int] = {}
@@ -174,8 +218,9 @@ def _sorted(found: Iterable[Problem]) -> tuple[Problem, ...]:
 
 def _problem(each: Rule, found: Found, dissection: Dissection | None, context: Context) -> Problem:
     line = None
-    if dissection is not None and dissection.ext is not None and found.place is not None:
-        line = dissection.ext.line_at(*found.place)
+    place = found.place or (_first_line(found, dissection) if dissection is not None else None)
+    if dissection is not None and dissection.ext is not None and place is not None:
+        line = dissection.ext.line_at(*place)
     return Problem(
         each.id,
         each.name,
@@ -188,4 +233,13 @@ def _problem(each: Rule, found: Found, dissection: Dissection | None, context: C
         line.line if line else 0,
         line.column if line else 0,
         context.platforms,
+        line.text if line else "",
     )
+
+
+def _first_line(found: Found, dissection: Dissection) -> tuple[str, int] | None:
+    """Where the program begins that the finding is about."""
+    if found.kind != "program":
+        return None
+    named = (program for program in dissection.object.programs if program.name == found.about)
+    return next(((section_of(program), program.offset) for program in named), None)

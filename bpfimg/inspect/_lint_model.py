@@ -52,8 +52,8 @@ class Problem:
     """One finding. `rule` is its stable number, `name` what people call the rule; `severity` is error, warning or note.
 
     `message` is one sentence, `hint` (may be empty) what to do. `kind` and `about` say what it is about. `file` is a
-    source file as the compiler was told of it, with `line` and `column` from 1; "" and 0 where they are not known.
-    `platforms` are those that the object is for.
+    source file as the compiler was told of it, with `line` and `column` from 1; "" and 0 where they are not known, and
+    `text` is what stands in that line. `platforms` are those that the object is for.
     """
 
     rule: str
@@ -67,6 +67,7 @@ class Problem:
     line: int = 0
     column: int = 0
     platforms: tuple[str, ...] = ()
+    text: str = ""
 
 
 @value(frozen=True, slots=True)

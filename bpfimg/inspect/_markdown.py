@@ -50,13 +50,13 @@ def _row(change: Change) -> str:
     return f"| {what}{where} | {field}{change.change} | {values[0]} | {values[1]} | {change.reason} |"
 
 
-def code(text: str) -> str:
+def code(text: str, most: int = _TEXT) -> str:
     """Text that nobody vouches for as a code span that stays one in a table: no link, tag, mention or second cell.
 
     A fence longer than any run of backticks inside ends nowhere else; a bar is escaped, as tables want it even there.
     """
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
-    shown = shown if len(shown) <= _TEXT else f"{shown[:_TEXT]}..."
+    shown = shown if len(shown) <= most else f"{shown[:most]}..."
     shown = shown.replace("\\", "\\\\").replace("|", "\\|")
     run = longest = 0
     for c in shown:

@@ -159,7 +159,7 @@ def typed(cli: Cli, server: Server, keys: bytes) -> tuple[int, bytes]:
     running = subprocess.Popen(
         [sys.executable, "-m", "bpfimg", "login", "-u", USER, server.host],
         cwd=cli.folder,
-        env={**os.environ, **cli.environ},
+        env={**os.environ, **cli.environ, "NO_COLOR": "1"},
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 from bpfimg.cli import _build_documents, _build_engine, _build_recipe
-from bpfimg.errors import UsageError
+from bpfimg.cli._report_files import add_reports
+from bpfimg.errors import BytecodeError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     _build_engine.add(parser)
     parser.add_argument("--push", action="store_true", help="push each REF to its registry, too")
     parser.add_argument("--digest-file", metavar="FILE", help="write the digest to FILE")
+    add_reports(parser, "github: what the compiler says, as annotations for GitHub's runner")
     parser.add_argument("--check", metavar="REF", help="store nothing: say whether REF is what these inputs make")
 
 
@@ -63,7 +65,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     if arguments.digest_file:
         _writable(arguments.digest_file)
     wanted = _build_documents.wanted(arguments, job.project)
-    built = build.images(job.recipe, warn=warn)
+    built = _built(arguments, job.recipe)
     say(options, built, guessed=job.guessed)
     descriptors, attached = [], []
     for reference in references:
@@ -74,6 +76,32 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
         _write_digest(arguments.digest_file, descriptors[0])
     _print(options, references, descriptors, built, attached)
     return 0
+
+
+def _built(arguments: argparse.Namespace, recipe: Recipe) -> tuple[Built, ...]:
+    """The images; what the compiler says of the sources goes into the reports, whether it takes them or not."""
+    from bpfimg import build
+    from bpfimg.cli._parser import warn
+
+    if not arguments.report:
+        return build.images(recipe, warn=warn)
+    from bpfimg.cli._build_remarks import FORMATS, render
+    from bpfimg.cli._report_files import reports, write
+
+    wanted = reports(arguments.report, FORMATS)
+    said: list[str] = []
+
+    def warned(text: str) -> None:
+        said.append(text)
+        warn(text)
+
+    try:
+        return build.images(recipe, warn=warned)
+    except BytecodeError as error:
+        said.append(error.hint)
+        raise
+    finally:
+        write(wanted, lambda _: render(said))
 
 
 def _references(tags: Sequence[str]) -> list[Reference]:

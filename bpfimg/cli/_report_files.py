@@ -17,9 +17,10 @@ Reports = tuple[tuple[str, str], ...]
 """Forms, and the files that they go to."""
 
 
-def add_reports(parser: argparse.ArgumentParser) -> None:
+def add_reports(
+    parser: argparse.ArgumentParser, text: str = "write a form of --format to FILE, too (may be repeated)"
+) -> None:
     """Adds the option."""
-    text = "write that form to FILE, too (may be repeated); those of --format"
     parser.add_argument("--report", metavar="FORMAT=FILE", action="append", default=[], help=text)
 
 

@@ -114,6 +114,24 @@ def test_gitlab(checkout: Cli) -> None:
     assert again[0]["location"]["lines"]["begin"] == ERROR + 2
 
 
+def test_what_the_compiler_says(checkout: Cli) -> None:
+    source = checkout.folder / "src" / "prog.bpf.c"
+    words = ("build", "-t", "localhost/prog:v2", "src/prog.bpf.c", "--report", "github=said")
+
+    def said(text: str, expect: int) -> list[str]:
+        source.write_text(text)
+        checkout(*words, expect=expect)
+        return (checkout.folder / "said").read_text().splitlines()
+
+    at = "file=src/prog.bpf.c,line=8"
+    (error,) = said(SOURCE.replace("XDP_PASS", "XDP_PAST"), 1)
+    assert error == f"::error {at},col=12,title=clang::use of undeclared identifier 'XDP_PAST'"
+    (warning,) = said(SOURCE.replace("return XDP_PASS", "return 1 / 0"), 0)
+    assert warning.startswith(f"::warning {at},col=14,title=clang::division by zero is undefined")
+    assert said(SOURCE, 0) == []
+    assert "--report" in checkout.error(*words[:-1], "sarif=x", expect=2)["message"]
+
+
 def suite(path: Path) -> ET.Element:
     (found,) = ET.parse(path).getroot()
     return found

@@ -12,15 +12,21 @@ if TYPE_CHECKING:
 
 #: write what the commands print into the page, in place of comparing
 WRITING = bool(os.environ.get("BPFIMG_WRITE_README"))
-_BOX = re.compile(r"(?<=```console\n).*?(?=```)", re.S)
+_BOX = re.compile(r"(?<=^```)(console|sh)\n(.*?)(?=^```$)", re.S | re.M)
 
 
-def replay(page: Path, types: Callable[[str], str]) -> None:
-    """Types each command of the page's boxes in turn; `types` gives what the terminal then shows."""
+def replay(page: Path, types: Callable[[str], str], does: Callable[[str], object] = lambda script: None) -> None:
+    """Types each command of the page's boxes in turn; `types` gives what the terminal then shows.
+
+    What is in boxes of shell, which show no output, is given to `does` when its turn comes.
+    """
 
     def again(match: re.Match[str]) -> str:
-        written = ""
-        for line, said in commands(match[0]):
+        if match[1] == "sh":
+            does(match[2])
+            return match[0]
+        written = "console\n"
+        for line, said in commands(match[2]):
             printed = types(line.replace("\\\n", ""))
             written += f"$ {line}\n{printed}"
             if not WRITING:

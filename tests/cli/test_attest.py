@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.support.registry import Server
     from tests.support.sigstack import Stack
 
 NAME = "x/xdp_pass:v1"
@@ -87,6 +88,42 @@ def test_without_a_key(built: Cli, stack: Stack) -> None:
     assert f"signing as {SUBJECT}" in done.stderr
     assert "only a bundle is written" in done.stderr
     assert len(built.json("referrers", "referrers", NAME)["referrers"]) == 1
+
+
+def test_what_the_image_was_built_with(cli: Cli) -> None:
+    """Of an index the SBOM of each image, and the provenance of the whole."""
+    source = str(EXAMPLES / "xdp_pass.bpf.c")
+    words = ("--platform", "linux/amd64,linux/arm64", source)
+    cli("build", "-t", NAME, "--sbom", "--provenance", "--builder-id", "https://ci.example/1", *words)
+    cli("key", "generate", "k")
+    cli("sign", "--key", "k.key", NAME)
+    done = cli("attest", "-v", "--key", "k.key", "--attached", NAME)
+    assert done.stderr.count("attestation added") == 6
+    assert cli("attest", "-v", "--key", "k.key", "--attached", NAME).stderr.count("was there already") == 6
+    words = ("verify", "--key", "k.pub", "--pull", "never", "-o", "json", NAME)
+    (image,) = json.loads(cli(*words, "--attestation", "slsaprovenance1").stdout)["images"]
+    (statement, *_) = [one["statement"] for one in image["attestations"]]
+    assert statement["predicate"]["runDetails"]["builder"]["id"] == "https://ci.example/1"
+    referrers = cli.json("referrers", "referrers", NAME)["referrers"]
+    signed = [each for each in referrers if "bundle" in each["artifact_type"]]
+    about = {(each["annotations"]["dev.sigstore.bundle.predicateType"], each["platform"]) for each in signed}
+    assert about == {
+        ("https://sigstore.dev/cosign/sign/v1", None),
+        ("https://sigstore.dev/cosign/sign/v1", "linux/amd64"),
+        ("https://sigstore.dev/cosign/sign/v1", "linux/arm64"),
+        ("https://slsa.dev/provenance/v1", None),
+        ("https://spdx.dev/Document", "linux/amd64"),
+        ("https://spdx.dev/Document", "linux/arm64"),
+    }
+
+
+def test_what_others_have_attached_is_not_signed(built: Cli, server: Server) -> None:
+    name = f"{server.host}/attached/xdp_pass:v1"
+    built("build", "-t", name, "--sbom", str(EXAMPLES / "xdp_pass.bpf.c"), "--push")
+    words = ("attest", "--key", "k.key", "--attached")
+    assert "is not in the local store" in built.error(*words, f"registry:{name}", expect=2)["message"]
+    assert built.error(*words, NAME, expect=1)["message"].startswith("nothing is attached to")
+    assert "expected it alone" in built.error(*words, "--type", "custom", NAME, expect=2)["message"]
 
 
 @pytest.mark.parametrize(

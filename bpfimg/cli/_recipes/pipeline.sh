@@ -187,9 +187,9 @@ do_lint() {
 
 do_diff() {
     previous || return
-    bpfimg pull -q "$last" >"$work/digest-of-last" || return 1
     set -- diff --report json="$reports/diff.json" --report markdown="$work/diff.md"
     [ -z "$github" ] || set -- "$@" --report github="$work/diff.github"
+    # out of the registry, and not by way of the store: nothing of others is beside what is signed
     bpfimg "$@" "$last" "$name"
     code=$?
     case $code in 0 | 10) ;; *) return 1 ;; esac
@@ -314,7 +314,7 @@ previous() {
         words='there is no earlier version in the registry'
         return 2
     fi
-    last=$image:$found
+    last=registry:$image:$found
 }
 
 # Prints `version` where TAG is one, else `-`, and the greatest version among the tags on stdin that is before it. Versions are ordered as semantic ones; a

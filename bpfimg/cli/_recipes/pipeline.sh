@@ -9,6 +9,7 @@
 #   BPFIMG_CI_DIR          folder to work in (the one this was started in)
 #   BPFIMG_CI_INPUTS       what to build, as `bpfimg build` takes it: words with blanks or line ends between them
 #                          (empty: bpfimg.toml says it)
+#   BPFIMG_CI_PROJECT      project file that says what to build, where it is not bpfimg.toml
 #   BPFIMG_CI_PLATFORMS    linux/amd64,linux/arm64: what the image is for (bpfimg.toml, else this machine)
 #   BPFIMG_CI_FAIL_ON      lint fails on: error (default), warning, note, never
 #   BPFIMG_CI_DISABLE      lint rules to leave out: BL021,perf-buffer
@@ -154,6 +155,7 @@ settings() {
 do_build() {
     set -- build -t "$name" --digest-file "$reports/digest"
     [ -z "${BPFIMG_CI_PLATFORMS:-}" ] || set -- "$@" --platform "$BPFIMG_CI_PLATFORMS"
+    [ -z "${BPFIMG_CI_PROJECT:-}" ] || set -- "$@" --project "$BPFIMG_CI_PROJECT"
     [ "$sbom" = none ] || set -- "$@" --sbom --sbom-format "$sbom"
     [ "$provenance" = no ] || set -- "$@" --provenance --builder-id "$builder"
     [ -z "$github" ] || set -- "$@" --report github="$work/build.github"

@@ -35,6 +35,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         "for root /var/cache/bpfimg/kernels)",
     )
     parser.add_argument(
+        "--kernels-mirror",
+        metavar="ADDRESS",
+        help="where Debian's are fetched from, also BPFIMG_KERNELS_MIRROR (default: as this machine's apt)",
+    )
+    parser.add_argument(
         "--kernels-timeout",
         metavar="SECONDS",
         type=float,
@@ -54,7 +59,8 @@ def asked(arguments: argparse.Namespace, options: Options, question: Question) -
     if not 0 < arguments.kernels_timeout < float("inf"):
         raise UsageError(f"--kernels-timeout is {arguments.kernels_timeout:g}, expected seconds above 0")
     folder = cache_folder(arguments.kernels_cache, os.environ, os.geteuid())
-    kernels = guest.find(arguments.kernels, folder, say=lambda text: tell(options, text))
+    mirror = arguments.kernels_mirror or os.environ.get("BPFIMG_KERNELS_MIRROR")
+    kernels = guest.find(arguments.kernels, folder, mirror=mirror, say=lambda text: tell(options, text))
     return guest.ask(
         kernels,
         question,

@@ -36,6 +36,7 @@ _SETTINGS = """\
 #clear Acquire::IndexTargets::deb;
 Acquire::IndexTargets::deb::Packages {{ MetaKey "$(COMPONENT)/binary-$(ARCHITECTURE)/Packages"; Description "Packages";
   ShortDescription "Packages"; flatMetaKey "Packages"; flatDescription "Packages"; Optional "no"; }};
+APT::Update::Error-Mode "any";
 Acquire::Languages "none";
 Acquire::AllowInsecureRepositories "false";
 Acquire::AllowDowngradeToInsecureRepositories "false";
@@ -68,12 +69,14 @@ class Package:
         return f"Debian {self.name} {self.version}"
 
 
-def newest(suite: Suite, folder: str) -> Package:
+def newest(suite: Suite, folder: str, mirror: str | None) -> Package:
     """The newest kernel of that suite, after a look at the archive; apt's state is kept in `folder`.
+
+    `mirror` is the address of the archive, else that which this machine's apt has.
 
     Raises NotSupported where this machine has no apt or no archive of Debian, Error when that does not answer.
     """
-    settings = _prepared(suite, folder)
+    settings = _prepared(suite, folder, mirror)
     _call("apt-get", settings, "-qq", "update", folder=folder)
     name = _NAMES
     for _ in range(_STEPS):
@@ -98,19 +101,20 @@ def download(package: Package, folder: str) -> str:
     return os.path.join(folder, found[0])
 
 
-def _prepared(suite: Suite, folder: str) -> str:
+def _prepared(suite: Suite, folder: str, mirror: str | None) -> str:
     if shutil.which("apt-get") is None:
         raise NotSupported(
             f"Debian's kernels come through apt-get, and this machine has none (asked for {suite.name})",
             feature="apt",
             hint="give the path of a vmlinuz, of a folder of them, or of a downloaded linux-image-*.deb",
         )
-    found = _mirror.mirror(_mirror.sources())
+    found = _mirror.given(mirror) if mirror else _mirror.mirror(_mirror.sources())
     if found is None:
         raise NotSupported(
             f"this machine's apt has no archive of Debian, expected one for the kernel of {suite.name}",
             feature="apt",
-            hint="give the path of a vmlinuz, of a folder of them, or of a downloaded linux-image-*.deb",
+            hint="--kernels-mirror ADDRESS names one, whose keys are in the package debian-archive-keyring; "
+            "or give the path of a vmlinuz, of a folder of them, or of a linux-image-*.deb",
         )
     if not re.fullmatch(r"[^\"\n\\{}]+", folder):
         raise UsageError(f"apt cannot have a folder called {quoted(folder)}, expected a path without quotes")

@@ -28,7 +28,8 @@ _HEAD_MAX = 64
 _HEAD = re.compile(rb"bpfimg guest 1 (-?\d{1,9}) (\d{1,9}) (\d{1,9})\n")
 _SAID_MAX = 64 << 10
 _STEP = 0.5
-_LINES, _LINE = 12, 160
+_BEFORE, _AFTER = 3, 12
+_LINES, _LINE = _BEFORE + _AFTER, 160
 _TROUBLE = re.compile(r"Kernel panic|BUG:|Oops|general protection|VFS: |not syncing|Out of memory|oom-kill|^qemu")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
@@ -37,7 +38,8 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 class Question:
     """What a guest shall do: run that module of bpfimg, as `python -m` does, with these words and files.
 
-    It starts in a folder with the files, as root, and leaves its answer there in a file called `answer`.
+    It starts in a folder with the files, as root, and leaves its answer there in a file called `answer`. It has the
+    rooms of bpfimg from `load` downward; the module may also be one of the files.
     """
 
     module: str
@@ -128,7 +130,8 @@ class _Asked:
         else:
             return None
         line, tail = _trouble(self.machine.console)
-        return Outcome(self.kernel, b"", KernelError(f"{what}{line and ': ' + line}", hint=tail), seconds)
+        hint = tail or ("" if ended else "--kernels-timeout gives it more, where this machine is busy")
+        return Outcome(self.kernel, b"", KernelError(f"{what}{line and ': ' + line}", hint=hint), seconds)
 
 
 def _answer(written: bytearray) -> bytes | None:
@@ -158,7 +161,7 @@ def _trouble(console: list[str]) -> tuple[str, str]:
     """The line of a console that says what happened ("" where none does), and the lines around it."""
     for at, line in enumerate(console):
         if _TROUBLE.search(line):
-            return re.sub(r"^\[ *[\d.]+\] ", "", line)[:_LINE], _shown(console[at : at + _LINES])
+            return re.sub(r"^\[ *[\d.]+\] ", "", line)[:_LINE], _shown(console[max(0, at - _BEFORE) : at + _AFTER])
     return "", _shown(console)
 
 

@@ -41,7 +41,7 @@ _DRAFT = "draft-"
 _FOLDER = re.compile(r"[A-Za-z0-9.+:~-]{1,128}_[A-Za-z0-9.+:~-]{1,128}")
 
 
-def fetched(suite: Suite, cache: str, say: Callable[[str], None]) -> tuple[str, str]:
+def fetched(suite: Suite, cache: str, mirror: str | None, say: Callable[[str], None]) -> tuple[str, str]:
     """Path and package of the newest kernel of a suite, fetched where it is not there yet.
 
     Where the archive cannot be asked, the one that it had when it was asked last.
@@ -56,7 +56,7 @@ def fetched(suite: Suite, cache: str, say: Callable[[str], None]) -> tuple[str, 
             if known is not None and fresh:
                 return known
             try:
-                return _renewed(suite, cache, say)
+                return _renewed(suite, cache, mirror, say)
             except Error as error:
                 if known is None:
                     raise
@@ -85,12 +85,12 @@ def _known(suite: Suite, cache: str) -> tuple[tuple[str, str] | None, bool]:
     return ((image, package), 0 <= age < _FRESH) if os.path.isfile(image) else (None, False)
 
 
-def _renewed(suite: Suite, cache: str, say: Callable[[str], None]) -> tuple[str, str]:
+def _renewed(suite: Suite, cache: str, mirror: str | None, say: Callable[[str], None]) -> tuple[str, str]:
     """Asks the archive, downloads what is new, and says which one is the newest from now on."""
     state = os.path.join(cache, "apt", suite.name)
     os.makedirs(state, exist_ok=True)
     say(f"asking Debian's archive for the kernel of {suite.name}")
-    package = _apt.newest(suite, state)
+    package = _apt.newest(suite, state, mirror)
     name = f"{package.name}_{package.version}"
     folder = os.path.join(cache, name)
     if not os.path.isdir(folder):
@@ -110,6 +110,8 @@ def _publish(package: _apt.Package, cache: str, folder: str) -> None:
         ready = os.path.join(draft, "ready")
         os.mkdir(ready)
         for name, content in (("vmlinuz", loaded.image), ("config", loaded.config)):
+            if not content:
+                continue
             with open(os.path.join(ready, name), "wb") as file:
                 file.write(content)
                 file.flush()

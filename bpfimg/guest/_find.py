@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 
+from bpfimg._value import replace
 from bpfimg.errors import NotSupported, UsageError, quoted
 from bpfimg.guest import _cache, _kernel, _words
 
@@ -19,17 +21,26 @@ __all__ = ["find"]
 _ARCHITECTURE = "x86_64"
 _FILES_MAX = 20_000
 _KERNELS_MAX = 64
+_FOLDERS_MAX = 12
 #: modules and sources: nothing that boots is in there
 _NOT_BELOW = ("kernel", "build", "source", "proc", "sys")
 
 
-def find(words: Sequence[str], cache: str, *, say: Callable[[str], None] = lambda text: None) -> tuple[Kernel, ...]:
+def find(
+    words: Sequence[str],
+    cache: str,
+    *,
+    mirror: str | None = None,
+    say: Callable[[str], None] = lambda text: None,
+) -> tuple[Kernel, ...]:
     """The kernels that are meant, each once, in that order.
 
     A word is one of Debian's releases ("6.1", "bookworm", "debian:12", "sid", "bookworm-backports"), whose newest
     kernel is fetched through apt into the folder `cache` unless it is there; or the path of a vmlinuz, of a package
-    that holds one, or of a folder, of which all kernels are meant. Words may have commas between them. `say` is told
-    what takes long. Raises UsageError for words that mean none, NotSupported where guests cannot be.
+    that holds one, or of a folder, of which all kernels are meant. Words may have commas between them. `mirror` is the
+    address of an archive of Debian, else that which this machine's apt has. `say` is told what takes long.
+
+    Raises UsageError for words that mean none, NotSupported where guests cannot be.
     """
     machine = os.uname().machine
     if machine != _ARCHITECTURE:
@@ -39,35 +50,43 @@ def find(words: Sequence[str], cache: str, *, say: Callable[[str], None] = lambd
             feature="guest",
             hint="`bpfimg check --btf` asks kernels' types, on any machine; or run this on x86_64",
         )
+
+    def fetched(word: str, suite: _words.Suite) -> Kernel:
+        path, package = _cache.fetched(suite, os.path.abspath(cache), mirror, say)
+        return _kernel.known(path, word, package)
+
     found: dict[str, Kernel] = {}
     for word in _words.split(words):
         what = _words.meant(word)
-        for kernel in _below(what) if isinstance(what, str) else [_fetched(word, what, cache, say)]:
+        for kernel in map(_kernel.known, _below(what)) if isinstance(what, str) else [fetched(word, what)]:
             found.setdefault(os.path.realpath(kernel.image), kernel)
     if len(found) > _KERNELS_MAX:
         raise UsageError(f"{len(found)} kernels are asked for, expected at most {_KERNELS_MAX}")
-    return tuple(found.values())
+    return _told_apart(tuple(found.values()))
 
 
-def _fetched(word: str, suite: _words.Suite, cache: str, say: Callable[[str], None]) -> Kernel:
-    path, package = _cache.fetched(suite, cache, say)
-    return _kernel.known(word, path, package)
+def _told_apart(kernels: tuple[Kernel, ...]) -> tuple[Kernel, ...]:
+    """The kernels with names of their own: where files have the same one, with as many folders as make them differ."""
+    for depth in range(2, _FOLDERS_MAX):
+        again = {name for name, count in Counter(kernel.name for kernel in kernels).items() if count > 1}
+        kernels = tuple(
+            replace(kernel, name=os.sep.join(kernel.image.split(os.sep)[-depth:])) if kernel.name in again else kernel
+            for kernel in kernels
+        )
+    return kernels
 
 
-def _below(path: str) -> Iterator[Kernel]:
-    """The kernel that a path is, or those below a folder; /boot may be unreadable for others than root."""
+def _below(path: str) -> list[str]:
+    """The file that a path is, or the kernels below a folder; a file before links to it."""
     if not os.path.isdir(path):
-        yield _kernel.known(path, path)
-        return
-    files = sorted(_files(path))
+        return [path]
+    files = sorted(_files(path), key=lambda file: (os.path.islink(file), file))
     if not files:
         raise UsageError(
             f"the folder {quoted(path)} holds no kernel, expected files vmlinuz* or linux-image-*.deb",
-            hint=f"is {quoted(path)} a kernel's modules? the kernel is in /boot" if "modules" in path else "",
+            hint="modules alone are none: Debian's kernels are in /boot" if "modules" in path else "",
         )
-    # where a link and what it leads to are both there, the file gives the name
-    for file in sorted(files, key=os.path.islink):
-        yield _kernel.known(os.path.relpath(file, path) if len(files) > 1 else file, file)
+    return files
 
 
 def _files(path: str) -> Iterator[str]:

@@ -12,8 +12,12 @@ import json
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 QUESTION = "/question"
-ANSWER, SAID, ASKED = "answer", "/said", "/asked.json"
+ANSWER, ASKED = "answer", "/asked.json"
 #: what is said at most, its end
 SAID_MAX = 64 << 10
 PORT = "/dev/ttyS1"
@@ -37,27 +41,38 @@ def main() -> None:
             libc.mount(kind.encode(), place.encode(), kind.encode(), 0, None)
     with open(ASKED, encoding="ascii") as file:
         asked = json.load(file)
+    heard, said = os.pipe()
     child = os.fork()
     if not child:
-        _answer(asked["path"], asked["module"], asked["words"])
+        _answer(asked, said)
         return
+    os.close(said)
+    words = _listen(heard)
     _, status = os.waitpid(child, 0)
-    _hand_out(os.waitstatus_to_exitcode(status), _tail(os.path.join(QUESTION, ANSWER), None), _tail(SAID, SAID_MAX))
-    os.sync()
+    _hand_out(os.waitstatus_to_exitcode(status), _bytes(os.path.join(QUESTION, ANSWER)), words)
     libc.reboot(_RESTART)
 
 
-def _answer(path: str, module: str, words: list[str]) -> None:
+def _answer(asked: dict[str, Any], said: int) -> None:
     """Runs the module as `python -m` does, in a process of its own: a crash of it is not one of the guest."""
     import runpy
 
-    said = os.open(SAID, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(said, 1)
     os.dup2(said, 2)
+    os.close(said)
     os.chdir(QUESTION)
-    sys.path.append(path)
-    sys.argv = [module, *words]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    sys.path += [asked["path"], QUESTION]
+    sys.argv = [asked["module"], *asked["words"]]
+    runpy.run_module(asked["module"], run_name="__main__", alter_sys=True)
+
+
+def _listen(heard: int) -> bytes:
+    """The end of what is said, all of it; at once on the console, too: a kernel that dies leaves nothing else."""
+    words = b""
+    while piece := os.read(heard, SAID_MAX):
+        os.write(1, piece)
+        words = (words + piece)[-SAID_MAX:]
+    return words
 
 
 def _hand_out(code: int, answer: bytes, said: bytes) -> None:
@@ -72,13 +87,12 @@ def _hand_out(code: int, answer: bytes, said: bytes) -> None:
     termios.tcdrain(port)
 
 
-def _tail(path: str, most: int | None) -> bytes:
+def _bytes(path: str) -> bytes:
     try:
         with open(path, "rb") as file:
-            content = file.read()
+            return file.read()
     except OSError:
         return b""
-    return content if most is None else content[-most:]
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ _RELEASE_MAX = 64
 class Kernel:
     """A kernel that can be booted.
 
-    name      as it was asked for: "6.1", "bookworm", "boot/vmlinuz-6.1.0-50-amd64"
+    name      as it was asked for, of a path the last part: "6.1", "bookworm", "vmlinuz-6.1.0-50-amd64"
     release   what `uname -r` says there, as its file has it: "6.1.0-50-amd64"
     package   where it comes from, with its version: "Debian linux-image-6.1.0-50-amd64 6.1.176-1", or ""
     image     its file, vmlinuz or a package that holds one
@@ -42,10 +42,13 @@ class Loaded:
     package: str
 
 
-def known(name: str, path: str, package: str = "") -> Kernel:
-    """The kernel in that file. Raises NotSupported for one that is not of this architecture, UsageError for none."""
+def known(path: str, name: str = "", package: str = "") -> Kernel:
+    """The kernel in that file, called as the file is unless it is given a name.
+
+    Raises NotSupported for one that is not of this architecture, UsageError for what is none.
+    """
     loaded = read(path)
-    return Kernel(name, _release(loaded.image, path), package or loaded.package, path)
+    return Kernel(name or os.path.basename(path), _release(loaded.image, path), package or loaded.package, path)
 
 
 def read(path: str) -> Loaded:

@@ -6,16 +6,18 @@ import os
 import re
 
 from bpfimg._value import value
+from bpfimg.errors import UsageError, quoted
 from bpfimg.guest._words import SUITES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["Mirror", "mirror", "sources"]
+__all__ = ["Mirror", "given", "mirror", "sources"]
 
 _KEYRINGS = ("/usr/share/keyrings/debian-archive-keyring.gpg", "/etc/apt/trusted.gpg.d/debian-archive-keyring.gpg")
 _FILE_MAX = 1 << 20
+_ADDRESS = re.compile(r"[a-z0-9+]+:[^\s\[\]\"]+")
 _LINE = re.compile(r"deb\s+(?:\[([^]]*)\]\s+)?(\S+)\s+(\S+)\s+(.+)")
 
 
@@ -29,6 +31,13 @@ class Mirror:
     def line(self, suite: str) -> str:
         """The line for `sources.list` with one suite of it."""
         return f"deb [signed-by={self.keyring}] {self.address} {suite} main\n"
+
+
+def given(address: str) -> Mirror:
+    """A mirror that somebody names, with the keys of the package debian-archive-keyring. Raises UsageError."""
+    if not _ADDRESS.fullmatch(address):
+        raise UsageError(f"the mirror is {quoted(address)}, expected the address of a Debian archive")
+    return Mirror(address, _keyring())
 
 
 def sources(folder: str = "/etc/apt") -> dict[str, str]:
@@ -49,10 +58,13 @@ def mirror(texts: Mapping[str, str]) -> Mirror | None:
     """The first archive of Debian among them; None where there is none, as on Ubuntu."""
     for name, text in texts.items():
         for address, suites, components, keyring in _stanzas(text) if name.endswith(".sources") else _lines(text):
-            if {*suites} & {*SUITES} and "main" in components and re.fullmatch(r"[a-z0-9+]+:\S+", address):
-                key = keyring or next(filter(os.path.exists, _KEYRINGS), _KEYRINGS[0])
-                return Mirror(address, key)
+            if {*suites} & {*SUITES} and "main" in components and _ADDRESS.fullmatch(address):
+                return Mirror(address, keyring or _keyring())
     return None
+
+
+def _keyring() -> str:
+    return next(filter(os.path.exists, _KEYRINGS), _KEYRINGS[0])
 
 
 def _stanzas(text: str) -> Iterator[tuple[str, list[str], list[str], str]]:

@@ -70,12 +70,12 @@ is_file() {
 }
 
 one_of() { # NAME VALUE WORD...
-    name=$1 value=$2
+    variable=$1 value=$2
     shift 2
     for word in "$@"; do
         [ "$value" = "$word" ] && return
     done
-    stop "$name is '$value', expected one of: $*"
+    stop "$variable is '$value', expected one of: $*"
 }
 
 # What the variables say -----------------------------------------------------------------------------------------------

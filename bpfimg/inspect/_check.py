@@ -1,17 +1,22 @@
-"""Whether the programs of an object can be loaded into kernels of which only the types are here: no root, no kernel.
+"""Whether the programs of an object can be loaded into kernels: of which only the types are here (`against`), or that
+were asked themselves (`answered`, `tried`). `together` makes one table; `cases` and `remarks` are for CI systems.
 
-Each CO-RE relocation is resolved as libbpf does it, each requirement is looked up in the kernel's own enums and
-functions, and what is lacking is held against the code: behind an `if (bpf_core_field_exists(...))` nothing is lacking.
-That a program is "ok" says that nothing speaks against it: the verifier has not seen it (ADR 0016).
+`against` needs no root and no kernel. Each CO-RE relocation is resolved as libbpf does it, each requirement is looked
+up in the kernel's own enums and functions, and what is lacking is held against the code: behind an
+`if (bpf_core_field_exists(...))` nothing is lacking. That a program is "ok" says there that nothing speaks against it:
+the verifier has not seen it (ADR 0016).
 """
 
 from __future__ import annotations
 
+from bpfimg.inspect._check_answer import answered
 from bpfimg.inspect._check_features import ABSENT, PRESENT, Features, Known
 from bpfimg.inspect._check_features import UNKNOWN as NOT_KNOWN
 from bpfimg.inspect._check_model import ANSWERED, FAILS, GUARDED, OK, UNKNOWN, Answer, Cell, Check, Column, Reason
 from bpfimg.inspect._check_object import Subject
 from bpfimg.inspect._check_report import markdown, report
+from bpfimg.inspect._check_said import cases, remarks
+from bpfimg.inspect._check_tried import Asked, together, tried
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +27,24 @@ if TYPE_CHECKING:
     from bpfimg.inspect._check_object import Question
     from bpfimg.inspect._check_reach import Code, Place
 
-__all__ = ["FAILS", "OK", "UNKNOWN", "Cell", "Check", "Column", "Reason", "against", "markdown", "report"]
+__all__ = [
+    "FAILS",
+    "OK",
+    "UNKNOWN",
+    "Asked",
+    "Cell",
+    "Check",
+    "Column",
+    "Reason",
+    "against",
+    "answered",
+    "cases",
+    "markdown",
+    "remarks",
+    "report",
+    "together",
+    "tried",
+]
 
 #: what a kernel's types cannot say of these is said for nobody, so it makes no program doubtful
 _NEVER_KNOWN = ("isa", "feature", "ksym", "map_flag")

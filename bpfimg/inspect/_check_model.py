@@ -16,8 +16,9 @@ class Reason:
     """What a kernel lacks for a program, or what is not known of it.
 
     kind      "core" for a CO-RE relocation, "target" for a function to be attached to, "byte-order", else the kind of
-              a requirement: helper, kfunc, map_type, ...
-    subject   "task_struct.state", "bpf_loop"
+              a requirement: helper, kfunc, map_type, ...; of a kernel that was asked what `load.trial` has, "budget"
+              for a program that costs too much, "guest" for a kernel that gave no answer
+    subject   "task_struct.state", "bpf_loop"; "null" for what the verifier found
     effect    fails, unknown, guarded or answered
     words     what is the matter: "struct task_struct has no field 'state'"
     nearest   what the kernel has instead, "" where nothing is like it
@@ -113,11 +114,16 @@ class Column:
 
 @value(frozen=True, slots=True)
 class Check:
-    """The whole table: kernels by programs, the questions and the requirements behind it."""
+    """The whole table: kernels by programs, the questions and the requirements behind it.
+
+    Questions and requirements are those of the kernels of which the types were looked at, in their order. `max_insns`
+    is what a program may cost kernels that were asked, None where nobody set a limit.
+    """
 
     kernels: tuple[Column, ...]
     questions: tuple[Answer, ...]
     requirements: tuple[Answer, ...]
+    max_insns: int | None = None
 
     def worst(self) -> str:
         """ "fails" if a program that is loaded unasked fails on some kernel, else "unknown", else "ok"."""

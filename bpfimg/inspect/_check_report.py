@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bpfimg.inspect._check_model import Answer, Cell, Check, Column, Reason
+    from bpfimg.inspect._check_model import Answer, Cell, Check, Column, Reason, Trial
 
 _MARKS = {OK: "ok", FAILS: "**fails**", UNKNOWN: "?"}
 _REASONS = 200
@@ -17,9 +17,10 @@ _REASONS = 200
 
 def report(check: Check) -> dict[str, object]:
     """The document without what was looked at: kernels, questions, requirements."""
-    names = [column.name for column in check.kernels]
+    names = [column.name for column in check.kernels if column.by == "types"]
     return {
         "result": check.worst(),
+        "max_insns": check.max_insns,
         "kernels": [_column(column) for column in check.kernels],
         "relocations": [_question(answer, names) for answer in check.questions],
         "requirements": [_requirement(answer, names) for answer in check.requirements],
@@ -32,6 +33,8 @@ def _column(column: Column) -> dict[str, object]:
         "release": column.release or None,
         "byte_order": column.byte_order,
         "modules": column.modules,
+        "by": column.by,
+        "package": column.package or None,
         "programs": [_cell(cell) for cell in column.cells],
     }
 
@@ -44,6 +47,22 @@ def _cell(cell: Cell) -> dict[str, object]:
         "optional": cell.optional,
         "relocations": {outcome: cell.relocations.get(outcome, 0) for outcome in outcomes},
         "reasons": [_reason(reason) for reason in cell.reasons],
+        "trial": None if cell.trial is None else _trial(cell.trial),
+    }
+
+
+def _trial(trial: Trial) -> dict[str, object]:
+    return {
+        "loaded": trial.loaded,
+        "errno": trial.errno or None,
+        "hint": trial.hint or None,
+        "insns": trial.insns,
+        "states": trial.states,
+        "peak_states": trial.peak_states,
+        "stack": trial.stack,
+        "size": trial.size or None,
+        "jited": trial.jited or None,
+        "log": trial.log or None,
     }
 
 
@@ -95,8 +114,8 @@ def markdown(what: str, check: Check) -> str:
     lines += ["| kernel | " + " | ".join(code(name) for name in programs) + " |"]
     lines += ["| --- |" + " --- |" * len(programs)]
     for column in check.kernels:
-        title = code(column.name) + (f" ({code(column.release)})" if column.release else "")
-        lines.append(f"| {title} | " + " | ".join(_MARKS[cell.result] for cell in column.cells) + " |")
+        head = code(column.name) + (f" ({code(column.release)})" if column.release not in ("", column.name) else "")
+        lines.append(f"| {head} | " + " | ".join(_mark(cell) for cell in column.cells) + " |")
     rows = list(_rows(check))
     if rows:
         lines += ["", "| kernel | program | what | why |", "| --- | --- | --- | --- |", *rows[:_REASONS]]
@@ -111,13 +130,21 @@ def _rows(check: Check) -> Iterator[str]:
                 if reason.effect in (FAILS, UNKNOWN):
                     near = f"; nearest: {code(reason.nearest)}" if reason.nearest else ""
                     where = f" ({', '.join(code(place) for place in reason.places)})" if reason.places else ""
-                    what = f"{_MARKS[reason.effect]} {reason.kind} {code(reason.subject)}"
+                    subject = f" {code(reason.subject)}" if reason.subject else ""
+                    what = f"{_MARKS[reason.effect]} {reason.kind}{subject}"
                     yield f"| {code(column.name)} | {code(cell.program)} | {what} | {code(reason.words)}{near}{where} |"
 
 
+def _mark(cell: Cell) -> str:
+    """The result; of a program that was loaded, what that cost the verifier."""
+    cost = cell.trial.insns if cell.trial is not None and cell.trial.loaded else None
+    return _MARKS[cell.result] + (f", {cost} insns" if cost is not None else "")
+
+
 def _verdict(check: Check) -> str:
+    asked = all(column.by == "verifier" for column in check.kernels)
     words = {
-        OK: "**nothing speaks against it**",
+        OK: "**all programs load**" if asked else "**nothing speaks against it**",
         UNKNOWN: "**not all can be known**",
         FAILS: "**some programs cannot be loaded**",
     }

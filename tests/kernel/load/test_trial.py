@@ -158,7 +158,8 @@ def test_the_agent_needs_nothing_that_pip_installs(tmp_path: Path) -> None:
     script = (
         "import sys, runpy; sys.argv = ['agent', 'object']\n"
         "runpy.run_module('bpfimg.load._trial_agent', run_name='__main__')\n"
-        "print([name for name, module in sys.modules.items() if 'site-packages' in (getattr(module, '__file__', 0) or '') and name[0] != '_'])"
+        "files = {name: getattr(module, '__file__', None) or '' for name, module in sys.modules.items()}\n"
+        "print([name for name, file in files.items() if 'site-packages' in file and name[0] != '_'])"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

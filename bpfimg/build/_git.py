@@ -7,7 +7,7 @@ import stat
 
 from bpfimg.errors import Error, quoted
 
-__all__ = ["stated"]
+__all__ = ["remote", "stated"]
 
 REVISION = "org.opencontainers.image.revision"
 SOURCE = "org.opencontainers.image.source"
@@ -36,6 +36,14 @@ def stated(path: str) -> dict[str, str]:
     if url:
         found[SOURCE] = url
     return found
+
+
+def remote(path: str) -> str:
+    """The source that `stated` would name, also of a checkout without commits; "" where nothing says one."""
+    try:
+        return _remote(_shared(_git_folder(os.path.realpath(path))))
+    except Error:
+        return ""
 
 
 def _git_folder(path: str) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 #: verb -> (module below bpfimg.cli, one line); a verb's parser and imports cost nothing until it is asked for
 VERBS: dict[str, tuple[str, str]] = {
+    "init": ("_init", "write a project file and a pipeline for a tree of sources"),
     "build": ("_build", "make a bytecode image from an object file or a C source"),
     "images": ("_images", "list the images in the local store, or the tags in a registry"),
     "tag": ("_tag", "give an image in the local store one more name"),

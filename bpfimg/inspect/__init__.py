@@ -3,9 +3,10 @@
 `report` says what an object file holds, `graph` draws who calls whom in it and who uses which map, `image` says whether
 an image's labels agree, `program` shows one that is in the kernel. `host` returns an `Inventory` of views: a view says
 what was seen and where; it is neither what was asked for nor what was written down. `order` puts them together by hook,
-in running order, and draws that. The modules `lint` (every `Problem`, by rules with stable numbers), `diff` (every
-`Change`, by whom it breaks), `check` (against kernels of which only the types are here) and `doctor` (this host) judge;
-`forms` says it as CI systems take it.
+in running order, and draws that; `page` makes an HTML page of a host or an image. The modules `lint` (every `Problem`,
+by rules with stable numbers), `diff` (every `Change`, by whom it breaks), `check` (against kernels of which only the
+types are here) and `doctor` (this host) judge; `forms` says it as CI systems take it. `tree` tells what kind of eBPF
+project a folder of sources is.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from bpfimg.inspect import _order as order
     from bpfimg.inspect import _page as page
     from bpfimg.inspect import _pulse as pulse
+    from bpfimg.inspect import _tree as tree
     from bpfimg.inspect._diff_model import Change
     from bpfimg.inspect._graph import graph
     from bpfimg.inspect._image import image
@@ -51,6 +53,7 @@ __all__ = [
     "program",
     "pulse",
     "report",
+    "tree",
 ]
 
 __getattr__ = opened(
@@ -75,5 +78,6 @@ __getattr__ = opened(
         "program": "_kernel._program",
         "pulse": "_pulse*",
         "report": "_object",
+        "tree": "_tree*",
     },
 )

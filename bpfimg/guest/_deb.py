@@ -25,7 +25,8 @@ _UNPACKED_MAX = 4 << 30
 _CONTROL_MAX = 1 << 20
 _KERNEL_MAX = 256 << 20
 _XZ_MEMORY = 512 << 20
-_BOUNDS = _tar.Bounds(headers=100_000, extensions=1 << 20, trailer=_PIECE)
+# how long the archive is will be known at its end
+_BOUNDS = _tar.Bounds(headers=100_000, extensions=1 << 20, trailer=_UNPACKED_MAX)
 #: since 7.0 Debian has the kernel beside its modules
 _KERNEL = re.compile(rb"(\./)?(boot/vmlinuz-[^/]+|(usr/)?lib/modules/[^/]+/vmlinuz)")
 _CONFIG = re.compile(rb"(\./)?(boot/config-[^/]+|(usr/)?lib/modules/[^/]+/config)")

@@ -1,5 +1,5 @@
 # `make demo` and `make test` do all their own set-up; `make setup` alone is for those who want only that.
-.PHONY: help setup demo test check guests bench fuzz dist clean lock book
+.PHONY: help setup demo test check guests bench fuzz dist deb clean lock book
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
@@ -14,6 +14,7 @@ help:
 	@echo '             beside those of xdp-tools and ten fixed slots, counted in guests (root)'
 	@echo 'make fuzz    a million hostile objects, signatures and policies through every reader, about 20 minutes on two cores'
 	@echo 'make dist    wheel and sdist in dist/, the same bytes wherever and whenever'
+	@echo 'make deb     a Debian package of it in dist/, for Debian 12 and 13 alike'
 	@echo 'make setup   Debian packages and .venv; make clean removes what was built; make lock renews requirements'
 
 setup:
@@ -46,6 +47,13 @@ fuzz: setup
 
 dist: setup
 	@$(BIN)/python -m build --no-isolation --outdir dist .
+
+# built from the sdist, so that all that dpkg-buildpackage writes is below build/
+deb: dist
+	@rm -rf build/deb && mkdir -p build/deb && tar -C build/deb --strip-components=1 --one-top-level=tree -xf dist/bpfimg-*.tar.gz
+	@$(BIN)/python -m scripts.wheels fetch build/wheels
+	@cd build/deb/tree && WHEELS=$(CURDIR)/build/wheels dpkg-buildpackage --no-sign --build=binary >../log 2>&1 || { tail -20 ../log; false; }
+	@cp build/deb/*.deb dist/ && ls dist/*.deb
 
 clean:
 	rm -rf .venv .cache build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

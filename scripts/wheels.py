@@ -9,8 +9,10 @@ its file names, so that of several versions lies in one folder, and the Debian p
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
+import re
 import subprocess
 import sys
 import zipfile
@@ -37,19 +39,27 @@ def fetch(folder: Path, machine: str) -> None:
 
 
 def unpack(folder: Path, place: Path) -> None:
-    """Unpacks the wheels of a folder into one place: what pip would install, without commands and lists of files."""
+    """Unpacks the locked wheels of a folder into one place: what pip would install, but commands and lists.
+
+    What the lock has no hash of stays where it is. Raises `LookupError` when a locked package is not there.
+    """
+    lock = LOCK.read_text(encoding="utf-8")
+    missing = set(re.findall(r"^([a-z0-9-]+)==", lock, re.M))
     for wheel in sorted(folder.glob("*.whl")):
+        if f"sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}" not in lock:
+            continue
+        missing.discard(wheel.name.partition("-")[0].lower().replace("_", "-"))
         with zipfile.ZipFile(wheel) as archive:
-            for entry in archive.infolist():
-                if entry.is_dir() or not _wanted(entry.filename):
-                    continue
-                target = place / entry.filename
+            for name in filter(_wanted, archive.namelist()):
+                target = place / name
                 target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(archive.read(entry))
+                target.write_bytes(archive.read(name))
+    if missing:
+        raise LookupError(f"no wheel in {folder} is what {LOCK.name} says of {', '.join(sorted(missing))}")
 
 
 def _wanted(name: str) -> bool:
-    if name.startswith(_LEFT_OUT) or name.endswith(".pyi") or "/tests/" in name:
+    if name.startswith(_LEFT_OUT) or name.endswith(("/", ".pyi")) or "/tests/" in name:
         return False
     if ".dist-info/" in name:  # who made it, and under which licence, stays
         return name.endswith("/METADATA") or "/licenses/" in name or "LICENSE" in name

@@ -13,8 +13,20 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with this tree's sdist, and the wheel that is built from it."""
+    folder = tmp_path_factory.mktemp("dist")
+    wheels.build(wheels.ROOT, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def wheel(dist: Path) -> Path:
     """This tree's wheel."""
-    folder = tmp_path_factory.mktemp("wheel")
-    (name,) = wheels.build(wheels.ROOT, folder, "--wheel")
-    return folder / name
+    return next(dist.glob("*.whl"))
+
+
+@pytest.fixture(scope="session")
+def sdist(dist: Path) -> Path:
+    """This tree's sdist."""
+    return next(dist.glob("*.tar.gz"))

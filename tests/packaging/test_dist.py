@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
 import tarfile
 import zipfile
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.support import wheels
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """The sdist, and the wheel that is built from it."""
-    return wheels.build(wheels.ROOT, tmp_path_factory.mktemp("dist"))
 
 
 def test_two_builds_give_the_same_bytes(tmp_path: Path) -> None:
@@ -38,16 +29,17 @@ def test_two_builds_give_the_same_bytes(tmp_path: Path) -> None:
     assert wheels.build(first, tmp_path / "straight", "--wheel").items() <= one.items()
 
 
-def test_everybody_may_read_what_is_packed(built: dict[str, bytes]) -> None:
-    with zipfile.ZipFile(io.BytesIO(built["bpfimg-0.1.0-py3-none-any.whl"])) as wheel:
-        assert {entry.external_attr >> 16 & 0o777 for entry in wheel.infolist()} == {0o644}
-    with tarfile.open(fileobj=io.BytesIO(built["bpfimg-0.1.0.tar.gz"])) as sdist:
-        assert {(entry.uid, entry.gid, entry.uname) for entry in sdist} == {(0, 0, "")}
-        assert {entry.mode for entry in sdist} <= {0o644, 0o755}
+def test_everybody_may_read_what_is_packed(wheel: Path, sdist: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        assert {entry.external_attr >> 16 & 0o777 for entry in archive.infolist()} == {0o644}
+    with tarfile.open(sdist) as packed:
+        assert {(entry.uid, entry.gid, entry.uname) for entry in packed} == {(0, 0, "")}
+        assert {entry.mode for entry in packed} <= {0o644, 0o755}
 
 
-def test_the_sdist_holds_what_packages_are_made_of(built: dict[str, bytes]) -> None:
-    with tarfile.open(fileobj=io.BytesIO(built["bpfimg-0.1.0.tar.gz"])) as sdist:
-        names = {name.partition("/")[2] for name in sdist.getnames()}
+def test_the_sdist_holds_what_packages_are_made_of(sdist: Path) -> None:
+    with tarfile.open(sdist) as packed:
+        names = {name.partition("/")[2] for name in packed.getnames()}
     assert names >= {"LICENSE", "CHANGELOG.md", "spec/bytecode-image.md", "requirements/deb.txt", "scripts/wheels.py"}
+    assert names >= {"debian/rules", "debian/control", "examples/systemd/bpfimg-apply.service"}
     assert not [name for name in names if name.startswith(("tests/", ".")) and name != ".gitignore"]

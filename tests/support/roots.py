@@ -27,8 +27,14 @@ CACHE = debian.CACHE.parent / "roots"
 RELEASES = {"bookworm": "12", "trixie": "13"}
 #: what `pipx install` of the wheel is told to need
 PIPX = ("libbpf1", "pipx", "python3")
+#: what the Debian package depends on, and what tests look at it with
+NEEDED = ("libbpf1", "python3")
+LOOKING = ("man-db", "systemd")
 #: what tests ask for: suite, what is installed, what apt has at hand
-WANTED: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = tuple((suite, PIPX, ()) for suite in RELEASES)
+WANTED: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
+    *((suite, PIPX, ()) for suite in RELEASES),
+    *((suite, LOOKING, NEEDED) for suite in RELEASES),
+)
 _PATIENCE = 600.0
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 

@@ -41,9 +41,12 @@ What is said of an image for several architectures holds for each of them. Sayin
 {SOURCES}
 
 examples:
-  bpfimg attest --key cosign.key --type spdxjson --predicate sbom.spdx.json registry.example/xdp_counter:v1
-  bpfimg check -o json registry.example/xdp_counter:v1 --btf /boot/vmlinuz-6.1 >report.json
-  bpfimg attest --key cosign.key --type compatibility --predicate report.json registry.example/xdp_counter:v1
+  bpfimg attest --key cosign.key --type spdxjson --predicate sbom.spdx.json \\
+    registry.example/xdp_counter:v1
+  bpfimg check -o json registry.example/xdp_counter:v1 --btf /boot/vmlinuz-6.1 \\
+    >report.json
+  bpfimg attest --key cosign.key --type compatibility --predicate report.json \\
+    registry.example/xdp_counter:v1
   bpfimg attest --key cosign.key --attached registry.example/xdp_counter:v1"""
 
 _LIMIT = 16 * 1024 * 1024

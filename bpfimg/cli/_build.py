@@ -29,10 +29,13 @@ for.
 
 examples:
   bpfimg build -t registry.example/xdp_counter:v1 xdp_counter.bpf.c
-  bpfimg build -t registry.example/probe:v1 linux/amd64=probe_x86.o linux/arm64=probe_arm64.o --push
-  bpfimg build -t registry.example/probe:v1 --platform linux/amd64,linux/arm64 probe.bpf.c
+  bpfimg build -t registry.example/probe:v1 linux/amd64=probe_x86.o \\
+    linux/arm64=probe_arm64.o --push
+  bpfimg build -t registry.example/probe:v1 --platform linux/amd64,linux/arm64 \\
+    probe.bpf.c
   bpfimg build -t registry.example/suite:v1 --link xdp.o maps.o
-  bpfimg build -t registry.example/xdp_counter:v1 --sbom --provenance --push xdp_counter.bpf.c
+  bpfimg build -t registry.example/xdp_counter:v1 --sbom --provenance \\
+    --push xdp_counter.bpf.c
   bpfimg build --print containerfile xdp_counter.bpf.o"""
 
 

@@ -15,7 +15,7 @@ nothing asks a registry. Put the script where the shell looks for it, and begin 
 
 examples:
   bpfimg completion bash > ~/.local/share/bash-completion/completions/bpfimg
-  bpfimg completion zsh > ~/.zfunc/_bpfimg   # with fpath+=~/.zfunc before compinit
+  bpfimg completion zsh > ~/.zfunc/_bpfimg  # fpath+=~/.zfunc before compinit
   bpfimg completion fish > ~/.config/fish/completions/bpfimg.fish"""
 
 

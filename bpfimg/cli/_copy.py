@@ -36,8 +36,10 @@ registry:HOST/NAME. It keeps a journal with --journal FILE alone. What has no na
 
 examples:
   bpfimg copy registry.example/xdp_counter:v1 oci:/media/usb/images
-  bpfimg copy oci:/media/usb/images:registry.example/xdp_counter:v1 store:registry.example/xdp_counter:v1
-  bpfimg copy --platform linux/arm64 --flatten registry.example/probe:v1 mirror.example/probe:v1-arm64
+  bpfimg copy oci:/media/usb/images:registry.example/xdp_counter:v1 \\
+    store:registry.example/xdp_counter:v1
+  bpfimg copy --platform linux/arm64 --flatten registry.example/probe:v1 \\
+    mirror.example/probe:v1-arm64
   bpfimg copy --from-file images.txt oci-archive:/media/usb/images.tar
   bpfimg copy --from-file images.txt registry:mirror.example/ebpf
   bpfimg copy --all oci-archive:/media/usb/images.tar store:"""

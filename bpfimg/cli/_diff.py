@@ -25,8 +25,10 @@ something does; with --strict it is 11 for changes that break nothing.
 
 examples:
   bpfimg diff old.bpf.o new.bpf.o
-  bpfimg diff registry.example/xdp_counter:v1 registry.example/xdp_counter:v2 --format markdown >> comment.md
-  bpfimg diff old.bpf.o new.bpf.o --report json=diff.json --report github=remarks"""
+  bpfimg diff registry.example/xdp_counter:v1 registry.example/xdp_counter:v2 \\
+    --format markdown >> comment.md
+  bpfimg diff old.bpf.o new.bpf.o --report json=diff.json \\
+    --report github=remarks"""
 
 _FORMATS = ("text", "json", "markdown", "github", "junit")
 _BREAKING, _CHANGED = 10, 11

@@ -22,7 +22,8 @@ EPILOG = f"""\
 examples:
   bpfimg key generate release
   bpfimg key public release.key
-  bpfimg key public 'pkcs11:token=release;object=signing?module-path=/usr/lib/softhsm/libsofthsm2.so'"""
+  bpfimg key public \\
+    'pkcs11:token=release;object=bpf?module-path=/usr/lib/softhsm/libsofthsm2.so'"""
 
 
 def add(parser: argparse.ArgumentParser) -> None:

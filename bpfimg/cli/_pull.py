@@ -22,7 +22,8 @@ is copied into the store under its name.
 
 examples:
   bpfimg pull registry.example/xdp_counter:v1
-  bpfimg pull --platform linux/amd64 --platform linux/arm64 registry.example/xdp_counter:v1
+  bpfimg pull --platform linux/amd64 --platform linux/arm64 \\
+    registry.example/xdp_counter:v1
   bpfimg pull --pull newer registry.example/xdp_counter:v1
   bpfimg pull oci-archive:/media/usb/images.tar:registry.example/xdp_counter:v1
   bpfimg pull registry.example/xdp_counter@sha256:..."""

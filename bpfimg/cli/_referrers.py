@@ -29,7 +29,8 @@ attaches one to an image that is there already, made of its objects alone: the s
 
 examples:
   bpfimg referrers registry.example/xdp_counter:v1
-  bpfimg referrers registry.example/xdp_counter:v1 --get sha256:7f3c >sbom.spdx.json
+  bpfimg referrers registry.example/xdp_counter:v1 --get sha256:7f3c \\
+    >sbom.spdx.json
   bpfimg referrers registry.example/xdp_counter:v1 --sbom cyclonedx"""
 
 _SHORTEST = 4

@@ -32,7 +32,8 @@ wants to be alone in a control group, or that the name of operations (struct_ops
 
 examples:
   bpfimg run registry.example/xdp_counter:v1 xdp --iface eth0
-  bpfimg run -g GLOBAL_u8=1 --key cosign.pub registry.example/xdp_pass:v1 xdp -i eth0 -p 100
+  bpfimg run -g GLOBAL_u8=1 --key cosign.pub registry.example/xdp_pass:v1 xdp \\
+    -i eth0 -p 100
   bpfimg run registry.example/tc_counter:v1 tc -i eth0 -d ingress
   bpfimg run registry.example/iter_task:v1 iter --pid 1
   bpfimg run --dry-run registry.example/watch:v2 auto --iface eth0"""

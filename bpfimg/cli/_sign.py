@@ -23,10 +23,13 @@ as a whole and each part of it. Signing twice with one key, or as the same ident
 
 examples:
   bpfimg sign --key cosign.key registry.example/xdp_counter:v1
-  bpfimg sign --key cosign.key -a org.opencontainers.image.version=1.4.0 registry.example/xdp_counter:v1
-  bpfimg sign --key 'pkcs11:token=release;object=bpf' --trust-config corp.json registry.example/xdp_counter:v1
+  bpfimg sign --key cosign.key -a org.opencontainers.image.version=1.4.0 \\
+    registry.example/xdp_counter:v1
+  bpfimg sign --key 'pkcs11:token=release;object=bpf' --trust-config corp.json \\
+    registry.example/xdp_counter:v1
   bpfimg sign registry.example/xdp_counter:v1
-  bpfimg sign --trust-config corp.json --identity-token token.jwt registry.example/xdp_counter:v1"""
+  bpfimg sign --trust-config corp.json --identity-token token.jwt \\
+    registry.example/xdp_counter:v1"""
 
 
 def add(parser: argparse.ArgumentParser) -> None:

@@ -29,7 +29,8 @@ examples:
   bpfimg top
   bpfimg top --all --interval 5
   bpfimg top --count 1
-  bpfimg top -o json --count 60 | jq -c '.programs[] | [.name, .runs_per_second]'"""
+  bpfimg top -o json --count 60 | jq \\
+    -c '.programs[] | [.name, .runs_per_second]'"""
 
 _LEAST, _MOST = 0.1, 3600.0
 

@@ -25,10 +25,14 @@ them; where it names nobody for it, whoever may sign the image.
 
 examples:
   bpfimg verify --key cosign.pub registry.example/xdp_counter:v1
-  bpfimg verify --policy policy.json --pull always registry.example/xdp_counter:v1
-  bpfimg verify --certificate-identity me@corp.example --certificate-oidc-issuer https://accounts.google.com NAME
-  bpfimg verify --key cosign.pub --attestation spdxjson registry.example/xdp_counter:v1
-  bpfimg verify --key cosign.pub oci-archive:/media/usb/images.tar:registry.example/xdp_counter:v1"""
+  bpfimg verify --policy policy.json --pull always \\
+    registry.example/xdp_counter:v1
+  bpfimg verify --certificate-identity me@corp.example \\
+    --certificate-oidc-issuer https://accounts.google.com NAME
+  bpfimg verify --key cosign.pub --attestation spdxjson \\
+    registry.example/xdp_counter:v1
+  bpfimg verify --key cosign.pub \\
+    oci-archive:/media/usb/images.tar:registry.example/xdp_counter:v1"""
 
 
 def add(parser: argparse.ArgumentParser) -> None:

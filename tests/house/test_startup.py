@@ -140,6 +140,19 @@ def test_list_imports_no_guest_and_nothing_slow(tmp_path: Path) -> None:
     assert not modules.intersection(ALL)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [["zsh", "l"], ["zsh", "run", "x", "xdp", "--mode", ""], ["bash", "bpfimg list --ty", ":"], ["fish", "get", ""]],
+    ids=" ".join,
+)
+def test_tab_imports_no_more_than_a_list(words: list[str], tmp_path: Path) -> None:
+    """What a shell asks at every TAB, the ids of programs included."""
+    _, modules = loaded("complete", *words, environ={"BPFIMG_BPFFS": str(tmp_path)})
+    assert among(modules, HEAVY) == []
+    assert among(modules, SLOW) == []
+    assert not modules.intersection(ALL)
+
+
 def test_a_stored_image_is_loaded_without_network_or_elf_tools(tmp_path: Path) -> None:
     """What `run` does up to the kernel: fetch, verify, open. The kernel's part imports nothing more of others."""
     from tests.support.cli import Cli

@@ -6,6 +6,7 @@ import ctypes
 import os
 
 from bpfimg.errors import AttachError
+from bpfimg.kernel._interrupts import Held
 
 _FUNCTIONS = 1 << 2  # STT_FUNC
 
@@ -54,7 +55,9 @@ class Bcc:
 
         option = _Option(1, 1, 0, _FUNCTIONS)
         callback = _SYMBOL(heard)
-        if self._symbols(os.fsencode(path), callback, ctypes.byref(option), None) < 0:
+        with Held():
+            result = self._symbols(os.fsencode(path), callback, ctypes.byref(option), None)
+        if result < 0:
             raise AttachError(f"libbcc_bpf cannot read {path}")
         return found
 
@@ -68,7 +71,9 @@ class Bcc:
             found.append((texts[0], texts[1], one.pc, one.semaphore, texts[2]))
 
         callback = _PROBE(heard)
-        if self._probes(os.fsencode(path), callback, None) < 0:
+        with Held():
+            result = self._probes(os.fsencode(path), callback, None)
+        if result < 0:
             raise AttachError(f"libbcc_bpf cannot read {path}")
         return found
 

@@ -9,6 +9,7 @@ import ctypes
 from _thread import get_ident
 
 from bpfimg.errors import KernelError, NotSupported
+from bpfimg.kernel._interrupts import Held
 from bpfimg.kernel._syscall import libc
 
 TYPE_CHECKING = False
@@ -123,7 +124,8 @@ class Library:
         thread = get_ident()
         self._sinks[thread] = lines
         try:
-            result = getattr(self, name)(*arguments)
+            with Held():
+                result = getattr(self, name)(*arguments)
         finally:
             del self._sinks[thread]
         return result or 0, lines

@@ -32,7 +32,10 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
 
     script = SCRIPTS.get(arguments.shell)
     if script is None:
-        raise UsageError(f"the shell is {quoted(arguments.shell)}, expected one of {', '.join(SCRIPTS)}")
+        from bpfimg.cli._near import near
+
+        message = f"the shell is {quoted(arguments.shell)}, expected one of {', '.join(SCRIPTS)}"
+        raise UsageError(message, hint=near(arguments.shell, SCRIPTS))
     if options.json:
         print(json_text({"scripts": [{"id": arguments.shell, "text": script}]}))
     else:

@@ -42,7 +42,10 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     from bpfimg.cli._render import json_text, table
 
     if arguments.kind not in _KINDS:
-        raise UsageError(f"the kind of hook is {arguments.kind!r}, expected one of {', '.join(_KINDS)}")
+        from bpfimg.cli._near import near
+
+        message = f"the kind of hook is {arguments.kind!r}, expected one of {', '.join(_KINDS)}"
+        raise UsageError(message, hint=near(arguments.kind, _KINDS))
     of_file = arguments.kind in ("uprobe", "usdt")
     if of_file and not arguments.words:
         raise UsageError(f"`hooks {arguments.kind}` lacks a FILE, expected a path or a name such as libssl")

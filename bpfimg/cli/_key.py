@@ -23,7 +23,7 @@ examples:
   bpfimg key generate release
   bpfimg key public release.key
   bpfimg key public \\
-    'pkcs11:token=release;object=bpf?module-path=/usr/lib/softhsm/libsofthsm2.so'"""
+    'pkcs11:token=ci;object=bpf?module-path=/usr/lib/softhsm/libsofthsm2.so'"""
 
 
 def add(parser: argparse.ArgumentParser) -> None:

@@ -33,7 +33,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "sign": ("_sign", "sign an image, with a key or in the name of a CI job or a person"),
     "attest": ("_attest", "sign a statement about an image: an SBOM, provenance, a report"),
     "verify": ("_verify", "say who signed an image and whether the policy believes it"),
-    "policy": ("_policy", "begin a trust policy, look into one, ask which rule is for an image"),
+    "policy": ("_policy", "begin a trust policy, look into one, ask for the rule of an image"),
     "referrers": ("_referrers", "list what is attached to an image: SBOMs, provenance, signatures"),
     "inspect": ("_inspect", "show what is in an image or object file"),
     "lint": ("_lint", "say what is wrong with an image or object file, by stable rules"),
@@ -147,7 +147,7 @@ def _dispatch(words: list[str]) -> int:
 
             print(f"bpfimg {__version__}")
             return 0
-        if not {"-h", "--help"} & set(leading) and words != ["help"]:
+        if not {"-h", "--help"} & set(leading):
             print(_help(), file=sys.stderr)
             return 2
         print(_help())
@@ -178,8 +178,8 @@ def _split(words: list[str]) -> tuple[list[str], str | None, list[str]]:
     verb = words[i]
     rest = words[i + 1 :]
     if verb == "help":
-        if not rest:
-            return [], None, []
+        if rest[:1] in ([], ["help"]):
+            return ["--help"], None, []
         verb, *rest = rest
         # a HOOK stands behind the word that says what is attached
         rest = [*(["REF"] if verb in ("run", "attach") and rest else []), *rest, "--help"]

@@ -52,7 +52,10 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
 
     action, words = arguments.action, arguments.words
     if action not in _WORDS:
-        raise UsageError(f"{quoted(action)} is nothing to do with a map, expected {', '.join(_WORDS)}")
+        from bpfimg.cli._near import near
+
+        hint = near(action, _WORDS, "`map {}`")
+        raise UsageError(f"{quoted(action)} is nothing to do with a map, expected {', '.join(_WORDS)}", hint=hint)
     _check(arguments)
     behind = _WORDS[action]
     names = words[: len(words) - behind]

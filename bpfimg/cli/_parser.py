@@ -123,6 +123,9 @@ def _parsed(parser: Parser, words: list[str]) -> argparse.Namespace:
         try:
             return parser.parse_intermixed_args(words)
         except (UsageError, TypeError):  # TypeError: not for verbs with a HOOK
+            from bpfimg.cli._near import near_option
+
+            error.hint = near_option(parser, words) or error.hint
             raise error from None
 
 

@@ -50,7 +50,8 @@ class Built:
     hold no file twice. `compiler` is what clang says of itself in one line ("Debian clang version 14.0.6"), None where
     nothing was compiled here. `arguments` are the words that the compiler was given after its own name, with published
     paths; empty where nothing was compiled. `stripped` is how many bytes of DWARF were taken off, 0 for none. `linker`
-    is "libbpf 1.1" where several objects were linked.
+    is "libbpf 1.1" where several objects were linked. `declared` are the maps of the old kind, in section "maps", that
+    were declared in the one that libbpf takes.
     """
 
     image: BytecodeImage
@@ -59,6 +60,7 @@ class Built:
     arguments: tuple[str, ...] = ()
     stripped: int = 0
     linker: str | None = None
+    declared: tuple[str, ...] = ()
 
 
 def _license(content: bytes) -> str:

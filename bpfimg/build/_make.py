@@ -125,6 +125,10 @@ def _built(slot: Slot, parts: Sequence[_Part], recipe: Recipe) -> Built:
         (whole,) = looked
         bytecode = whole.without_dwarf() if recipe.strip else whole.elf.data
         stripped = whole.object.size - len(bytecode)
+    old = tuple(item.name for item in whole.object.maps if item.legacy) if recipe.strip else ()
+    if old:
+        bytecode = _declared(slot.paths[0], bytecode)
+        whole = dissect(bytecode)
     toolchain = {"compiler": "; ".join(compilers)} if compilers else {}
     if linker:
         toolchain["linker"] = linker
@@ -152,6 +156,7 @@ def _built(slot: Slot, parts: Sequence[_Part], recipe: Recipe) -> Built:
         arguments=next((part.arguments for part in parts if part.arguments), ()),
         stripped=stripped,
         linker=linker,
+        declared=old,
     )
 
 
@@ -159,6 +164,14 @@ def _dissected(name: str, bytecode: bytes) -> Dissection:
     """What is in the object; BytecodeError names the file, for there may be many."""
     try:
         return dissect(bytecode)
+    except BytecodeError as error:
+        raise BytecodeError(f"{quoted(name)}: {error}", hint=error.hint) from error
+
+
+def _declared(name: str, bytecode: bytes) -> bytes:
+    """The object with maps that libbpf takes; BytecodeError, naming the file, where that cannot be made of them."""
+    try:
+        return dissect(bytecode).with_declared_maps()
     except BytecodeError as error:
         raise BytecodeError(f"{quoted(name)}: {error}", hint=error.hint) from error
 

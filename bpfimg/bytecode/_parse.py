@@ -47,6 +47,12 @@ class Dissection:
 
         return stripped(self.elf)
 
+    def with_declared_maps(self) -> bytes:
+        """The object file with its maps of the old kind in the form that libbpf takes: see `_declare.declared`."""
+        from bpfimg.bytecode._declare import declared
+
+        return declared(self.elf, self.types)
+
     def tail_calls(self) -> dict[str, tuple[str, ...]]:
         """Name of each map of programs -> names of the functions that the object puts there."""
         from bpfimg.bytecode._tail_calls import tail_calls

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import struct
 
-from bpfimg._value import value
+from bpfimg._value import replace, value
 from bpfimg.bytecode._header import HEADER_SIZE, prefix
-from bpfimg.bytecode._tables import DWARF, LLVM_ADDRSIG, ROW, SHT_NOBITS, SHT_REL, SHT_RELA, SYMBOL
+from bpfimg.bytecode._tables import DWARF, LLVM_ADDRSIG, ROW, SHT_NOBITS, SHT_PROGBITS, SHT_REL, SHT_RELA, SYMBOL
 from bpfimg.errors import BytecodeError, quoted
 
 TYPE_CHECKING = False
@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 
     Symbol = tuple[int, int, int, int, int, int]
 
-__all__ = ["stripped"]
+__all__ = ["rewritten", "stripped"]
 
 _SHT_GROUP, _SHT_SYMTAB_SHNDX = 17, 18
 _INFO_LINK = 0x40  # SHF_INFO_LINK: sh_info is the index of a section
 _STT_FILE = 4
 _MAX_ALIGNMENT = 4096
+_POINTER = 8
+_BTF = b".BTF"
 _HINT = "build with --no-strip to leave the object as it is"
 
 
@@ -55,6 +57,35 @@ def stripped(elf: ElfObject) -> bytes:
             contents[index] = old.content(index)
     rows = {index: _row(old, index, sections, symbols, rebuilt) for index in sections}
     return _written(elf.data, order, rows, contents, sections[old.names_index])
+
+
+def rewritten(
+    elf: ElfObject,
+    *,
+    name: tuple[int, bytes],
+    contents: Mapping[int, bytes],
+    symbols: Mapping[int, tuple[int, int]],
+    btf: bytes,
+) -> bytes:
+    """The object with another `name` for one section, other `contents` and `.BTF`, and `symbols` (by their index) of
+    another place and size. Everything else is as it was, byte by byte, if not at the same place."""
+    order = prefix(elf.byte_order)
+    old = _read(elf, order)
+    rows, names = [*old.rows], [*old.names]
+    names[name[0]] = name[1]
+    filled = {index: old.content(index) for index in range(len(rows))} | dict(contents)
+    if _BTF not in names:
+        rows.append((0, SHT_PROGBITS, 0, 0, 0, 0, 0, 0, 4, 0))
+        names.append(_BTF)
+    filled[names.index(_BTF)] = btf
+    for index in contents:
+        rows[index] = (*rows[index][:8], _POINTER, rows[index][9])
+    table = [(*each[:4], *symbols.get(number, each[4:])) for number, each in enumerate(old.symbols)]
+    new = replace(old, rows=rows, names=names, symbols=table)
+    sections, numbers = ({index: index for index in range(len(each))} for each in (rows, table))
+    made = _tables(new, order, sections, list(numbers))
+    headers = {index: _row(new, index, sections, numbers, made) for index in sections}
+    return _written(elf.data, order, headers, {**filled, **made.contents}, old.names_index)
 
 
 @value(frozen=True, slots=True)

@@ -23,6 +23,8 @@ def say(options: Options, built: Sequence[Built], *, guessed: bool) -> None:
         note(options, _done(each))
     for line in dict.fromkeys(_stripped(each) for each in built if each.stripped and _given(each)):
         tell(options, line)
+    for names in dict.fromkeys(each.declared for each in built if each.declared):
+        tell(options, f"declared {', '.join(names)} in '.maps': libbpf takes no maps of section 'maps'")
     if guessed and len(images) > 1:
         tell(options, f"made for {', '.join(str(image.platform) for image in images)} and no other platform")
     for sentence in compare.shared(images):

@@ -164,9 +164,19 @@ def test_what_is_no_object(tmp_path: Path) -> None:
         made(str(tmp_path / "text.o"))
     with pytest.raises(BytecodeError, match="cannot be read"):
         made(str(tmp_path / "none.o"))
+
+
+def test_maps_of_the_old_kind_are_declared_where_the_object_may_be_changed(tmp_path: Path) -> None:
     old = 'struct d { int t, k, v, m; }; struct d old SEC("maps") = { 1, 4, 8, 1 };' + KPROBE
+    path = put(tmp_path, "old.o", old)
+    (one,) = made(path, asked="linux/amd64")
+    assert one.declared == ("old",)
+    assert [(item.name, item.legacy) for item in one.image.object.maps] == [("old", False)]
     with pytest.raises(BytecodeError, match="definitions of the old kind"):
-        made(put(tmp_path, "old.o", old), asked="linux/amd64")
+        made(path, asked="linux/amd64", strip=False)
+    own = old.replace("int t, k, v, m;", "int t, k, v, m, f, x;").replace("1 };", "1, 0, 9 };")
+    with pytest.raises(BytecodeError, match=r"own.o': map 'old' has a definition of its own loader"):
+        made(put(tmp_path, "own.o", own), asked="linux/amd64")
 
 
 LIBRARY = '__attribute__((noinline)) int twice(int n) { return n * 2; } char LICENSE[] SEC("license") = "GPL";'

@@ -15,7 +15,7 @@ from bpfimg.inspect._check_features import UNKNOWN as NOT_KNOWN
 from bpfimg.inspect._check_model import ANSWERED, FAILS, GUARDED, OK, UNKNOWN, Answer, Cell, Check, Column, Reason
 from bpfimg.inspect._check_object import Subject
 from bpfimg.inspect._check_report import markdown, report
-from bpfimg.inspect._check_said import cases, remarks
+from bpfimg.inspect._check_said import cases, figures, remarks
 from bpfimg.inspect._check_tried import Asked, together, tried
 
 TYPE_CHECKING = False
@@ -39,6 +39,7 @@ __all__ = [
     "against",
     "answered",
     "cases",
+    "figures",
     "markdown",
     "remarks",
     "report",

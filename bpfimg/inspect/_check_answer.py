@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 LIMIT = 4 * 1024 * 1024
 _TOP = {"version", "release", "machine", "byte_order", "libbpf", "error", "programs"}
 _RELEASE = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+~_-]{0,127}")
-_TEXTS = {"subject": 1000, "error": 1000, "source": 1000, "hint": 1000, "log": 4000, "section": 4096, "type": 64}
+_TEXTS = {"subject": 1000, "error": 1000, "source": 1000, "hint": 1000, "log": 4000, "type": 64}
+_NAMES = {"program": 4096, "section": 4096}
 _NUMBERS = {"errno": 1 << 16, "size": 1 << 32, "jited": 1 << 32}
 _MAYBE = {"insns": 1 << 40, "states": 1 << 40, "peak_states": 1 << 40, "stack": 1 << 32}
 
@@ -71,24 +72,27 @@ def _error(found: object) -> tuple[str, str, str]:
 
 
 def _tried(found: object, programs: Sequence[ProgramSpec]) -> tuple[trial.Tried, ...]:
-    wanted = [each.name for each in programs]
-    if type(found) is not list or [each.get("program") if type(each) is dict else 0 for each in found] != wanted:
+    wanted = sorted(each.name for each in programs)
+    if type(found) is not list or len(found) != len(wanted):
         raise _Wrong("it is not about the programs that were asked for")
-    return tuple(_one(each) for each in found)
+    said = tuple(_one(each) for each in found)
+    if sorted(each.program for each in said) != wanted:
+        raise _Wrong("it is not about the programs that were asked for")
+    return said
 
 
-def _one(found: dict[str, object]) -> trial.Tried:
+def _one(found: object) -> trial.Tried:
     from bpfimg.load import trial
 
-    if found.keys() != set(trial.Tried.__slots__):
-        raise _Wrong(f"what it says of {quoted(found['program'])} has other fields than a trial has")
+    if type(found) is not dict or found.keys() != set(trial.Tried.__slots__):
+        raise _Wrong("what it says of a program has other fields than a trial has")
     result, kind, optional = found["result"], found["kind"], found["optional"]
     if result not in trial.RESULTS or kind not in trial.KINDS or type(optional) is not bool:
         raise _Wrong(f"what it says of {quoted(found['program'])} is no result that there is")
-    texts = {key: _text(found[key], key, most) for key, most in _TEXTS.items()}
+    texts = {key: _text(found[key], key, most) for key, most in (_TEXTS | _NAMES).items()}
     if (result == trial.LOADED) != (kind == "") or (result == trial.LOADED) != (texts["error"] == ""):
         raise _Wrong(f"what it says of {quoted(found['program'])} contradicts itself")
-    fields: dict[str, object] = {"program": found["program"], "optional": optional, "result": result, "kind": kind}
+    fields: dict[str, object] = {"optional": optional, "result": result, "kind": kind}
     fields |= texts
     fields |= {key: _number(found[key], key, most) for key, most in _NUMBERS.items()}
     fields |= {key: None if found[key] is None else _number(found[key], key, most) for key, most in _MAYBE.items()}

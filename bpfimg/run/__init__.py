@@ -1,8 +1,9 @@
 """A believed image to a running program, and back.
 
 `image` takes a `VerifiedImage`, which only the room of trust can make, and reads the very bytes that were verified: by
-digest, from the same source. So does `once`, for programs that run once and leave nothing; there is no other way to the
-loader. `local_file` has a proof for a file that nobody signed, where a policy says so.
+digest, from the same source. So do `once`, for programs that run once and leave nothing, and `tried`, which only asks
+the verifier; there is no other way to the loader. `local_file` has a proof for a file that nobody signed, where a
+policy says so.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from bpfimg.run._many import detach_many, unload_many
     from bpfimg.run._plan import Plan
     from bpfimg.run._sweep import sweep
+    from bpfimg.run._tried import tried
 
 __all__ = [
     "Apart",
@@ -38,6 +40,7 @@ __all__ = [
     "local_file",
     "once",
     "sweep",
+    "tried",
     "unload",
     "unload_many",
 ]
@@ -60,6 +63,7 @@ __getattr__ = opened(
         "local_file": "_local",
         "once": "_once*",
         "sweep": "_sweep",
+        "tried": "_tried",
         "unload": "_host",
         "unload_many": "_many",
     },

@@ -108,7 +108,13 @@ def test_an_image_is_checked_as_its_object_is(folder: Cli) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        (("trace.o",), 2, "no kernel is named, expected --btf FILE or --btf DIR"),
+        ((), 2, "no image or object is named"),
+        (("trace.o", "--policy", "none.json"), 3, "none.json does not exist"),
+        (("trace.o", "--btf", "kernels", "--max-insns", "9"), 2, "types have no verifier"),
+        (("trace.o", "--max-insns", "many"), 2, "--max-insns is 'many', expected a number"),
+        (("trace.o", "--btf", "kernels", "--key", "a.pub"), 2, "whom to believe is given"),
+        (("trace.o", "--btf", "kernels", "--identity-token", "t"), 2, "--identity-token is given without --attest"),
+        (("trace.o", "--btf", "kernels", "--attest", "--key", "a.key"), 2, "'trace.o' is a file, expected an image"),
         (("trace.o", "--btf", "gone"), 1, "file 'gone' cannot be read"),
         (("trace.o", "--btf", "trace.o", "--format", "sarif"), 2, "expected text, json, markdown"),
         (("trace.o", "--btf", "kernels/notes.txt"), 1, "file 'kernels/notes.txt' holds no types"),

@@ -76,7 +76,7 @@ def test_a_door_shows_few_names_and_each_can_be_had(room: str) -> None:
         "load._hooks": 25,
         "kernel": 16,
         "load": 17,
-        "run": 17,
+        "run": 18,
         "load._members": 19,
         "inspect": 20,
         "bytecode": 16,

@@ -58,8 +58,7 @@ def answer(data: bytes, programs: Sequence[str] = ()) -> dict[str, object]:
 
 def _say(program: str) -> None:
     """On the console, so that its end names the program that a kernel did not survive."""
-    sys.stderr.write(f"trying {program!r}\n")
-    sys.stderr.flush()
+    os.write(2, f"trying {program!r}\n".encode("utf-8", "backslashreplace"))
 
 
 if __name__ == "__main__":

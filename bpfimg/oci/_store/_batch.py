@@ -133,7 +133,8 @@ class Batch:
             self._check()
             if descriptor.digest in self._drafts:
                 return  # two images that have it came at once
-            self._drafts[descriptor.digest] = draft.leave(), descriptor.size
+            self._drafts[descriptor.digest] = draft.name, descriptor.size
+            draft.leave()  # only now: Ctrl-C in between must not leave it to nobody
         self._flush_if_due()
 
     def put(self, naming: Naming) -> None:

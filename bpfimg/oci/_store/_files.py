@@ -112,21 +112,24 @@ class Draft:
         self.name = new_name()
         self._root = root
         self._open = ExitStack()
-        with ExitStack() as opened:
-            self._scratch = opened.enter_context(closing(open_inside(root, SCRATCH)))
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-            self._descriptor = opened.enter_context(closing(os.open(self.name, flags, 0o644, dir_fd=self._scratch)))
-            self._open = opened.pop_all()
         self._there = True
 
     def __enter__(self) -> Draft:
+        with ExitStack() as opened:
+            self._scratch = opened.enter_context(closing(open_inside(self._root, SCRATCH)))
+            opened.callback(self._discard)  # before it is made: Ctrl-C may come right behind that
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+            self._descriptor = opened.enter_context(closing(os.open(self.name, flags, 0o644, dir_fd=self._scratch)))
+            self._open = opened.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        with self._open:
-            if self._there:
-                with suppress(FileNotFoundError):  # Ctrl-C may come right behind the rename
-                    os.unlink(self.name, dir_fd=self._scratch)
+        self._open.close()
+
+    def _discard(self) -> None:
+        if self._there:
+            with suppress(FileNotFoundError):  # it was never made, or Ctrl-C came right behind the rename
+                os.unlink(self.name, dir_fd=self._scratch)
 
     def write(self, piece: bytes) -> None:
         """Adds a piece."""
@@ -140,10 +143,9 @@ class Draft:
             os.replace(self.name, last, src_dir_fd=self._scratch, dst_dir_fd=folder)
         self._there = False
 
-    def leave(self) -> str:
-        """Leaves it to whoever calls `place_all`, and returns its name."""
+    def leave(self) -> None:
+        """Leaves it to whoever calls `place_all`."""
         self._there = False
-        return self.name
 
 
 def new_name() -> str:

@@ -23,7 +23,8 @@ def annotated(
             found.append(Annotation("error", f"{said(change)}\nsince {before}", "breaking change", file, line))
     others = len(changes) - len(found)
     if others:
-        found.append(Annotation("notice", f"{before} -> {after}: {others} changes that break nobody", "bpfimg diff"))
+        what = "1 change that breaks" if others == 1 else f"{others} changes that break"
+        found.append(Annotation("notice", f"{before} -> {after}: {what} nobody", "bpfimg diff"))
     return found
 
 

@@ -4,13 +4,15 @@
 #
 # Every value comes by a variable of the environment; what is empty has its default.
 #
-#   BPFIMG_CI_IMAGE        name of the image without a tag (GitHub: ghcr.io/OWNER/REPOSITORY; GitLab: $CI_REGISTRY_IMAGE)
+#   BPFIMG_CI_PROJECT      project file (bpfimg.toml)
+#   BPFIMG_CI_IMAGE        name of the image without a tag (that of the first of the project file's tags, else GitHub:
+#                          ghcr.io/OWNER/REPOSITORY; GitLab: $CI_REGISTRY_IMAGE)
 #   BPFIMG_CI_TAG          its tag (the git tag that the job is for, else ci- and the commit)
 #   BPFIMG_CI_DIR          folder to work in (the one this was started in)
 #   BPFIMG_CI_INPUTS       what to build, as `bpfimg build` takes it: words with blanks or line ends between them
-#                          (empty: bpfimg.toml says it)
+#                          (empty: the project file says it)
 #   BPFIMG_CI_PROJECT      project file that says what to build, where it is not bpfimg.toml
-#   BPFIMG_CI_PLATFORMS    linux/amd64,linux/arm64: what the image is for (bpfimg.toml, else this machine)
+#   BPFIMG_CI_PLATFORMS    linux/amd64,linux/arm64: what the image is for (the project file, else this machine)
 #   BPFIMG_CI_FAIL_ON      lint fails on: error (default), warning, note, never
 #   BPFIMG_CI_DISABLE      lint rules to leave out: BL021,perf-buffer
 #   BPFIMG_CI_PREVIOUS     what to compare with: a reference, or `none` (the greatest version tag before this one)
@@ -37,6 +39,7 @@
 # Exit code: 0 when every step did its part, else 1; summary and reports are written in either case.
 
 set -uf +x
+# bpfimg init: settings
 LC_ALL=C.UTF-8
 export LC_ALL
 
@@ -94,7 +97,7 @@ settings() {
         [ "${GITHUB_REF_TYPE:-}" = tag ] && on_tag=${GITHUB_REF_NAME:-}
         case ${GITHUB_EVENT_NAME:-} in pull_request*) request=yes ;; esac
         commit=${GITHUB_SHA:-}
-        default_image=$(say "ghcr.io/${GITHUB_REPOSITORY:-}" | tr '[:upper:]' '[:lower:]')
+        default_image=ghcr.io/${GITHUB_REPOSITORY:-}
         builder=${GITHUB_SERVER_URL:-https://github.com}/${GITHUB_WORKFLOW_REF:-}
         identity=$builder
         issuer=https://token.actions.githubusercontent.com
@@ -115,7 +118,13 @@ settings() {
     identity=${BPFIMG_CI_IDENTITY:-$identity}
     issuer=${BPFIMG_CI_ISSUER:-$issuer}
 
-    image=${BPFIMG_CI_IMAGE:-$default_image}
+    project=${BPFIMG_CI_PROJECT:-bpfimg.toml}
+    if [ -z "${BPFIMG_CI_IMAGE:-}${BPFIMG_CI_INPUTS:-}" ] && [ -f "$project" ]; then
+        named=$(sed -n 's/^tags *= *\[ *"\([^"]*\)".*/\1/p' "$project")
+        case ${named##*/} in *:*) named=${named%:*} ;; esac
+        default_image=${named:-$default_image}
+    fi
+    image=$(say "${BPFIMG_CI_IMAGE:-$default_image}" | tr '[:upper:]' '[:lower:]') # as registries want it
     [ -n "$image" ] || stop 'BPFIMG_CI_IMAGE is not set, expected the name of the image, such as registry.example/team/xdp_counter'
     tag=${BPFIMG_CI_TAG:-$on_tag}
     tag=${tag:-ci-$(printf %.12s "${commit:-local}")}
@@ -153,6 +162,7 @@ settings() {
 # Each returns 0 done, 1 failed, 2 left out; `words` says why.
 
 do_build() {
+    # bpfimg init: compile
     set -- build -t "$name" --digest-file "$reports/digest"
     [ -z "${BPFIMG_CI_PLATFORMS:-}" ] || set -- "$@" --platform "$BPFIMG_CI_PLATFORMS"
     [ -z "${BPFIMG_CI_PROJECT:-}" ] || set -- "$@" --project "$BPFIMG_CI_PROJECT"
@@ -160,7 +170,7 @@ do_build() {
     [ "$provenance" = no ] || set -- "$@" --provenance --builder-id "$builder"
     [ -z "$github" ] || set -- "$@" --report github="$work/build.github"
     # shellcheck disable=SC2086  # words, apart by blanks; there is no globbing here (set -f)
-    set -- "$@" -- ${BPFIMG_CI_INPUTS:-}
+    if [ -n "${BPFIMG_CI_INPUTS:-}" ]; then set -- "$@" -- $BPFIMG_CI_INPUTS; else set -- "$@" --project "$project"; fi
     bpfimg "$@"
     code=$?
     remarks "$work/build.github"
@@ -195,14 +205,14 @@ do_diff() {
     bpfimg "$@" "$last" "$name"
     code=$?
     case $code in 0 | 10) ;; *) return 1 ;; esac
-    words="compared with \`$last\`"
+    words="compared with \`${last#registry:}\`"
     [ "$code" = 10 ] || return 0
     if [ "$breaking" = allow ] || { [ "$breaking" = major ] && [ "$(major "$tag")" != "$(major "${last##*:}")" ]; }; then
         words="$words: breaking changes, which are allowed"
         return 0
     fi
     remarks "$work/diff.github"
-    because "there are changes that break those who use $last (BPFIMG_CI_BREAKING=allow lets them pass)"
+    because "there are changes that break those who use ${last#registry:} (BPFIMG_CI_BREAKING=allow lets them pass)"
     return 1
 }
 

@@ -34,10 +34,11 @@ class Layout:
     height: float
 
 
-def layout(sizes: Sequence[Size], edges: Edges, columns: Mapping[int, int], gap: float = _GAP_X) -> Layout:
+def layout(sizes: Sequence[Size], edges: Edges, columns: Mapping[int, int], rooms: Sequence[float] = ()) -> Layout:
     """Places nodes of these sizes (width, height); `columns` moves nodes to a column at least that far right.
 
-    A column of -1 is the last one of all. `gap` is the room between columns.
+    A column of -1 is the last one of all. `rooms` say of each edge how much room it takes where it begins, beside the
+    column of its source.
     """
     forward = _without_cycles(len(sizes), edges)
     column = _columns(len(sizes), forward, columns)
@@ -46,11 +47,22 @@ def layout(sizes: Sequence[Size], edges: Edges, columns: Mapping[int, int], gap:
     order = _ordered(points, [step for chain in chains for step in _steps(chain)])
     tops = _tops(order, boxes, [step for chain in chains for step in _steps(chain)])
     widths = [max((boxes[n][0] for n in each), default=0.0) for each in order]
-    lefts = [sum(widths[:n]) + gap * n for n in range(len(widths))]
+    gaps = _gaps(column, edges, rooms, len(widths))
+    lefts = [sum(widths[:n]) + sum(gaps[:n]) for n in range(len(widths))]
     places = [(lefts[points[n]], tops[n]) for n in range(len(points))]
     ways = tuple(tuple(_way(chain, places, boxes, widths, points)) for chain in chains)
     height = max((places[n][1] + boxes[n][1] for n in range(len(points))), default=0.0)
-    return Layout(tuple(places[: len(sizes)]), ways, sum(widths) + gap * max(len(widths) - 1, 0), height)
+    return Layout(tuple(places[: len(sizes)]), ways, sum(widths) + sum(gaps), height)
+
+
+def _gaps(column: Sequence[int], edges: Edges, rooms: Sequence[float], count: int) -> list[float]:
+    """The room behind each column but the last."""
+    gaps = [_GAP_X] * max(count - 1, 0)
+    for (source, target), room in zip(edges, rooms, strict=False):
+        behind = column[source] if column[target] >= column[source] else column[source] - 1
+        if 0 <= behind < len(gaps):
+            gaps[behind] = max(gaps[behind], room)
+    return gaps
 
 
 def _steps(chain: Sequence[int]) -> list[tuple[int, int]]:

@@ -24,20 +24,24 @@ _SHAPES = {
 }
 
 
+#: kind of node -> the name of its class, where it is a word of Mermaid's own
+_CLASSES = {"end": "stop"}
+
+
 def mermaid(graph: Graph) -> str:
     """The text of one flowchart; whatever stands in a name, it cannot end its label."""
     lines = ["flowchart LR"]
     lines += [_node(number, node) for number, node in enumerate(graph.nodes)]
     lines += [_edge(edge) for edge in graph.edges]
     used = {node.kind for node in graph.nodes}
-    lines += [f"  classDef {kind} {_SHAPES[kind][2]}" for kind in KINDS if kind in used]
+    lines += [f"  classDef {_CLASSES.get(kind, kind)} {_SHAPES[kind][2]}" for kind in KINDS if kind in used]
     return "\n".join(lines) + "\n"
 
 
 def _node(number: int, node: Node) -> str:
     opening, closing, _ = _SHAPES[node.kind]
     note = f"<br/>{_escaped(node.note)}" if node.note else ""
-    return f"  n{number}{opening}{_escaped(node.name)}{note}{closing}:::{node.kind}"
+    return f"  n{number}{opening}{_escaped(node.name)}{note}{closing}:::{_CLASSES.get(node.kind, node.kind)}"
 
 
 def _edge(edge: Edge) -> str:

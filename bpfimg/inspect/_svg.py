@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from bpfimg.inspect._graph import Graph, Node
 
 _MARGIN, _PAD, _LINE = 24.0, 10.0, 17.0
-_NAME_SIZE, _NOTE_SIZE = 13.0, 11.0
+_TITLE_SIZE, _NAME_SIZE, _NOTE_SIZE = 15.0, 13.0, 11.0
 _EM = 0.602  # the width of a letter of common monospaced fonts; `textLength` makes it so for all others
 _NAME_MAX, _TIP = 48, 500
-_GAP, _LABEL = 72.0, 13.0  # between columns; the height of a label
+_LABEL = 13.0  # the height of a label
 _WORDS = {
     "data": "global data",
     "helper": "helper function",
@@ -54,11 +54,11 @@ def svg(graph: Graph, title: str, part: str = "") -> str:
     columns = {number: -1 for number, node in enumerate(graph.nodes) if node.kind in ("map", "data")}
     columns |= {number: 1 for number, node in enumerate(graph.nodes) if node.kind in ("kfunc", "helper")}
     edges = [edge for edge in graph.edges if edge.source != edge.target]
-    gap = max([_GAP, *(1.4 * _width(edge.label, _NOTE_SIZE) + 40 for edge in edges if edge.label)])
-    drawn = layout(sizes, [(edge.source, edge.target) for edge in edges], columns, gap)
+    rooms = [1.4 * _width(edge.label, _NOTE_SIZE) + 40 if edge.label else 0.0 for edge in edges]
+    drawn = layout(sizes, [(edge.source, edge.target) for edge in edges], columns, rooms)
     legend = [kind for kind in KINDS if any(node.kind == kind for node in graph.nodes)]
     top = _MARGIN + _LINE + 12
-    width = max(drawn.width, _width(title, 15), _legend_width(legend)) + 2 * _MARGIN
+    width = max(drawn.width, _width(title, _TITLE_SIZE), _legend_width(legend)) + 2 * _MARGIN
     height = top + drawn.height + 28 + _LINE + _MARGIN
     body = [*_head(title, _told(graph), width, height, part)]
     ways = [[(x + _MARGIN, y + top) for x, y in way] for way in drawn.ways]
@@ -88,7 +88,7 @@ def _head(title: str, told: str, width: float, height: float, part: str) -> Iter
         'orient="auto"><path class="m" d="M0 0.5 8 4 0 7.5z"/></marker></defs>'
     )
     yield f'<rect class="bg" width="{_n(width)}" height="{_n(height)}"/>'
-    yield _text(title, 15, _MARGIN, _MARGIN + 12, "h")
+    yield _text(title, _TITLE_SIZE, _MARGIN, _MARGIN + 12, "h")
 
 
 def _id(part: str, letter: str) -> str:
@@ -110,13 +110,13 @@ def style(within: str = "") -> str:
     """The rules for what is drawn; `within` is a selector that they begin with."""
     light = {
         ".bg": "fill:#fff",
-        ".t": "fill:#111827",
-        ".h": "fill:#111827;font-weight:bold",
-        ".s": "fill:#4b5563",
+        ".t": f"fill:#111827;font-size:{_NAME_SIZE}px",
+        ".h": f"fill:#111827;font-weight:bold;font-size:{_TITLE_SIZE}px",
+        ".s": f"fill:#4b5563;font-size:{_NOTE_SIZE}px",
         ".e": "fill:none;stroke:#6b7280",
         ".m": "fill:#6b7280",
         ".d": "stroke-dasharray:5 4",
-        ".l": "fill:#4b5563;stroke:#fff;stroke-width:3px;paint-order:stroke",
+        ".l": f"fill:#4b5563;stroke:#fff;stroke-width:3px;paint-order:stroke;font-size:{_NOTE_SIZE}px",
     }
     dark = {
         ".bg": "fill:#0d1117",
@@ -184,7 +184,7 @@ def _legend_width(kinds: Sequence[str]) -> float:
 
 def _text(text: str, size: float, x: float, y: float, style: str) -> str:
     length = f' textLength="{_n(_width(text, size))}" lengthAdjust="spacingAndGlyphs"' if text else ""
-    return f'<text class="{style}" x="{_n(x)}" y="{_n(y)}" font-size="{_n(size)}"{length}>{escaped(text)}</text>'
+    return f'<text class="{style}" x="{_n(x)}" y="{_n(y)}"{length}>{escaped(text)}</text>'
 
 
 def _curve(points: Sequence[tuple[float, float]]) -> str:

@@ -55,6 +55,14 @@ class Browser:
         found = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": whole} if whole else {})
         path.write_bytes(base64.b64decode(found["data"]))
 
+    def requests(self) -> list[str]:
+        """Every address that was asked for since the log was read last."""
+        import json
+
+        entries = [json.loads(each["message"])["message"] for each in self.driver.get_log("performance")]
+        sent = [each["params"] for each in entries if each["method"] == "Network.requestWillBeSent"]
+        return [str(each["request"]["url"]) for each in sent]
+
     def broken_rules(self) -> list[str]:
         """What axe-core, a checker of accessibility, finds wrong, with each place; colours included."""
         import axe_core_python

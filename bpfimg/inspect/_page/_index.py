@@ -68,7 +68,7 @@ def loaded_by(view: ProgramView | MapView, programs: dict[int, ProgramView]) -> 
         return OTHERS
     first = programs.get(view.load)
     record = first.record if first else None
-    return f"bpfimg: {cut(record.name)} (load {view.load})" if record else f"bpfimg: load {view.load}"
+    return f"bpfimg: {cut(record.name)}" if record else f"bpfimg: load {view.load}"
 
 
 def signed_by(record: LoadRecord | None) -> Content:

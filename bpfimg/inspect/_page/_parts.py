@@ -59,8 +59,8 @@ class Number(Html):
 
 
 def number(value: int | None) -> Number:
-    """With groups of three digits; a dash where it is not known."""
-    return Number("-" if value is None else f"{value:,}".replace(",", "&#8239;"))
+    """A dash where it is not known."""
+    return Number("-" if value is None else str(value))
 
 
 def facts(pairs: Iterable[tuple[str, Content]]) -> Html:
@@ -91,7 +91,7 @@ def _joined(items: Sequence[Content]) -> Html:
 
 def ref(kind: str, id: int, known: Collection[int], words: str = "") -> Html:
     """The number of a program, map or BTF object, as a link to its row where the page has one."""
-    text = f"{id} {cut(words)}" if words else str(id)
+    text = markup(str(id), Html("&#160;"), cut(words)) if words else str(id)
     return tag("a", text, href=f"#{kind}{id}") if id in known else markup(text)
 
 
@@ -103,3 +103,13 @@ def cut(text: str, most: int = CUT) -> str:
 def code(text: str) -> Html:
     """Words to type, or of a program."""
     return tag("code", text)
+
+
+def moment(text: str) -> Html:
+    """A time, in one line."""
+    return tag("span", text, class_="w") if text else Html("-")
+
+
+def digest(text: str) -> Html:
+    """A digest, which goes over several lines where there is no room."""
+    return tag("code", text, class_="d")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bpfimg.inspect._page._html import Html, markup, tag
 from bpfimg.inspect._page._index import holders, loaded_by, signed_by
-from bpfimg.inspect._page._parts import Number, code, cut, number, opens, ref, row, several, table
+from bpfimg.inspect._page._parts import Number, code, cut, digest, moment, number, opens, ref, row, several, table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _row(view: ProgramView, index: Index) -> Html:
         number(info.run_count or None) if info else Number("-"),
         _compiled(view),
         number(info.memlock) if info else Number("-"),
-        view.loaded_at or "-",
+        moment(view.loaded_at),
         holders(view.held_by),
         _more(view, index),
         id=f"p{view.id}",
@@ -78,6 +78,7 @@ def _more(view: ProgramView, index: Index) -> Html:
         if info.run_time:
             found.append(markup(number(info.run_time), " ns in it"))
     if record is not None:
+        found.append(f"load {record.id}")
         found += [markup("global ", code(f"{cut(name)}={cut(text)}")) for name, text in record.globals.items()]
         found += [markup("metadata ", code(f"{cut(name)}={cut(text)}")) for name, text in record.metadata.items()]
     return opens("more", *(each if at == 0 else ["; ", each] for at, each in enumerate(found)))
@@ -93,7 +94,7 @@ def images(index: Index) -> Html:
 def _image(image: ImageRecord, place: int, index: Index) -> Html:
     return row(
         cut(image.reference),
-        [tag("div", code(image.digest)), *_manifest(image)],
+        [tag("div", digest(image.digest)), *_manifest(image)],
         list(_signers(image)),
         list(_policy(image)),
         index.programs_of(index.users[image]),
@@ -103,7 +104,7 @@ def _image(image: ImageRecord, place: int, index: Index) -> Html:
 
 def _manifest(image: ImageRecord) -> Iterator[Html]:
     if image.manifest and image.manifest != image.digest:
-        yield tag("div", "for this machine ", code(image.manifest))
+        yield tag("div", "for this machine ", digest(image.manifest))
 
 
 def _signers(image: ImageRecord) -> Iterator[Content]:

@@ -50,7 +50,8 @@ th{{font-weight:600}}
 thead th{{background:var(--soft);white-space:nowrap}}
 tbody th[scope=rowgroup]{{background:var(--soft)}}
 .n{{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}}
-td code,td.w{{white-space:nowrap}}
+td code,td .w{{white-space:nowrap}}
+td code.d{{white-space:normal;overflow-wrap:anywhere}}
 code,pre,.m{{font-family:{_MONO};font-size:.92em}}
 code{{background:var(--code);border-radius:3px;padding:.05em .3em}}
 pre{{background:var(--soft);border:1px solid var(--line);border-radius:6px;padding:.75rem;overflow:auto}}
@@ -61,7 +62,7 @@ summary{{cursor:pointer;color:var(--link)}}
 .warning{{color:var(--warning)}}
 .note{{color:var(--note)}}
 .dim{{color:var(--dim)}}
-:target{{background:var(--mark)}}
+tr:target,dl div:target{{background:var(--mark)}}
 figure{{margin:.75rem 0}}
 figcaption{{color:var(--dim);font-size:.875rem}}
 footer{{color:var(--dim);font-size:.875rem;padding-top:1rem;padding-bottom:2rem;margin-top:2.5rem}}

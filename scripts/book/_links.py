@@ -47,6 +47,13 @@ def tables_of_contents(text: str) -> str:
         if entries:
             caption = f":caption: {heading[1]}\n" if heading else ""
             # a number is no title: those pages say theirs themselves
-            listed = (path if re.fullmatch(r"\d+|BL\d+", title) else f"{title} <{path}>" for title, path in entries)
+            listed = (
+                path if re.fullmatch(r"\d+|BL\d+", title) else f"{plain(title)} <{path}>" for title, path in entries
+            )
             tables.append(f"\n```{{toctree}}\n:hidden:\n{caption}\n" + "\n".join(listed) + "\n```\n")
     return "".join(tables)
+
+
+def plain(title: str) -> str:
+    """Titles in tables of contents have no markup."""
+    return title.replace("`", "")

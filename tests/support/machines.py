@@ -1,6 +1,6 @@
 """A machine to follow pages on, word by word: the programs of this one, and all that they change is its own.
 
-Its network, processes, mounts, `/etc`, `/var`, `/run/netns`, home, bpffs and tracefs are in namespaces that end with it.
+Its network, processes, mounts, `/etc`, `/var`, `/run`, home, bpffs and tracefs are in namespaces that end with it.
 Commands go to one shell, as in a terminal: variables and the folder stay from line to line.
 """
 
@@ -26,23 +26,22 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 _PATIENCE = 180.0
 _END = re.compile(r"\x1e(\d+)\x1e\n")
-#: what is changed in them stays in memory
-_COPIED = ("/etc", "/var")
 _SETUP = """set -e
 mount -t tmpfs tmpfs /mnt
-for place in {copied}; do
-    mkdir -p /mnt$place/changes /mnt$place/work
-    mount -t overlay overlay -o lowerdir=$place,upperdir=/mnt$place/changes,workdir=/mnt$place/work $place
-done
-mount -t tmpfs tmpfs /root
+cp -a /etc /mnt/etc
+mount --bind /mnt/etc /etc
 mount -t tmpfs tmpfs /run
+mount -t tmpfs tmpfs /var
+mkdir -p /var/lib /var/cache /var/tmp
+mount -t tmpfs tmpfs /root
 mkdir /run/netns /run/lock
+ln -s /run /var/run
 mount -t sysfs sysfs /sys
 mount -t bpf bpf /sys/fs/bpf
 mount -t cgroup2 cgroup2 /sys/fs/cgroup || true
 mount -t tracefs tracefs /sys/kernel/tracing || true
 ip link set lo up
-rm -rf /etc/bpfimg /var/lib/bpfimg
+rm -rf /etc/bpfimg
 ln -s {root}/examples /root/examples
 cd /root
 set +e
@@ -104,9 +103,9 @@ def machine(path: Sequence[str] = (), **environ: str) -> Iterator[Machine]:
     )
     try:
         it = Machine(shell)
-        done = it(_SETUP.format(copied=" ".join(_COPIED), root=ROOT))
+        done = it(_SETUP.format(root=ROOT))
         if done.returncode:
-            pytest.skip(f"needs namespaces and overlays to make a machine of: {done.stdout}")
+            pytest.skip(f"needs namespaces to make a machine of: {done.stdout}")
         yield it
     finally:
         shell.kill()

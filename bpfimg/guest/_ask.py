@@ -25,8 +25,7 @@ __all__ = ["Outcome", "Question", "ask"]
 
 _ANSWER_MAX = 16 << 20
 _HEAD_MAX = 64
-_HEAD = re.compile(rb"bpfimg guest 1 (-?\d{1,9}) (\d{1,9}) (\d{1,9})\n")
-_SAID_MAX = 64 << 10
+_HEAD = re.compile(rb"bpfimg guest 1 (-?\d{1,9}) (\d{1,9})\n")
 _STEP = 0.5
 _BEFORE, _AFTER = 3, 12
 _LINES, _LINE = _BEFORE + _AFTER, 160
@@ -118,11 +117,14 @@ class _Asked:
         """What came of it; None as long as it is at work."""
         seconds = time.monotonic() - self.machine.began
         try:
-            answer = _answer(self.machine.answer)
+            found = _answer(self.machine.answer)
         except KernelError as error:
             return Outcome(self.kernel, b"", error, seconds)
-        if answer is not None:
-            return Outcome(self.kernel, answer, None, seconds)
+        if found is not None:
+            code, answer = found
+            if answer and not code:
+                return Outcome(self.kernel, answer, None, seconds)
+            return Outcome(self.kernel, b"", _failure(code, self.machine.console), seconds)
         if ended:
             what = f"the guest with kernel {self.kernel.release} ended without an answer"
         elif seconds > timeout:
@@ -134,8 +136,8 @@ class _Asked:
         return Outcome(self.kernel, b"", KernelError(f"{what}{line and ': ' + line}", hint=hint), seconds)
 
 
-def _answer(written: bytearray) -> bytes | None:
-    """The answer in what a guest wrote; None as long as it is not whole. Raises KernelError for what cannot become one.
+def _answer(written: bytearray) -> tuple[int, bytes] | None:
+    """Exit code and answer in what a guest wrote; None as long as it is not whole. KernelError: it will not be one.
 
     The guest says how much it will write, within bounds; what comes behind that is not looked at.
     """
@@ -144,17 +146,18 @@ def _answer(written: bytearray) -> bytes | None:
         if b"\n" in written[:_HEAD_MAX] or len(written) > _HEAD_MAX:
             raise KernelError(f"the guest wrote {quoted(bytes(written[:_HEAD_MAX]))}, expected an answer")
         return None
-    code, size, said = map(int, head.groups())
-    if size > _ANSWER_MAX or said > _SAID_MAX:
+    code, size = map(int, head.groups())
+    if size > _ANSWER_MAX:
         raise KernelError(f"the guest has an answer of {size} bytes, expected at most {_ANSWER_MAX}")
-    if len(written) < head.end() + size + said:
+    if len(written) < head.end() + size:
         return None
-    words = written[head.end() + size : head.end() + size + said].decode("utf-8", "replace").splitlines()
-    if code or not size:
-        what = f"ended with {code}" if code else "gave no answer"
-        line = quoted(words[-1], _LINE) if words else "it said nothing"
-        raise KernelError(f"what loads programs in the guest {what}: {line}", hint=_shown(words))
-    return bytes(written[head.end() : head.end() + size])
+    return code, bytes(written[head.end() : head.end() + size])
+
+
+def _failure(code: int, console: list[str]) -> KernelError:
+    what = f"ended with {code}" if code else "gave no answer"
+    line = quoted(console[-1], _LINE) if console else "it said nothing"
+    return KernelError(f"what loads programs in the guest {what}: {line}", hint=_shown(console))
 
 
 def _trouble(console: list[str]) -> tuple[str, str]:
@@ -166,7 +169,7 @@ def _trouble(console: list[str]) -> tuple[str, str]:
 
 
 def _shown(lines: list[str]) -> str:
-    text = "\n".join("".join(c if " " <= c <= "~" else "?" for c in line)[:_LINE] for line in lines[-_LINES:])
+    text = "\n".join(line[:_LINE] for line in lines[-_LINES:])
     return f"its last words:\n{text}" if text else ""
 
 

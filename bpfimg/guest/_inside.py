@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 QUESTION = "/question"
 ANSWER, ASKED = "answer", "/asked.json"
-#: what is said at most, its end
-SAID_MAX = 64 << 10
 PORT = "/dev/ttyS1"
 MOUNTS = (
     ("proc", "/proc"),
@@ -41,58 +39,44 @@ def main() -> None:
             libc.mount(kind.encode(), place.encode(), kind.encode(), 0, None)
     with open(ASKED, encoding="ascii") as file:
         asked = json.load(file)
-    heard, said = os.pipe()
     child = os.fork()
     if not child:
-        _answer(asked, said)
+        _answer(asked)
         return
-    os.close(said)
-    words = _listen(heard)
     _, status = os.waitpid(child, 0)
-    _hand_out(os.waitstatus_to_exitcode(status), _bytes(os.path.join(QUESTION, ANSWER)), words)
+    _hand_out(os.waitstatus_to_exitcode(status))
     libc.reboot(_RESTART)
 
 
-def _answer(asked: dict[str, Any], said: int) -> None:
-    """Runs the module as `python -m` does, in a process of its own: a crash of it is not one of the guest."""
+def _answer(asked: dict[str, Any]) -> None:
+    """Runs the module as `python -m` does, in a process of its own: a crash of it is not one of the guest.
+
+    What it says goes to the console, past nobody who might not come to pass it on: of a kernel that dies, nothing else
+    is left.
+    """
     import runpy
 
-    os.dup2(said, 1)
-    os.dup2(said, 2)
-    os.close(said)
     os.chdir(QUESTION)
     sys.path += [asked["path"], QUESTION]
     sys.argv = [asked["module"], *asked["words"]]
     runpy.run_module(asked["module"], run_name="__main__", alter_sys=True)
 
 
-def _listen(heard: int) -> bytes:
-    """The end of what is said, all of it; at once on the console, too: a kernel that dies leaves nothing else."""
-    words = b""
-    while piece := os.read(heard, SAID_MAX):
-        os.write(1, piece)
-        words = (words + piece)[-SAID_MAX:]
-    return words
-
-
-def _hand_out(code: int, answer: bytes, said: bytes) -> None:
+def _hand_out(code: int) -> None:
     import termios
     import tty
 
+    answer = b""
+    path = os.path.join(QUESTION, ANSWER)
+    if os.path.exists(path):
+        with open(path, "rb") as file:
+            answer = file.read()
     port = os.open(PORT, os.O_WRONLY | os.O_NOCTTY)
     tty.setraw(port, termios.TCSANOW)
-    data = memoryview(b"bpfimg guest 1 %d %d %d\n" % (code, len(answer), len(said)) + answer + said)
-    while data:
-        data = data[os.write(port, data) :]
+    left = memoryview(b"bpfimg guest 1 %d %d\n" % (code, len(answer)) + answer)
+    while left:
+        left = left[os.write(port, left) :]
     termios.tcdrain(port)
-
-
-def _bytes(path: str) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError:
-        return b""
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import subprocess
 import time
@@ -29,12 +30,12 @@ _MEMORY = "1G"
 _NOBODY = "65534"
 _PROGRAMS = {"qemu-system-x86_64": "qemu-system-x86", "setpriv": "util-linux"}
 _CONSOLE_MAX = 64 << 10
-_PIECE = 64 << 10
+_PIECE, _PIECES_MAX = 64 << 10, 64
 # mitigations=off: nothing is leaked to anybody in there. no_timer_check: on a busy machine the guest's clock ticks too
 # late for its test of the timer. panic=-1: starts anew at once, which -no-reboot makes an end.
 _KERNEL = "console=ttyS0 quiet panic=-1 oops=panic mitigations=off random.trust_cpu=on no_timer_check"
 _MACHINE = (
-    *("-machine", "pc", "-cpu", "max", "-accel", "tcg,thread=multi", "-smp", "1,maxcpus=2", "-m", _MEMORY),
+    *("-machine", "pc", "-cpu", "max", "-accel", "tcg,thread=multi", "-smp", "1", "-m", _MEMORY),
     *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-net", "none"),
     *("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"),
 )
@@ -138,7 +139,10 @@ class Machine:
 
     @property
     def console(self) -> list[str]:
-        """The last lines of the console, in printable ASCII."""
+        """The last lines of the console so far, in printable ASCII."""
+        for _ in range(_PIECES_MAX):  # it may never stop to write
+            if not select.select([self.console_fd], [], [], 0)[0] or not self.read(self.console_fd):
+                break
         text = self._console.decode("ascii", "replace").replace("\r", "")
         return ["".join(c if " " <= c <= "~" else "?" for c in line.expandtabs()) for line in text.split("\n") if line]
 

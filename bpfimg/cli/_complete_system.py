@@ -132,16 +132,16 @@ def processes(line: Line) -> Iterator[tuple[str, str]]:
 
 def users(line: Line) -> Iterator[tuple[str, str]]:
     """Names of users."""
-    from pwd import getpwall
+    from bpfimg.cli._pin_access import user_names
 
-    return ((each.pw_name, each.pw_gecos.partition(",")[0]) for each in getpwall())
+    return user_names()
 
 
 def groups(line: Line) -> Iterator[tuple[str, str]]:
     """Names of groups."""
-    from grp import getgrall
+    from bpfimg.cli._pin_access import group_names
 
-    return ((each.gr_name, "") for each in getgrall())
+    return group_names()
 
 
 def verbs(line: Line) -> Iterator[tuple[str, str]]:

@@ -38,9 +38,11 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
         inventory = seen(options, all=arguments.all, maps=True)
         named = [view for view in inventory.programs if view.record is not None and view.record.name == word]
         if not named:
-            raise Error(
-                f"bpfimg has loaded no program called {quoted(word)}", hint="`bpfimg list` shows what it has loaded"
-            )
+            from bpfimg.cli._near import near
+
+            names = {view.record.name for view in inventory.programs if view.record is not None}
+            hint = near(word, names, "`{}`") or "`bpfimg list` shows what it has loaded"
+            raise Error(f"bpfimg has loaded no program called {quoted(word)}", hint=hint)
         show(named, inventory, options)
         return 0
     if len(word) > 10:

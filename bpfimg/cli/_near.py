@@ -8,7 +8,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["near", "near_option"]
+    from bpfimg.cli._options import Options
+
+__all__ = ["near", "near_image", "near_option"]
 
 
 def near(word: str, known: Iterable[str], shown: str = "{}") -> str:
@@ -38,3 +40,16 @@ def _flags(parser: argparse.ArgumentParser) -> Iterator[str]:
                 if made is not None:  # hooks are made when they are asked for
                     yield from _flags(made)
         yield from (flag for flag in action.option_strings if flag.startswith("--"))
+
+
+def near_image(options: Options, name: str, hint: str) -> str:
+    """`hint` about an image that the local store lacks, behind which of its images was meant perhaps."""
+    from bpfimg.errors import Error
+    from bpfimg.oci import places
+
+    try:
+        stored = [each.name for each in places.stores.listing(options.store)]
+    except Error:
+        return hint
+    known = dict.fromkeys(short for full in stored for short in (full, full.removeprefix("docker.io/library/")))
+    return " ".join(filter(None, (near(name, known, "`{}`"), hint)))

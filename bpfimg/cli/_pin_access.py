@@ -7,9 +7,9 @@ from bpfimg.load import maps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-__all__ = ["access"]
+__all__ = ["access", "group_names", "user_names"]
 
 _NUMBER_MAX = (1 << 32) - 2
 
@@ -32,6 +32,20 @@ def access(user: str | None, group: str | None, mode: str | None) -> maps.Access
                 f"the mode of map pins is {quoted(mode)}, expected octal digits of reading and writing: 640"
             )
     return maps.Access(_user(user), _group(group), permissions)
+
+
+def user_names() -> Iterator[tuple[str, str]]:
+    """The users of this host, and who they are."""
+    from pwd import getpwall
+
+    return ((each.pw_name, each.pw_gecos.partition(",")[0]) for each in getpwall())
+
+
+def group_names() -> Iterator[tuple[str, str]]:
+    """The groups of this host."""
+    from grp import getgrall
+
+    return ((each.gr_name, "") for each in getgrall())
 
 
 def _user(word: str | None) -> int | None:

@@ -122,7 +122,10 @@ def find(options: Options, text: str, *, writes: bool = False) -> Found:
         return first_there(options, references, writes=writes)
     except RegistryError as error:
         # whoever misspelt the tag of what they have just built learns little from "connection refused"
-        error.hint = "; ".join(filter(None, (f"the local store {options.store} does not have it either", error.hint)))
+        from bpfimg.cli._near import near_image
+
+        lacking = f"the local store {options.store} does not have it either"
+        error.hint = near_image(options, text, "; ".join(filter(None, (lacking, error.hint))))
         raise
 
 
@@ -143,7 +146,10 @@ def located(options: Options, text: str, *, goes: str = "", writes: bool = False
     if where.transport == "store":
         found = here(options, where.reference)
         if found is None:
-            raise NotFound(f"the store {options.store} has no {where.reference}")
+            from bpfimg.cli._near import near_image
+
+            hint = near_image(options, where.reference, "`bpfimg images` lists what it has")
+            raise NotFound(f"the store {options.store} has no {where.reference}", hint=hint)
         return replace(found, name=text)
     if where.transport == "registry":
         return replace(first_there(options, names(where.reference), writes=writes), name=text)

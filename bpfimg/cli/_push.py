@@ -68,6 +68,8 @@ def _source(options: Options, text: str, goes: str) -> Found:
         return located(options, text, goes=goes)
     found = here(options, where.reference)
     if found is None:
-        hint = f"`bpfimg copy {text} DST` takes it from its registry"
+        from bpfimg.cli._near import near_image
+
+        hint = near_image(options, text, f"`bpfimg copy {text} DST` takes it from its registry")
         raise NotFound(f"the store {options.store} has no {text}", hint=hint)
     return found

@@ -103,5 +103,7 @@ def _remove_foreign(options: Options, name: str, failed: NotFound | None) -> tup
         return name, str(gone.digest) if gone else ""
     except (NotFound, UsageError):
         assert failed is not None
-        failed.hint = failed.hint or _HINT
+        from bpfimg.cli._near import near_image
+
+        failed.hint = near_image(options, name, failed.hint or _HINT)
         raise failed from None

@@ -39,7 +39,10 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     name = _in_store(arguments.source)
     found = here(options, name)
     if found is None:
-        raise NotFound(f"the store {options.store} has no {name}", hint="`bpfimg images` lists what it has")
+        from bpfimg.cli._near import near_image
+
+        hint = near_image(options, name, "`bpfimg images` lists what it has")
+        raise NotFound(f"the store {options.store} has no {name}", hint=hint)
     source = store(options, found.reference.repository)
     local = store(options, target.repository)
     print_image(options, target, places.stores.retag(source, found.reference.selector, local, target.tag))

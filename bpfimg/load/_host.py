@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 
 from bpfimg._value import value
-from bpfimg.errors import DamagedRecord, Error, KernelError, UsageError
+from bpfimg.errors import DamagedRecord, Error, KernelError, UsageError, quoted
 from bpfimg.kernel import bpffs
 from bpfimg.load._paths import DIRECTORY, LINK, LINKS, RECORD, UNFINISHED, is_id, listed, pin_names
 from bpfimg.load._records import LinkRecord, LoadRecord, decode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
     from bpfimg.load._chains import Chains
@@ -152,7 +153,7 @@ class Host:
             ids = ", ".join(str(load.id) for load in found)
             raise UsageError(f"{len(found)} programs are called {text!r}, expected one", hint=f"give an id: {ids}")
         what = f"program {text}" if is_id(text) else f"program called {text[:64]!r}"
-        raise Error(f"bpfimg has loaded no {what}", hint="`bpfimg list` shows what it has loaded")
+        raise Error(f"bpfimg has loaded no {what}", hint=_near_name(text, [load.name for load in loads]))
 
     def find_link(self, link: int) -> tuple[Load, LinkRecord | None]:
         """The link with that id and its load; the record is None when it is damaged. Error when there is none."""
@@ -251,3 +252,10 @@ def runs(pin: str, program: int) -> bool:
 def read_link(path: str) -> LinkRecord:
     """The record in a link's directory; KernelError or DamagedRecord when there is none."""
     return LinkRecord.from_dict(decode(bpffs.read_record(f"{path}/{RECORD}")), int(os.path.basename(path)))
+
+
+def _near_name(wanted: str, names: Sequence[str]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(wanted[:128], dict.fromkeys(names), 1)
+    return f"did you mean {quoted(near[0])}?" if near else "`bpfimg list` shows what it has loaded"

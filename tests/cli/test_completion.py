@@ -170,3 +170,25 @@ def test_quotes_and_breaks_are_bashs(site: Site) -> None:
     assert bash("bpfimg inspect ./my\\ p") == ["./my\\ prog.o "]
     assert bash("bpfimg inspect store:short") == ["short:v2 "], "what stands before the last break stays"
     assert bash("bpfimg run x xdp --proceed-on=pass,dr") == ["pass,drop "]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "hint"),
+    [
+        (["get", "edg"], 1, "did you mean `edge`?"),
+        (["unload", "edgee"], 1, "did you mean 'edge'?"),
+        (["map", "dump", "egde", "counters"], 1, "did you mean 'edge'?"),
+        (["map", "dump", "edge", "countrs"], 2, "it has: counters"),
+        (["attach", "edge", "--program", "xdp_cont", "xdp", "-i", "lo"], 2, "it has: xdp_count"),
+        (["inspect", "store:short:v3"], 1, "did you mean `short:v2`?"),
+        (["tag", "shrt:v2", "x:y"], 1, "did you mean `short:v2`?"),
+        (["rm", "short:v3"], 1, "did you mean `short:v2`?"),
+        (["push", "registry.example/team/xdp_cuonter:v1"], 1, "did you mean `registry.example/team/xdp_counter:v1`?"),
+        (["get", "zzzz"], 1, "`bpfimg list` shows"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_names_that_are_nearly_right_are_answered_with_the_right_one(
+    site: Site, words: list[str], code: int, hint: str
+) -> None:
+    assert hint in site.cli.error(*words, expect=code)["hint"]

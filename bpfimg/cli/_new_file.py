@@ -17,8 +17,9 @@ def create(files: dict[str, tuple[bytes, int]]) -> None:
     """
     with ExitStack() as undo:
         for path, (data, mode) in files.items():
-            _create(path, data, mode)
-            undo.callback(_remove, path)
+            mine: list[os.stat_result] = []
+            undo.callback(_remove_mine, path, mine)  # before it is made: Ctrl-C may come right behind that
+            _create(path, data, mode, mine)
         undo.pop_all()
 
 
@@ -36,8 +37,8 @@ def replace(path: str, data: bytes) -> None:
         with ExitStack() as undo:
             if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
                 raise UsageError(f"{quoted(path)} is no file, expected one, or a free name")
-            fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
             undo.callback(_remove, draft)
+            fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
             with os.fdopen(fd, "wb") as file:
                 file.write(data)
                 file.flush()
@@ -48,14 +49,18 @@ def replace(path: str, data: bytes) -> None:
         raise Error(f"{quoted(path)} cannot be written: {error.strerror}") from error
 
 
-def _create(path: str, data: bytes, mode: int) -> None:
-    """Writes beside the place and gives the name when all is on disk: a reader never sees half a key."""
+def _create(path: str, data: bytes, mode: int, mine: list[os.stat_result]) -> None:
+    """Writes beside the place and gives the name when all is on disk: a reader never sees half a key.
+
+    `mine` says what was made, before it has its name.
+    """
     folder, name = os.path.split(path)
     draft = os.path.join(folder, f".{name}.{os.urandom(8).hex()}")
     try:
-        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
         with ExitStack() as undo:
             undo.callback(_remove, draft)
+            fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
+            mine.append(os.fstat(fd))
             with os.fdopen(fd, "wb") as file:
                 file.write(data)
                 file.flush()
@@ -80,6 +85,12 @@ def _give(draft: str, path: str) -> None:
             undo.callback(_remove, path)
             os.replace(draft, path)
             undo.pop_all()
+
+
+def _remove_mine(path: str, mine: list[os.stat_result]) -> None:
+    with suppress(FileNotFoundError):
+        if mine and os.path.samestat(os.lstat(path), mine[0]):
+            os.unlink(path)
 
 
 def _remove(path: str) -> None:

@@ -7,14 +7,15 @@ killed writer left behind is the next one's draft.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 from bpfimg import _tar
 from bpfimg.errors import StoreError
-from bpfimg.oci._store._files import sync_directory, write_all
+from bpfimg.oci._store._files import closing, sync_directory, write_all
 from bpfimg.oci._store._lock import is_still, take
 
 TYPE_CHECKING = False
@@ -82,8 +83,9 @@ def replacing(path: str, lock_timeout: float) -> Iterator[Draft]:
     folder, name = os.path.split(path)
     short = os.fsencode(name)[:_LONGEST].decode("utf-8", "ignore")
     draft = os.path.join(folder, f".{short}.bpfimg-draft")
-    try:
+    with ExitStack() as undo, _explained(path):
         mode = _mode(path)
+        undo.callback(_abandon, draft)  # before it is made: Ctrl-C may come right behind that
         descriptor = _locked(draft, mode or 0o644, lock_timeout)
         try:
             made = Draft(descriptor)
@@ -100,8 +102,23 @@ def replacing(path: str, lock_timeout: float) -> Iterator[Draft]:
                 with suppress(OSError):
                     os.unlink(draft)
             os.close(descriptor)
+        undo.pop_all()
+
+
+@contextmanager
+def _explained(path: str) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise archive_error("write", path, error) from error
+
+
+def _abandon(draft: str) -> None:
+    """Takes away a draft that nobody is writing, if it is there and ours."""
+    with suppress(OSError), closing(os.open(draft, _FLAGS & ~os.O_CREAT)) as descriptor:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # who waits for it makes another
+        if os.fstat(descriptor).st_uid == os.geteuid() and is_still(draft, descriptor):
+            os.unlink(draft)
 
 
 def archive_error(doing: str, path: str, error: OSError) -> StoreError:

@@ -43,7 +43,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--image", metavar="NAME", help="name of the image without tag (default: the remote's)")
     parser.add_argument("--dry-run", action="store_true", help="write nothing: print what would change")
     parser.add_argument("--force", action="store_true", help="overwrite files that are there")
-    parser.add_argument("--print", metavar="FILE", help="print one of the recipes that pipelines are made of")
+    parser.add_argument(
+        "--print", metavar="pipeline.sh|github.yml|gitlab.yml|pre-commit.yaml", help="print that recipe, write nothing"
+    )
 
 
 def run(arguments: argparse.Namespace, options: Options) -> int:
@@ -102,6 +104,8 @@ def _say(options: Options, found: trees.Tree, place: Place) -> None:
         tell(options, note)
     if not place.known:
         warn(f"no remote tells where images go: {place.image} is a placeholder, give --image NAME")
+    if place.ci == "gitlab" and place.included:
+        tell(options, "add to .gitlab-ci.yml: `include: .gitlab/bpfimg.yml`")
     if len(found.programs) > 1:
         first = project_file(found, found.programs[0])
         tell(options, f"`bpfimg build --project {first}` builds the first of {len(found.programs)}")

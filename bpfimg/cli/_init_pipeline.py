@@ -101,8 +101,9 @@ def _github(text: str, found: trees.Tree, place: Place, jobs: Sequence[tuple[str
     rows = "".join(f"          - project: {project}\n            image: {image}\n" for project, image in jobs)
     matrix = f"    strategy:\n      fail-fast: false\n      matrix:\n        include:\n{rows}"
     text = _with(text, r"^(?=    permissions:$)", matrix)
-    words = "      BPFIMG_CI_PROJECT: ${{ matrix.project }}\n      BPFIMG_CI_IMAGE: ${{ matrix.image }}"
-    text = _with(text, r'^      BPFIMG_CI_IMAGE: ""$', words)
+    for name in ("project", "image"):
+        word = f"      BPFIMG_CI_{name.upper()}: ${{{{ matrix.{name} }}}}"
+        text = _with(text, rf'^      BPFIMG_CI_{name.upper()}: ""$', word)
     text = _with(text, r"^          name: bpfimg-reports$", "          name: bpfimg-reports-${{ matrix.project }}")
     return _with(text, r"^          category: bpfimg$", "          category: bpfimg-${{ matrix.project }}")
 
@@ -122,7 +123,8 @@ def _gitlab(text: str, found: trees.Tree, place: Place, jobs: Sequence[tuple[str
     rows = "".join(
         f"      - BPFIMG_CI_PROJECT: {project}\n        BPFIMG_CI_IMAGE: {image}\n" for project, image in jobs
     )
-    text = _with(text, r'^    BPFIMG_CI_IMAGE: ""\n', "")
+    for name in ("PROJECT", "IMAGE"):
+        text = _with(text, rf'^    BPFIMG_CI_{name}: ""\n', "")
     return _with(text, r"^(?=  id_tokens:$)", f"  parallel:\n    matrix:\n{rows}")
 
 

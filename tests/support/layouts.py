@@ -409,12 +409,14 @@ _NOTHING = '#!/bin/sh\necho "$0 $*" >&2\n'
 
 
 def standins(folder: Path) -> dict[str, str]:
-    """Programs `go`, `cargo`, `rustup` and `bpf-linker` in a folder, and the variables with which they are found."""
+    """Programs `go`, `cargo`, `rustup`, `bpf-linker` in a folder, a `dpkg-query` that says that every package is there,
+    and the variables with which they are found."""
     objects: dict[str, str | bytes] = {
         f"probe_{word}.o": probe_object(machine) for word, (_, machine) in _TARGETS.items()
     }
     written(folder, {**objects, "filter": aya_object()})
-    written(folder, {"bin/go": _GO, "bin/cargo": _CARGO, "bin/rustup": _NOTHING, "bin/bpf-linker": _NOTHING})
+    written(folder, {"bin/go": _GO, "bin/cargo": _CARGO})
+    written(folder, {f"bin/{name}": _NOTHING for name in ("rustup", "bpf-linker", "dpkg-query")})
     return {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "STANDINS": str(folder)}
 
 

@@ -1,5 +1,5 @@
 # `make demo` and `make test` do all their own set-up; `make setup` alone is for those who want only that.
-.PHONY: help setup demo test check guests bench fuzz dist deb clean lock book
+.PHONY: help setup demo test check guests bench fuzz dist deb container clean lock book
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
@@ -15,6 +15,7 @@ help:
 	@echo 'make fuzz    a million hostile objects, signatures and policies through every reader, about 20 minutes on two cores'
 	@echo 'make dist    wheel and sdist in dist/, the same bytes wherever and whenever'
 	@echo 'make deb     a Debian package of it in dist/, for Debian 12 and 13 alike'
+	@echo 'make container  an image of it in podman, for pipelines'
 	@echo 'make setup   Debian packages and .venv; make clean removes what was built; make lock renews requirements'
 
 setup:
@@ -54,6 +55,9 @@ deb: dist
 	@$(BIN)/python -m scripts.wheels fetch build/wheels
 	@cd build/deb/tree && WHEELS=$(CURDIR)/build/wheels dpkg-buildpackage --no-sign --build=binary >../log 2>&1 || { tail -20 ../log; false; }
 	@cp build/deb/*.deb dist/ && ls dist/*.deb
+
+container:
+	podman build -t bpfimg .
 
 clean:
 	rm -rf .venv .cache build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

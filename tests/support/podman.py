@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_ROOT = debian.CACHE / "podman"
+ROOT = debian.CACHE / "podman"
 #: podman last: where it is, all is there
 _PACKAGES = ("conmon", "crun", "podman")
 #: what podman 5 does not start without, beside the libraries, whose names differ between releases of Debian
@@ -53,23 +53,23 @@ def podman(folder: Path) -> Iterator[Podman]:
     """Starts podman's service with everything below `folder`, stops it at the end; skips, naming what lacks."""
     if os.geteuid() != 0:
         pytest.skip("needs root: podman without it wants newuidmap and subordinate ids")
-    found = _ROOT / "usr/bin/podman"
+    found = ROOT / "usr/bin/podman"
     if not found.exists():
         pytest.skip("needs podman below .cache (python -m tests.support.podman)")
     for name in ("root", "run", "tmp"):
         (folder / name).mkdir()
     config = folder / "containers.conf"
     config.write_text(
-        f'[engine]\nconmon_path = ["{_ROOT}/usr/bin/conmon"]\nruntime = "crun"\n'
-        f'helper_binaries_dir = ["{_ROOT}/usr/lib/podman", "/usr/lib/podman"]\n'
-        f'[engine.runtimes]\ncrun = ["{_ROOT}/usr/bin/crun"]\n'
+        f'[engine]\nconmon_path = ["{ROOT}/usr/bin/conmon"]\nruntime = "crun"\n'
+        f'helper_binaries_dir = ["{ROOT}/usr/lib/podman", "/usr/lib/podman"]\n'
+        f'[engine.runtimes]\ncrun = ["{ROOT}/usr/bin/crun"]\n'
     )
     for name, text in (("registries.conf", ""), ("policy.json", '{"default": [{"type": "insecureAcceptAnything"}]}')):
         (folder / name).write_text(text)
     environ = {
         "PATH": os.environ.get("PATH", ""),
         "HOME": str(folder),
-        "LD_LIBRARY_PATH": f"{_ROOT}/usr/lib/{platform.machine()}-linux-gnu",
+        "LD_LIBRARY_PATH": f"{ROOT}/usr/lib/{platform.machine()}-linux-gnu",
         "CONTAINERS_CONF": str(config),
         "CONTAINERS_REGISTRIES_CONF": str(folder / "registries.conf"),
         "TMPDIR": str(folder / "tmp"),
@@ -107,11 +107,11 @@ def answers(service: subprocess.Popen[bytes], path: Path) -> bool:
 
 def fetch() -> None:
     """Downloads and unpacks what is not there yet; raises `LookupError` with the reason when it cannot be had."""
-    if (_ROOT / "usr/bin/podman").exists():
+    if (ROOT / "usr/bin/podman").exists():
         return
     brought = [name for name in debian.brought(*_PACKAGES) if name.startswith("lib") or name in _PARTS]
     for package in (*brought, *_PACKAGES):
-        debian.unpack(package, None, _ROOT)
+        debian.unpack(package, None, ROOT)
 
 
 def main() -> int:

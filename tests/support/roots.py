@@ -30,10 +30,13 @@ PIPX = ("libbpf1", "pipx", "python3")
 #: what the Debian package depends on, and what tests look at it with
 NEEDED = ("libbpf1", "python3")
 LOOKING = ("man-db", "systemd")
+#: what the container image is made with
+CONTAINER = ("ca-certificates", "libbpf1", "python3", "python3-pip")
 #: what tests ask for: suite, what is installed, what apt has at hand
 WANTED: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     *((suite, PIPX, ()) for suite in RELEASES),
     *((suite, LOOKING, NEEDED) for suite in RELEASES),
+    ("bookworm", (), CONTAINER),
 )
 _PATIENCE = 600.0
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

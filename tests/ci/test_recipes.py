@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import pytest
 from tests.ci.conftest import ROOT, commit
 from tests.support import cosign
 from tests.support.cli import Cli, check
+from tests.support.guest.seeded import kernels_cache
 from tests.support.netns import bpffs, namespace, skip_unless
 from tests.support.runners.forges import GITHUB, GITLAB, Ref, on_github, on_gitlab
 
@@ -282,11 +284,36 @@ def test_a_pull_request_signs_and_pushes_nothing(recipe: str, fork: bool, place:
     assert len(place.stack.services["fulcio"].asked) == before
 
 
+def test_types_and_real_kernels(place: Place, tmp_path: Path) -> None:
+    """What they say is reported, and signed as a compatibility attestation; over a budget nothing is pushed."""
+    btf = "/sys/kernel/btf/vmlinux"
+    if not os.path.exists(btf):
+        pytest.skip(f"needs {btf}")
+    kernels = {"BPFIMG_CI_KERNELS": "6.1", "BPFIMG_KERNELS_CACHE": str(kernels_cache(tmp_path / "kernels"))}
+    ran = place.run("shell", Ref("tag", "v1.2.0"), BPFIMG_CI_BTF=btf, **kernels)
+    assert not ran.failed, ran.log
+    for name in ("check", "kernels"):
+        check("check", ran.report(f"{name}.json"))
+        assert ran.report(f"{name}.json")["result"] == "ok"
+        assert ET.fromstring(ran.reports[f"junit-{name}.xml"])[0].get("failures") == "0"
+    assert ran.summary.count("### bpfimg check") == 2
+    job = Cli(place.tmp_path, {"BPFIMG_STORE": str(tmp_path / "node"), "HOME": str(tmp_path)})
+    words = ("verify", "-o", "json", "--key", str(place.source / "ci.pub"), "--attestation", "compatibility")
+    (found,) = json.loads(job(*words, f"{place.image}:v1.2.0").stdout)["images"]
+    said = [each["statement"]["predicate"]["kernels"][0] for each in found["attestations"]]
+    assert any(str(kernel["release"]).startswith("6.1.") for kernel in said)
+    ran = place.run("shell", Ref("tag", "v1.3.0"), BPFIMG_CI_MAX_INSNS="5", **kernels)
+    assert ran.failed
+    steps_are(ran, diff="done", sign="left out")
+    assert ET.fromstring(ran.reports["junit-kernels.xml"])[0].get("failures") == "1"
+    assert place.shell.tags(place.image) == ["v1.2.0"]
+
+
 def test_a_job_without_the_permission_says_which(place: Place) -> None:
     """`id-token: write` is what people forget."""
     folder = place.tmp_path / "machine"
     runner = on_github(folder, place.source, place.stack, Ref("tag", "v1.2.0"))
     job = runner.action(ROOT, {}, {"contents": "read", "packages": "write"})
     assert job.failed
-    assert "give it `permissions: id-token: write`" in job.summary
+    assert 'give it "permissions: id-token: write"' in job.summary
     assert place.shell.tags(place.image) == []

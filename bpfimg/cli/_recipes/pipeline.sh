@@ -38,6 +38,7 @@
 # Outputs: image, digest, reference, pushed; in $GITHUB_OUTPUT, and as BPFIMG_IMAGE and so on in bpfimg.env.
 # Exit code: 0 when every step did its part, else 1; summary and reports are written in either case.
 
+# shellcheck disable=SC2317  # functions are called by name, and by traps
 set -uf +x
 # bpfimg init: settings
 LC_ALL=C.UTF-8
@@ -45,8 +46,6 @@ export LC_ALL
 
 github=${GITHUB_ACTIONS:-}
 gitlab=${GITLAB_CI:-}
-newline='
-'
 failed=
 work=
 digest=
@@ -92,7 +91,7 @@ settings() {
     BPFIMG_STORE=$work/store
     export BPFIMG_STORE
 
-    on_tag= request= commit=
+    on_tag='' request='' commit=''
     if [ -n "$github" ]; then
         [ "${GITHUB_REF_TYPE:-}" = tag ] && on_tag=${GITHUB_REF_NAME:-}
         case ${GITHUB_EVENT_NAME:-} in pull_request*) request=yes ;; esac
@@ -112,7 +111,7 @@ settings() {
     else
         on_tag=${BPFIMG_CI_TAG:-$(git describe --tags --exact-match 2>/dev/null)}
         commit=$(git rev-parse HEAD 2>/dev/null) || commit=
-        default_image= builder=urn:bpfimg:builder:local identity= issuer=
+        default_image='' builder=urn:bpfimg:builder:local identity='' issuer=''
     fi
     builder=${BPFIMG_CI_BUILDER:-$builder}
     identity=${BPFIMG_CI_IDENTITY:-$identity}
@@ -259,9 +258,9 @@ do_sign() {
     if ! bpfimg sign -q "$@" ${version:+-a "org.opencontainers.image.version=$version"} "$name"; then
         because 'the image could not be signed: the log says why'
         [ -z "$github" ] || [ "$sign" = key ] || [ -n "${ACTIONS_ID_TOKEN_REQUEST_URL:-}" ] ||
-            because 'this job may ask for no identity token: give it `permissions: id-token: write`'
+            because 'this job may ask for no identity token: give it "permissions: id-token: write"'
         [ -z "$gitlab" ] || [ "$sign" = key ] || [ -n "${SIGSTORE_ID_TOKEN:-}" ] ||
-            because 'this job has no identity token: give it `id_tokens: SIGSTORE_ID_TOKEN: aud: sigstore`'
+            because 'this job has no identity token: give it "id_tokens: SIGSTORE_ID_TOKEN: aud: sigstore"'
         return 1
     fi
     [ "$sbom$provenance" = noneno ] || bpfimg attest -q "$@" --attached "$name" || return 1
@@ -383,7 +382,7 @@ step() { # NAME TITLE
     fi
     "do_$1"
     code=$?
-    case $code in 0) result=done ;; 2) result='left out' ;; *) result=failed failed="$failed $1" ;; esac
+    case $code in 0) result='done' ;; 2) result='left out' ;; *) result=failed failed="$failed $1" ;; esac
     if [ "$result" = failed ] && [ -z "$words" ]; then
         words='the log says why'
     fi
@@ -404,7 +403,7 @@ left_out() { # TITLE
 }
 
 summary() {
-    say "## bpfimg: $([ -z "$failed" ] && say done || say "failed at$failed")"
+    if [ -z "$failed" ]; then say '## bpfimg: done'; else say "## bpfimg: failed at$failed"; fi
     say
     say "Image \`$name\`${digest:+, digest \`$digest\`}"
     say
@@ -427,10 +426,16 @@ summary() {
         say "bpfimg policy init --key key.pub --scope '$image'"
     elif [ "$sign" = keyless ]; then
         say "bpfimg policy init --scope '$image' --certificate-oidc-issuer '$issuer' \\"
-        say "  --certificate-identity-regexp '$(say "${identity%@*}" | sed 's/[].[\\*^$()+?{}|]/\\&/g')@refs/tags/.*'"
+        say "  --certificate-identity-regexp '$(say "${identity%@*}" | quoted)@refs/tags/.*'"
     fi
     say "bpfimg run $image@$digest HOOK"
     say '```'
+}
+
+# Text as a pattern that fits it alone.
+quoted() {
+    # shellcheck disable=SC2016
+    sed 's/[].[\\*^$()+?{}|]/\\&/g'
 }
 
 outputs() {

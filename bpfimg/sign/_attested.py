@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bpfimg.errors import Error
     from bpfimg.sign._believed import Believed
     from bpfimg.sign._collect import Finding
+    from bpfimg.sign._policy._compatibility import TriedOn
     from bpfimg.sign._policy._rules import Attested
     from bpfimg.sign._whose import Question
 
@@ -42,6 +43,16 @@ class Attestation:
     def predicate(self) -> object:
         """The predicate as parsed JSON; None when the statement has none."""
         return self.document.get("predicate")
+
+    @property
+    def tried_on(self) -> tuple[TriedOn, ...]:
+        """The kernels of a compatibility report, and what came of each; none where it is no such report."""
+        from bpfimg.sign._policy._compatibility import COMPATIBILITY, tried_on
+
+        try:
+            return tried_on(self.predicate) if self.predicate_type == COMPATIBILITY else ()
+        except Junk:
+            return ()
 
 
 @value(frozen=True, slots=True, eq=False)
@@ -101,4 +112,7 @@ def _counts(candidate: Candidate, wanted: Attested, asked: Question) -> tuple[Be
     failed = [str(condition) for condition in wanted.conditions if not condition.holds(said)]
     if failed:
         return None, [f"{candidate.where} is signed by {believed[0].authority}, but not so: {' and '.join(failed)}"]
+    lacks = wanted.compatibility.lacks(said, asked.kernel) if wanted.compatibility is not None else ""
+    if lacks:
+        return None, [f"{candidate.where} is signed by {believed[0].authority}, but {lacks}"]
     return believed[0], []

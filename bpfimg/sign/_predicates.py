@@ -6,9 +6,7 @@ import re
 
 from bpfimg.errors import UsageError, quoted
 from bpfimg.sign._formats._envelope import SIGNATURE
-
-COMPATIBILITY = "urn:bpfimg:compatibility:1"
-"""A compatibility report: the predicate is what `bpfimg check -o json` prints (`schemas/check.schema.json`)."""
+from bpfimg.sign._policy._compatibility import COMPATIBILITY
 
 PREDICATE_TYPES = {
     "slsaprovenance": "https://slsa.dev/provenance/v0.2",

@@ -62,6 +62,7 @@ def refuse_attestations(answer: Answer, rule: Rule, policy: Policy, name: str) -
 
 def _wanted(one: Attested) -> str:
     such = f" in which {' and '.join(map(str, one.conditions))}" if one.conditions else ""
+    such += f" which says that {one.compatibility}" if one.compatibility is not None else ""
     return f"one of the type {quoted(one.predicate_type)} by {_names(one.authorities)}{such}"
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from bpfimg._value import value
+import os
+
+from bpfimg._value import replace, value
 from bpfimg.errors import DigestMismatch, Error, NotFound, VerificationError
 from bpfimg.oci import Digest, Index
 from bpfimg.sign._collect import Evidence
@@ -43,6 +45,7 @@ def verify(
     history: History | None = None,
     allow_downgrade: bool = False,
     now: float | None = None,
+    kernel: str | None = None,
 ) -> VerifiedImage:
     """Returns the proof that `policy` believes the image or index `descriptor`; raises `VerificationError`.
 
@@ -53,9 +56,10 @@ def verify(
 
     Of an index that is not believed, the image for `platform` may be for itself: then the proof is about that one.
     `history` is what a rule against going back compares with; `allow_downgrade` lets a reference with a digest go back.
-    `now` (seconds since 1970) is the time by which signatures grow old.
+    `now` (seconds since 1970) is the time by which signatures grow old, `kernel` the release that compatibility reports
+    have to speak of where a rule says "this kernel": the one that runs here.
     """
-    asked = _Case.of(source, reference, descriptor, policy, elsewhere=elsewhere, now=now)
+    asked = _Case.of(source, reference, descriptor, policy, elsewhere=elsewhere, now=now, kernel=kernel)
     rule, unsafe = asked.rule, asked.rule.action == ALLOW_UNSIGNED
     chosen, believed, verdict = _weighed(asked, descriptor, platform, thorough=thorough)
     if not (verdict.satisfied or unsafe):
@@ -91,6 +95,7 @@ def attestations(
     platform: Platform | None = None,
     elsewhere: Elsewhere | None = None,
     now: float | None = None,
+    kernel: str | None = None,
 ) -> tuple[Attestation, ...]:
     """Returns every believed attestation of exactly this type about the image or index `descriptor`, or, in an index,
     about the image for `platform`; raises `VerificationError` when there is none.
@@ -98,7 +103,7 @@ def attestations(
     Whom to believe is what the policy's rule for `reference` says of this type; where it says nothing of it, those
     who may sign the image may say things about it. Whether the image itself is believed, `verify` says.
     """
-    asked = _Case.of(source, reference, descriptor, policy, elsewhere=elsewhere, now=now)
+    asked = _Case.of(source, reference, descriptor, policy, elsewhere=elsewhere, now=now, kernel=kernel)
     from bpfimg.sign._policy._rules import Attested
 
     wanted = tuple(one for one in asked.rule.attestations if one.predicate_type == predicate_type)
@@ -132,6 +137,7 @@ class _Case:
         *,
         elsewhere: Elsewhere | None,
         now: float | None,
+        kernel: str | None,
     ) -> _Case:
         """Returns the case unless it is decided before anything is looked at; raises then."""
         if reference.digest is not None and reference.digest != descriptor.digest:
@@ -143,7 +149,8 @@ class _Case:
         if rule.action == DENY:
             refuse_by_rule(rule, policy, reference)
         oldest = None if rule.max_age is None else _now(now) - rule.max_age
-        question = Question(rule, canonical(str(reference.repository)), oldest)
+        running = os.uname().release if kernel is None else kernel
+        question = Question(rule, canonical(str(reference.repository)), oldest, running)
         return cls(source, elsewhere, rule, question, name, reference, {})
 
     def signatures(self, digest: Digest) -> Iterator[Finding]:
@@ -162,7 +169,7 @@ class _Case:
             for finding in ([evidence] if isinstance(evidence, Error) else evidence.attestations())
         )
         # how old a signature may be says nothing about attestations
-        return look(findings, wanted, Question(self.rule, self.question.repository), all_=all_)
+        return look(findings, wanted, replace(self.question, oldest=None), all_=all_)
 
     def _evidence(self, digest: Digest) -> Iterator[Evidence | Error]:
         """Yields each place with evidence about a digest; the same ones when asked again."""

@@ -32,11 +32,12 @@ _SHOWN = 3
 @value(frozen=True, slots=True, eq=False)
 class Question:
     """What is asked of every candidate: `rule` on an image in `repository` (canonical). A signature may be `oldest`
-    (seconds since 1970; None: of any age)."""
+    (seconds since 1970; None: of any age). `kernel` is the release of the one that it is for."""
 
     rule: Rule
     repository: str
     oldest: int | None = None
+    kernel: str = ""
 
 
 def signers(

@@ -12,6 +12,7 @@ from bpfimg.errors import VerificationError
 from tests.attacks import (
     certificates,
     claims,
+    compatibility,
     files,
     limits,
     policies,
@@ -30,7 +31,19 @@ if TYPE_CHECKING:
 
     from tests.attacks.table import Attack
 
-GROUPS = (certificates, claims, files, limits, policies, signers, stamps, statements, versions, witnesses)
+GROUPS = (
+    certificates,
+    claims,
+    compatibility,
+    files,
+    limits,
+    policies,
+    signers,
+    stamps,
+    statements,
+    versions,
+    witnesses,
+)
 assert all(GROUPS)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from bpfimg.errors import quoted
+from bpfimg.sign._policy._compatibility import COMPATIBILITY, compatible
 from bpfimg.sign._policy._conditions import EQUALS, EXISTS, MATCHES, ONE_OF, POINTER, Condition, same, scalar
 from bpfimg.sign._policy._patterns import Pattern
 from bpfimg.sign._policy._readers import boolean, one_of, text, texts
@@ -34,14 +35,19 @@ def attestations(value: object, what: str, authorities: Named) -> tuple[Attested
 
 
 def _attested(value: object, what: str, authorities: Named) -> Attested:
-    found = fields(value, what, ("predicateType", "requireAny"), ("conditions",))
+    found = fields(value, what, ("predicateType", "requireAny"), ("conditions", "compatibility"))
     kind = text(found["predicateType"], f"{what}: predicateType", most=512)
     if not _TYPE.fullmatch(kind):
         raise Junk(f"{what}: predicateType is {quoted(kind)}, expected a URI such as https://slsa.dev/provenance/v1")
     names = texts(found["requireAny"], f"{what}: requireAny", least=1, most=64)
     given = items(found.get("conditions", []), f"{what}: conditions", most=64)
     conditions = tuple(_condition(one, f"{what}: conditions[{i}]") for i, one in enumerate(given))
-    return Attested(kind, authorities(names, what), conditions)
+    asked = None
+    if "compatibility" in found:
+        asked = compatible(found["compatibility"], what)
+        if kind != COMPATIBILITY:
+            raise Junk(f"{what} has compatibility, which only attestations of the type {COMPATIBILITY} speak of")
+    return Attested(kind, authorities(names, what), conditions, asked)
 
 
 def _condition(value: object, what: str) -> Condition:

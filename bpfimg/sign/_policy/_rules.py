@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from bpfimg.sign._evidence._identity import Identity
     from bpfimg.sign._evidence._root import TrustedRoot
     from bpfimg.sign._keys._public import PublicKey
+    from bpfimg.sign._policy._compatibility import Compatible
     from bpfimg.sign._policy._conditions import Condition
     from bpfimg.sign._policy._patterns import Pattern
 
@@ -125,11 +126,15 @@ class Authority:
 
 @value(frozen=True, slots=True, eq=False)
 class Attested:
-    """An attestation that must be there: of exactly this type, by one of the authorities, and all conditions hold."""
+    """An attestation that must be there: of exactly this type, by one of the authorities, and all conditions hold.
+
+    Of a compatibility report, it also says of the kernels that are asked for what it has to (None: nothing is).
+    """
 
     predicate_type: str
     authorities: tuple[Authority, ...]
     conditions: tuple[Condition, ...] = ()
+    compatibility: Compatible | None = None
 
 
 @value(frozen=True, slots=True, eq=False)

@@ -31,6 +31,7 @@ def demands(rule: Rule) -> tuple[str, ...]:
     found.append(_name(rule))
     for one in rule.attestations:
         wanted = "".join(f", where {condition}" for condition in one.conditions)
+        wanted += f", which says that {one.compatibility}" if one.compatibility is not None else ""
         found.append(f"an attestation of the type {one.predicate_type} by {_or(one.authorities)}{wanted}")
     if rule.max_age is not None:
         found.append(f"a signature is at most {duration(rule.max_age)} old, by verified time")

@@ -93,6 +93,10 @@ def attested(**changes: Any) -> dict[str, Any]:
     return document(rules=[rule(attestations=[{name: value for name, value in full.items() if value is not None}])])
 
 
+def compatible(**asked: Any) -> dict[str, Any]:
+    return attested(predicateType="urn:bpfimg:compatibility:1", compatibility=asked)
+
+
 def condition(**changes: Any) -> dict[str, Any]:
     return attested(conditions=[{"pointer": "/a/0/b~1c~0d", **changes}])
 
@@ -143,6 +147,9 @@ ACCEPTED: dict[str, Any] = {
     "attestation": attested(),
     "attestation of a urn": attested(predicateType="urn:x"),
     "no conditions": attested(conditions=[]),
+    "compatibility with whatever was tried": compatible(),
+    "compatibility": compatible(kernels=["6.1", "6.12.9-1-amd64"], result="ok", thisKernel=True),
+    "compatibility that lets unknown pass": compatible(result="unknown", thisKernel=False),
     "equals text": condition(equals="x"),
     "equals empty text": condition(equals=""),
     "equals null": condition(equals=None),
@@ -287,6 +294,16 @@ REFUSED: dict[str, Any] = {
     "attestation with a blank": attested(predicateType="https://a b"),
     "attestation with a long type": attested(predicateType="https://" + "a" * 505),
     "attestation with an unknown field": attested(threshold=1),
+    "compatibility of another type": attested(compatibility={}),
+    "compatibility without kernels": compatible(kernels=[]),
+    "compatibility with a kernel twice": compatible(kernels=["6.1", "6.1"]),
+    "compatibility with a pattern": compatible(kernels=["6.*"]),
+    "compatibility with an empty kernel": compatible(kernels=[""]),
+    "compatibility that lets failures pass": compatible(result="fails"),
+    "compatibility with a result as a list": compatible(result=["ok"]),
+    "compatibility with 1 for true": compatible(thisKernel=1),
+    "compatibility with more": compatible(maxInsns=5),
+    "compatibility as text": attested(predicateType="urn:bpfimg:compatibility:1", compatibility="ok"),
     "attestation as text": document(rules=[rule(attestations=[SLSA])]),
     "attestations as object": document(rules=[rule(attestations={})]),
     "33 attestations": document(rules=[rule(attestations=[{"predicateType": SLSA, "requireAny": ["release"]}] * 33)]),

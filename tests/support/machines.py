@@ -1,6 +1,7 @@
 """A machine to follow pages on, word by word: the programs of this one, and all that they change is its own.
 
-Its network, processes, mounts, `/etc`, `/var`, `/run`, home, bpffs and tracefs are in namespaces that end with it.
+Its network, processes and mounts are in namespaces that end with it: `/etc`, `/var`, `/run`, `/media`, home and bpffs are
+its own, `/tmp` is shared, and what else is on disk cannot be written.
 Commands go to one shell, as in a terminal: variables and the folder stay from line to line.
 """
 
@@ -34,6 +35,9 @@ mount -t tmpfs tmpfs /run
 mount -t tmpfs tmpfs /var
 mkdir -p /var/lib /var/cache /var/tmp
 mount -t tmpfs tmpfs /root
+mount -t tmpfs tmpfs /media
+mount --bind /tmp /tmp
+mount -o remount,bind,ro /
 mkdir /run/netns /run/lock
 ln -s /run /var/run
 mount -t sysfs sysfs /sys

@@ -61,7 +61,7 @@ def shape(text: str) -> list[str]:
     text = re.sub(r"sha256:[0-9a-f]{12,64}", "sha256:H", text)
     text = re.sub(r"\d{4}-\d\d-\d\dT[\d:]+Z", "TIME", text)
     text = re.sub(r"\d+ seconds?\b", "AGE", text)
-    text = re.sub(r"(?<=tag:)\s+[0-9a-f]{16}", " TAG", text)
+    text = re.sub(r"\b(?=\d*[a-f])(?=[a-f]*\d)[0-9a-f]{16}\b", "TAG", text)
     # how programs share a hook is for the kernel to say
     text = re.sub(
         r"^(bpfimg: no freplace programs can be loaded here| +(dispatcher|runs as|note|results)): .*\n",

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 EPILOG = f"""\
 Nothing is loaded or run. Of a folder all `*.o` files below it are looked at, of an image all platforms. docs/lint has a
-page for each rule; --rules lists them. The exit code is 1 when something is as severe as --fail-on or more so.
+page for each rule; --rules lists them. A C source is compiled first, in memory, with macros and include folders of a
+bpfimg.toml in this folder. The exit code is 1 when something is as severe as --fail-on or more so.
 
 For pipelines: sarif for code hosts, github for annotations in the log of an action, gitlab for a code quality report,
 junit, and markdown for a summary; --report writes any of them beside what is printed. Source files are named as the
@@ -39,7 +40,7 @@ _FAIL_ON = ("error", "warning", "note", "never")
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Adds the words."""
-    parser.add_argument("what", metavar="REF|OBJ|DIR", nargs="*", help="images, object files, folders of them")
+    parser.add_argument("what", metavar="REF|OBJ|DIR", nargs="*", help="images, objects, folders, C sources")
     parser.add_argument("--format", metavar="FORMAT", help=f"what to print: {', '.join(FORMATS)} (-o json is the same)")
     add_reports(parser)
     parser.add_argument(

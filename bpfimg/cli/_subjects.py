@@ -1,4 +1,4 @@
-"""What `lint` and `diff` look at: object files, folders of them, and images with all their platforms."""
+"""What `lint` and `diff` look at: object files, folders of them, C sources, and images with all their platforms."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from bpfimg.image import BytecodeImage
     from bpfimg.oci import Platform
 
-__all__ = ["Subject", "asked_platforms", "of_folder", "of_image", "subjects"]
+__all__ = ["Subject", "asked_platforms", "of_folder", "of_image", "of_source", "subjects"]
 
 
 @value(frozen=True, slots=True)
 class Subject:
-    """One object file, or one platform of an image.
+    """One object file, what a C source becomes for one platform, or one platform of an image.
 
-    `name` is the word of the caller, or a file in a folder of that name. `platform` is "" for a file. `image` is None
-    for a file, and for what cannot be read: then `error` says why and `data` is empty.
+    `name` is the word of the caller, or a file in a folder of that name. `platform` is "" for an object file. `image`
+    is None for a file, and for what cannot be read: then `error` says why and `data` is empty.
     """
 
     name: str
@@ -41,7 +41,8 @@ def asked_platforms(texts: Sequence[str] | None) -> tuple[Platform, ...]:
 
 
 def subjects(words: Sequence[str], options: Options, platforms: Sequence[Platform] = ()) -> Iterator[Subject]:
-    """What the words name, in their order; of an image the platforms that are asked for, else all.
+    """What the words name, in their order; of an image the platforms that are asked for, else all. A C source is
+    compiled for those platforms, else for this machine, as `bpfimg build` does it here; nothing is written.
 
     Raises UsageError for a folder without eBPF objects, BytecodeError for a file that cannot be read, and whatever the
     place of an image does.
@@ -51,6 +52,8 @@ def subjects(words: Sequence[str], options: Options, platforms: Sequence[Platfor
     for word in words:
         if os.path.isdir(word):
             yield from of_folder(word)
+        elif word.endswith(".c"):
+            yield from of_source(word, platforms)
         elif means_file(word):
             yield Subject(shown(word), "", read_object(word))
         else:
@@ -83,6 +86,28 @@ def of_folder(path: str) -> Iterator[Subject]:
             yield Subject(shown(file), "", data)
     if not count:
         raise UsageError(f"the folder {path!r} holds no eBPF object, expected files that end in .o")
+
+
+def of_source(path: str, platforms: Sequence[Platform] = ()) -> Iterator[Subject]:
+    """What clang makes of a C source, with macros and include folders as a bpfimg.toml in this folder has them."""
+    from bpfimg import build
+    from bpfimg.cli._object_file import shown
+    from bpfimg.cli._parser import warn
+    from bpfimg.oci import Platform
+
+    named = build.project.NAME
+    project = build.project.load(named) if os.path.exists(named) else None
+    for platform in platforms or (Platform.host(),):
+        made = build.compile_c(
+            path,
+            arch=platform.architecture,
+            defines=project.defines if project else (),
+            includes=project.includes if project else (),
+            compiler=(project.compiler if project else None) or "clang",
+            cpu=project.cpu if project else None,
+            warn=warn,
+        )
+        yield Subject(shown(path), str(platform), made)
 
 
 def of_image(word: str, options: Options, platforms: Sequence[Platform] = ()) -> Iterator[Subject]:

@@ -68,9 +68,9 @@ def remote(folder: Path, url: str) -> Path:
 
 def plain_c(folder: Path) -> Path:
     """A C source, with a header in a folder beside it."""
-    source = COUNTER.replace("#include <bpf/bpf_helpers.h>", '#include <bpf/bpf_helpers.h>\n#include "limits.h"')
+    source = COUNTER.replace("#include <bpf/bpf_helpers.h>", '#include <bpf/bpf_helpers.h>\n#include "most.h"')
     assert source != COUNTER
-    return written(folder, {"src/xdp_counter.bpf.c": source, "include/limits.h": "#pragma once\n#define MOST 1\n"})
+    return written(folder, {"src/xdp_counter.bpf.c": source, "include/most.h": "#pragma once\n#define MOST 1\n"})
 
 
 _GENERATED = """\

@@ -113,4 +113,11 @@ def _print(options: Options, found: Sequence[places.stores.Stored]) -> None:
             )
             for each in found
         ]
-        print(table(("IMAGE", "DIGEST", "PLATFORMS", "SIZE", "SINCE"), rows))
+        print(
+            table(
+                ("IMAGE", "DIGEST", "PLATFORMS", "SIZE", "SINCE"),
+                rows,
+                free=("DIGEST", "PLATFORMS"),
+                spare=("PLATFORMS", "DIGEST"),
+            )
+        )

@@ -178,7 +178,8 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]], whole: bool) -> s
         return ""
     kept = [at for at in range(len(head)) if any(row[at] for row in rows)]
     shown = rows if whole else rows[:_ROWS]
-    text = table([head[at] for at in kept], [[row[at] for at in kept] for row in shown])
+    free = () if whole else ("TYPE", "SECTION", "FEATURES", "KEY", "VALUE", "NOTES")
+    text = table([head[at] for at in kept], [[row[at] for at in kept] for row in shown], free=free)
     return text if len(shown) == len(rows) else f"{text}\n... and {len(rows) - len(shown)} more (-v shows them)"
 
 

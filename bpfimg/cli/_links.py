@@ -86,4 +86,4 @@ def _table(links: Sequence[LinkView], inventory: Inventory) -> str:
         for view in links
     ]
     head = ("ID", "KERNEL ID", "PROGRAM ID", "PROGRAM", "HOOK", "ATTACHED", "PRIORITY", "STATE")
-    return table(head, rows)
+    return table(head, rows, free=("ATTACHED", "STATE"), spare=("KERNEL ID",))

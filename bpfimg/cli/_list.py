@@ -106,7 +106,8 @@ def _table(shown: list[ProgramView], inventory: Inventory, *, all: bool, sampled
         row = [str(view.id), application, view.name or "-", view.type or "-", place, short_image(view)]
         rows.append(row[:5] + _ran(view, links.get(view.id, ())) + row[5:] if sampled else row)
     head = ["ID", "APPLICATION", "PROGRAM", "TYPE", "ATTACHED", "IMAGE OR HOLDER" if all else "IMAGE"]
-    return table([*head[:5], "RUNS/S", "NS/RUN", "CPU", *head[5:]] if sampled else head, rows)
+    free = ("ATTACHED", head[5])
+    return table([*head[:5], "RUNS/S", "NS/RUN", "CPU", *head[5:]] if sampled else head, rows, free=free)
 
 
 def _ran(view: ProgramView, links: Sequence[LinkView]) -> list[str]:

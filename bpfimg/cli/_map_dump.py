@@ -6,7 +6,7 @@ import sys
 from itertools import chain, islice
 
 from bpfimg.btf import values
-from bpfimg.cli._render import clean
+from bpfimg.cli._render import clean, columns, spelt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,16 +89,16 @@ def _as_table(found: maps.Map, *, total: bool) -> None:
     ahead = list(islice(rows, _AHEAD))
     if not ahead:
         return
-    keys, columns = _columns(ahead, 1, "KEY"), _columns(ahead, 2, "VALUE")
+    keys, members = _columns(ahead, 1, "KEY"), _columns(ahead, 2, "VALUE")
     spread = found.per_cpu and not total
-    head = [*(word for word, _ in keys), *(["CPU"] if spread else []), *(word for word, _ in columns)]
+    head = [*(word for word, _ in keys), *(["CPU"] if spread else []), *(word for word, _ in members)]
 
     def line(row: Sequence[Any]) -> list[str]:
         cpu, key, value = row
-        cells = [*_cells(key, keys), *([str(cpu)] if spread else []), *_cells(value, columns)]
+        cells = [*_cells(key, keys), *([str(cpu)] if spread else []), *_cells(value, members)]
         return [each or '""' for each in cells]
 
-    _print(head, map(line, ahead), map(line, rows))
+    _print(head, map(line, ahead), map(line, rows), len(head) - len(members))
 
 
 def _rows(found: maps.Map, *, total: bool) -> Iterator[tuple[int, Any, Any]]:
@@ -120,15 +120,22 @@ def _columns(rows: Sequence[tuple[Any, ...]], at: int, word: str) -> list[tuple[
     return [(word, None)]
 
 
-def _cells(value: Any, columns: list[tuple[str, str | None]]) -> list[str]:
-    return [cell(value if member is None else value[member]) for _, member in columns]
+def _cells(value: Any, members: list[tuple[str, str | None]]) -> list[str]:
+    return [cell(value if member is None else value[member]) for _, member in members]
 
 
-def _print(head: Sequence[str], ahead: Iterable[list[str]], rows: Iterable[list[str]]) -> None:
-    """Aligned by the rows that are here already; those that follow may be wider."""
-    first = [list(head), *ahead]
-    widths = [min(max(len(line[i]) for line in first), _WIDEST) for i in range(len(head))]
-    for lines in (first, rows):
-        for line in lines:
-            text = "  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True))
-            sys.stdout.write(text.rstrip() + "\n")
+def _print(head: Sequence[str], ahead: Iterable[list[str]], rows: Iterable[list[str]], keys: int) -> None:
+    """Aligned by the rows that are here already; those that follow may be wider. A terminal cuts all but the keys."""
+    from bpfimg.cli import _fit
+    from bpfimg.cli._colour import paint
+
+    first = [list(head), *([spelt(word) for word in line] for line in ahead)]
+    whole = [max(columns(line[at]) for line in first) for at in range(len(head))]
+    free, room = range(keys, len(head)), _fit.terminal_width()
+    widths = [min(width, _WIDEST) for width in whole] if room is None else _fit.fitted(whole, free, room)
+    for number, line in enumerate(chain(first, rows)):
+        words = [spelt(word) for word in line]
+        if room is not None:
+            words[keys:] = [_fit.cut(words[at], widths[at]) for at in free]
+        text = "  ".join(word + " " * (width - columns(word)) for word, width in zip(words, widths, strict=True))
+        sys.stdout.write((text.rstrip() if number else paint(text.rstrip(), "head")) + "\n")

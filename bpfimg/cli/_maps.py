@@ -55,7 +55,14 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
         print("".join(f"{view.id}\n" for view, _ in views), end="")
     else:
         head = ("ID", "NAME", "TYPE", "KEY", "VALUE", "ENTRIES", "MEMORY", "APPLICATION", "PROGRAMS")
-        print(table(head, [_row(view, users) for view, users in views]))
+        print(
+            table(
+                head,
+                [_row(view, users) for view, users in views],
+                free=("TYPE", "PROGRAMS"),
+                spare=("MEMORY", "KEY", "VALUE"),
+            )
+        )
     return 0
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from bpfimg.cli._options import Options
     from bpfimg.oci import Descriptor, Reference
 
-__all__ = ["block", "clean", "columns", "image_entry", "json_text", "print_image", "table"]
+__all__ = ["block", "clean", "columns", "image_entry", "json_text", "print_image", "spelt", "table"]
 
 
 LONG = 100  # entries; a longer list is for machines
@@ -25,14 +27,45 @@ def clean(text: str, *, keep_lines: bool = False) -> str:
     )
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Left-aligned columns, two blanks apart, without trailing blanks; the head alone when there are no rows."""
-    lines = [list(head), *([clean(cell) for cell in row] for row in rows)]
+def table(
+    head: Sequence[str], rows: Iterable[Sequence[str]], *, free: Collection[str] = (), spare: Sequence[str] = ()
+) -> str:
+    """Left-aligned columns, two blanks apart, without trailing blanks; the head alone when there are no rows.
+
+    On a terminal the columns that are called as `free` says are cut until a line fits: texts, never ids or names. Where
+    that is not enough those in `spare` are left out, the first first. A pipe gets everything.
+    """
+    lines = [list(head), *([spelt(clean(cell)) for cell in row] for row in rows)]
     widths = [max(columns(line[i]) for line in lines) for i in range(len(head))]
+    if not sys.stdout.isatty():
+        return _aligned(lines, widths)
+    from bpfimg.cli import _fit
+    from bpfimg.cli._colour import paint
+
+    room = _fit.terminal_width()
+    if room is not None:
+        places = [at for at, name in enumerate(head) if name in free]
+        gone = _fit.dropped(widths, places, [list(head).index(name) for name in spare if name in head], room)
+        kept = [at for at in range(len(head)) if at not in gone]
+        widths = _fit.fitted([widths[at] for at in kept], [i for i, at in enumerate(kept) if at in places], room)
+        lines = [[_fit.cut(line[at], width) for at, width in zip(kept, widths, strict=True)] for line in lines]
+    first, newline, rest = _aligned(lines, widths).partition("\n")
+    return f"{paint(first, 'head')}{newline}{rest}"
+
+
+def _aligned(lines: Sequence[Sequence[str]], widths: Sequence[int]) -> str:
     return "\n".join(
         "  ".join(cell + " " * (w - columns(cell)) for cell, w in zip(line, widths, strict=True)).rstrip()
         for line in lines
     )
+
+
+def spelt(text: str) -> str:
+    """`text` as stdout will show it, for what has to be aligned: letters that its encoding lacks are escapes there."""
+    if text.isascii():
+        return text
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def columns(text: str) -> int:

@@ -17,6 +17,9 @@ _HEAD = (
 )
 #: columns that are left out where nothing has them
 _OPTIONAL = ("PROCEED-ON", "APPLICATION", "SIGNER", "RUNS")
+#: columns that a terminal may cut
+_FREE = ("PROCEED-ON", "IMAGE OR HOLDER", "SIGNER", "STATE")
+_SPARE = ("SIGNER", "IMAGE OR HOLDER")
 
 
 def text(hooks: Sequence[order.HookView], programs: Mapping[int, ProgramView]) -> str:
@@ -25,7 +28,8 @@ def text(hooks: Sequence[order.HookView], programs: Mapping[int, ProgramView]) -
 
     rows = [_row(number, view, programs) for hook in hooks for number, view in enumerate(hook.links)]
     kept = [at for at, name in enumerate(_HEAD) if name not in _OPTIONAL or any(row[at] != "-" for row in rows)]
-    head, *lines = table([_HEAD[at] for at in kept], [[row[at] for at in kept] for row in rows]).splitlines()
+    cells = [[row[at] for at in kept] for row in rows]
+    head, *lines = table([_HEAD[at] for at in kept], cells, free=_FREE, spare=_SPARE).splitlines()
     shown, each = [head], iter(lines)
     for hook in hooks:
         shown.append(clean(_title(hook, programs)))

@@ -31,6 +31,8 @@ PAGES = {
     "keys-and-policy": "",
     "many-programs": "",
     "maps-between-apps": "",
+    "start-a-project": "",
+    "report": "",
 }
 
 

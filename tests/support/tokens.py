@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 
@@ -37,13 +37,14 @@ class Tokens:
     asked: list[str] = field(default_factory=list)
 
 
-def certificate(folder: Path, name: str) -> tuple[Path, Path]:
-    """A self-signed certificate for 127.0.0.1 and its key, made once, as PEM files."""
+def certificate(folder: Path, name: str, hosts: Sequence[str] = ()) -> tuple[Path, Path]:
+    """A self-signed certificate for 127.0.0.1 (and these hosts) and its key, made once, as PEM files."""
     chain, key_file = folder / f"{name}.crt", folder / f"{name}.key"
     if not chain.exists():
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
         now = datetime.now(UTC)
+        places = [x509.IPAddress(IPv4Address("127.0.0.1")), *map(x509.DNSName, hosts)]
         made = (
             x509.CertificateBuilder()
             .subject_name(subject)
@@ -52,7 +53,7 @@ def certificate(folder: Path, name: str) -> tuple[Path, Path]:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - timedelta(days=1))
             .not_valid_after(now + timedelta(days=1))
-            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+            .add_extension(x509.SubjectAlternativeName(places), critical=False)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .sign(key, hashes.SHA256())
         )

@@ -11,10 +11,12 @@ if TYPE_CHECKING:
     from bpfimg.cli._asked import Asked
     from bpfimg.cli._options import Options
     from bpfimg.cli._places import Found
-    from bpfimg.oci import Target, places
+    from bpfimg.oci import Descriptor, Layout, Target, places
     from bpfimg.sign import Policy, VerifiedImage
 
-__all__ = ["believed", "check_downgrade", "unsafe", "wanted_image"]
+__all__ = ["believed", "check_downgrade", "tell_report", "unsafe", "wanted_image"]
+
+_PREDICATE, _COMPATIBILITY = "dev.sigstore.bundle.predicateType", "urn:bpfimg:compatibility:1"
 
 
 def wanted_image(
@@ -124,7 +126,34 @@ def _image(options: Options, text: str, wanted: Asked) -> tuple[Target, Verified
                 "the image in the local store was used; --pull always looks for newer signatures in the registry"
             )
         raise
+    tell_report(options, found, trust)
     return found.place, verified
+
+
+def tell_report(options: Options, found: Found, trust: Policy) -> None:
+    """Says on which kernels the image was tried, where the local store has a report: no registry is asked for that."""
+    from bpfimg.oci import Layout
+
+    if options.quiet or not isinstance(found.place, Layout) or not _has_report(found.place, found.descriptor):
+        return
+    from bpfimg.cli._tried_on import tell_tried
+
+    tell_tried(options, found, trust)
+
+
+def _has_report(place: Layout, descriptor: Descriptor) -> bool:
+    """Whether something says so of itself about the image, or one in the index: a hint, which decides nothing."""
+    from bpfimg.errors import Error
+    from bpfimg.oci import Index
+
+    try:
+        about = [descriptor.digest]
+        if descriptor.is_index:
+            about += [one.digest for one in Index.parse(place.fetch(descriptor), descriptor.media_type).manifests]
+        kinds = (each.annotations.get(_PREDICATE) for digest in about for each in place.referrers(digest))
+        return _COMPATIBILITY in kinds
+    except Error:
+        return False  # the image itself was verified: what stands beside it may be damaged
 
 
 def unsafe(verified: VerifiedImage) -> str:

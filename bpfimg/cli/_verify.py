@@ -54,7 +54,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, options: Options) -> int:
     """Prints what is believed and why."""
     from bpfimg import sign
-    from bpfimg.cli._believed import check_downgrade, unsafe, wanted_image
+    from bpfimg.cli._believed import check_downgrade, tell_report, unsafe, wanted_image
     from bpfimg.cli._elsewhere import elsewhere
     from bpfimg.cli._local import means_object
     from bpfimg.cli._parser import warn
@@ -85,6 +85,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
         warn(unsafe(verified))
     attested = tuple(one for each in types for one in _attestations(options, found, decides, each))
     _print(options, found, verified, attested)
+    tell_report(options, found, decides)
     return 0
 
 

@@ -119,6 +119,7 @@ def step(place: int, view: LinkView, index: Index) -> Html:
         signed_by(program.record if program else None),
         number(runs(view, index.programs)),
         state(view),
+        id=anchor(view),
     )
 
 
@@ -133,6 +134,11 @@ def _origin(program: ProgramView | None, view: LinkView, index: Index) -> Conten
     if program is not None and program.record is not None:
         return index.image(program.record)
     return holders((program.held_by if program else ()) or view.held_by)
+
+
+def anchor(view: LinkView) -> str | None:
+    """Where warnings about a link of ours lead to."""
+    return None if view.id is None else f"l{view.id}"
 
 
 def state(view: LinkView) -> Content:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bpfimg.inspect._order import hooks as hooks_of
 from bpfimg.inspect._order import runs
-from bpfimg.inspect._page._chains import state
+from bpfimg.inspect._page._chains import anchor, state
 from bpfimg.inspect._page._html import Html, markup, tag
 from bpfimg.inspect._page._index import holders, loaded_by, signed_by
 from bpfimg.inspect._page._parts import cut, number, row, table
@@ -44,4 +44,5 @@ def _row(where: str, view: LinkView, index: Index) -> Html:
         number(runs(view, index.programs)),
         holders(view.held_by),
         state(view),
+        id=anchor(view),
     )

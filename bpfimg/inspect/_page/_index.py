@@ -17,9 +17,10 @@ OTHERS = "others"
 
 
 class Index:
-    """Programs, maps and BTF objects by id, links by program, images by their number on the page, their users."""
+    """Programs, maps and BTF objects by id, links by program, the numbers of our links; images by their number on the
+    page, and the programs of each."""
 
-    __slots__ = ("btfs", "images", "inventory", "links", "maps", "programs", "users")
+    __slots__ = ("btfs", "images", "inventory", "links", "maps", "own_links", "programs", "users")
 
     def __init__(self, inventory: Inventory) -> None:
         self.inventory = inventory
@@ -27,6 +28,7 @@ class Index:
         self.maps = {view.id: view for view in inventory.maps}
         self.btfs = {view.id: view for view in inventory.btfs}
         self.links = inventory.by_program()
+        self.own_links = {link.id for link in inventory.links if link.id is not None}
         self.images: dict[ImageRecord, int] = {}
         self.users: dict[ImageRecord, list[int]] = {}
         for view in inventory.programs:

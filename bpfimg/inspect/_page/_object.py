@@ -6,7 +6,7 @@ from bpfimg.bytecode import requirements
 from bpfimg.errors import BytecodeError, UsageError
 from bpfimg.inspect._graph import graph
 from bpfimg.inspect._page._html import Html, drawn, markup, tag
-from bpfimg.inspect._page._parts import Number, code, cut, number, row, several, table
+from bpfimg.inspect._page._parts import Number, bounded, code, cut, number, row, several
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,11 +67,9 @@ def programs(obj: BytecodeObject) -> Html:
         )
         for each in obj.programs
     ]
-    return (
-        table("programs-table", "Programs, in the order of the file", _PROGRAM_HEAD, rows)
-        if rows
-        else tag("p", "It has no program.")
-    )
+    if not rows:
+        return tag("p", "It has no program.")
+    return bounded("programs-table", "Programs, in the order of the file", _PROGRAM_HEAD, rows)
 
 
 def _traits(program: ProgramSpec) -> Iterator[str]:
@@ -103,7 +101,7 @@ def maps(obj: BytecodeObject) -> Html:
         )
         for each in obj.maps
     ]
-    return table("maps-table", "Maps that loading it makes", _MAP_HEAD, rows) if rows else tag("p", "It has no map.")
+    return bounded("maps-table", "Maps that loading it makes", _MAP_HEAD, rows) if rows else tag("p", "It has no map.")
 
 
 def _sized(kind: str | None, size: int) -> Content:
@@ -137,11 +135,9 @@ def globals_(obj: BytecodeObject) -> Html:
         if "." not in each.name
     ]
     head = ("Global", "Type", "Value", "#Bytes", "Read-only", "Section")
-    return (
-        table("globals-table", "Globals, with what they are unless they are set", head, rows)
-        if rows
-        else tag("p", "It has no global.")
-    )
+    if not rows:
+        return tag("p", "It has no global.")
+    return bounded("globals-table", "Globals, with what they are unless they are set", head, rows)
 
 
 def _value(found: float | bool | str | None) -> Content:
@@ -162,10 +158,10 @@ def functions(obj: BytecodeObject) -> Html:
     parts = []
     if own:
         head = ("Sub-program", "#Instructions", "Static")
-        parts.append(table("functions-table", "Functions that programs call", head, own))
+        parts.append(bounded("functions-table", "Functions that programs call", head, own))
     if other:
         head_of_others = ("Name", "Kind", "Type", "Must be there")
-        parts.append(table("externs-table", "What the kernel has to define", head_of_others, other))
+        parts.append(bounded("externs-table", "What the kernel has to define", head_of_others, other))
     return markup(parts)
 
 
@@ -186,10 +182,10 @@ def needs(obj: BytecodeObject) -> Html:
         "and leave others out: what a kernel has, bpfimg check tells."
     )
     head = ("Name", "Kind", "Since Linux", "Needed", "By")
-    return markup(tag("p", note), table("needs-table", "Features by name, and who needs them", head, rows))
+    return markup(tag("p", note), bounded("needs-table", "Features by name, and who needs them", head, rows))
 
 
 def sections(obj: BytecodeObject) -> Html:
     """Of the ELF file."""
     rows = [row(code(cut(each.name)), each.kind, Number(each.size)) for each in obj.sections]
-    return table("sections-table", "Sections of the ELF file", ("Section", "Kind", "#Bytes"), rows)
+    return bounded("sections-table", "Sections of the ELF file", ("Section", "Kind", "#Bytes"), rows)

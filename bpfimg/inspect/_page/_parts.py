@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from bpfimg.inspect._page._html import Html, markup, tag
 
 TYPE_CHECKING = False
@@ -11,6 +13,8 @@ if TYPE_CHECKING:
     from bpfimg.inspect._page._html import Content
 
 SHOWN = 4  # of a list in a cell; what follows is opened by hand
+MOST = 500  # of a list in a cell at all
+STRANGERS = 2000  # rows of a table that an image fills
 PIECE = 500  # rows
 CUT = 200  # letters of one name or value
 
@@ -29,6 +33,14 @@ def table(name: str, caption: str, head: Sequence[str], rows: Sequence[Html], *,
         piece = _table(f"{name}-{first}", words, head, rows[first : first + PIECE], body=body)
         pieces.append(opens(words, piece, open=not first))
     return markup(pieces)
+
+
+def bounded(name: str, caption: str, head: Sequence[str], rows: Iterable[Html]) -> Html:
+    """The same of what an image says: no more rows than somebody reads, and the words that there are more."""
+    kept = list(islice(rows, STRANGERS + 1))
+    shown = table(name, caption, head, kept[:STRANGERS])
+    more = f"There are more than {STRANGERS}; the rest is not shown. bpfimg inspect shows all."
+    return markup(shown, tag("p", more)) if len(kept) > STRANGERS else shown
 
 
 def _table(name: str, caption: str, head: Sequence[str], rows: Sequence[Html], *, body: bool) -> Html:
@@ -82,7 +94,8 @@ def several(items: Iterable[Content], *, what: str, shown: int = SHOWN) -> Html:
     if len(kept) <= shown + 1:
         return _joined(kept)
     first, rest = kept[:shown], kept[shown:]
-    return markup(_joined(first), opens(f"and {len(rest)} more {what}", _joined(rest)))
+    left = f", and {len(rest) - MOST} that are not shown" if len(rest) > MOST else ""
+    return markup(_joined(first), opens(f"and {len(rest)} more {what}", _joined(rest[:MOST]), left))
 
 
 def _joined(items: Sequence[Content]) -> Html:

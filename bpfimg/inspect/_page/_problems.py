@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bpfimg.inspect._page._html import Html, markup, tag
-from bpfimg.inspect._page._parts import cut, facts, row, table
+from bpfimg.inspect._page._parts import bounded, cut, facts, row
 from bpfimg.inspect._rules import BY_ID
 
 TYPE_CHECKING = False
@@ -33,7 +33,7 @@ def problems(found: Sequence[Problem]) -> Html:
     ]
     used = sorted({each.rule for each in found} & BY_ID.keys())
     rules = tag("dl", list(map(_rule, used)))
-    return markup(table("problems-table", "What lint says", _HEAD, rows), tag("h3", "The rules"), rules)
+    return markup(bounded("problems-table", "What lint says", _HEAD, rows), tag("h3", "The rules"), rules)
 
 
 def _rule(id: str) -> Html:

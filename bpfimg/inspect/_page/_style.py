@@ -45,13 +45,14 @@ ul.plain{{margin:.5rem 0;padding-left:1.2rem}}
 table{{border-collapse:collapse;width:100%;font-size:.875rem;line-height:1.4}}
 caption{{text-align:left;padding:.5rem .75rem;color:var(--dim)}}
 caption span{{position:sticky;left:.75rem;display:inline-block;max-width:calc(100vw - 5rem)}}
-th,td{{text-align:left;vertical-align:top;padding:.35rem .75rem;border-top:1px solid var(--line);overflow-wrap:normal}}
+th,td{{text-align:left;vertical-align:top;padding:.35rem .75rem;border-top:1px solid var(--line)}}
+th,td{{max-width:26rem;overflow-wrap:break-word}}
 th{{font-weight:600}}
 thead th{{background:var(--soft);white-space:nowrap}}
-tbody th[scope=rowgroup]{{background:var(--soft)}}
+tbody th[scope=rowgroup]{{background:var(--soft);max-width:none}}
 .n{{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}}
-td code,td .w{{white-space:nowrap}}
-td code.d{{white-space:normal;overflow-wrap:anywhere}}
+td .w{{white-space:nowrap}}
+code.d{{display:inline-block;min-width:17rem;overflow-wrap:anywhere}}
 code,pre,.m{{font-family:{_MONO};font-size:.92em}}
 code{{background:var(--code);border-radius:3px;padding:.05em .3em}}
 pre{{background:var(--soft);border:1px solid var(--line);border-radius:6px;padding:.75rem;overflow:auto}}
@@ -80,7 +81,6 @@ header,nav,main,footer{{max-width:none;padding:0}}
 nav,.skip{{display:none}}
 table{{font-size:7.5pt}}
 th,td{{padding:.15rem .3rem;overflow-wrap:anywhere}}
-td code{{white-space:normal}}
 .scroll,pre{{overflow:visible;max-height:none}}
 tr,figure{{break-inside:avoid}}
 h2,h3,h4{{break-after:avoid}}

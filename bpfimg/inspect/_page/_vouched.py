@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bpfimg.inspect._page._html import Html, elsewhere, markup, tag
-from bpfimg.inspect._page._parts import code, cut, digest, moment, number, row, table
+from bpfimg.inspect._page._parts import bounded, code, cut, digest, moment, number, row
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def vouched(subject: Subject) -> Html:
         for each in subject.stored
     ]
     note = "This is what is stored; anybody who may write there can store it, and none of it was verified for the list."
-    return markup(said, tag("p", note), table("stored-table", "Signatures and documents beside it", _HEAD, rows))
+    return markup(said, tag("p", note), bounded("stored-table", "Signatures and documents beside it", _HEAD, rows))
 
 
 def labels(seen: Seen) -> Html:
@@ -47,5 +47,5 @@ def labels(seen: Seen) -> Html:
 
 
 def _table(name: str, caption: str, pairs: Mapping[str, str]) -> Html:
-    rows = [row(code(cut(key)), elsewhere(cut(text, _MOST))) for key, text in sorted(pairs.items())]
-    return table(name, caption, ("Name", "Value"), rows) if rows else markup()
+    rows = (row(code(cut(key)), elsewhere(cut(text, _MOST))) for key, text in sorted(pairs.items()))
+    return bounded(name, caption, ("Name", "Value"), rows) if pairs else markup()

@@ -10,7 +10,7 @@ from bpfimg.inspect._page._parts import code, cut, opens, ref, row, table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from bpfimg.inspect import Inventory
     from bpfimg.inspect._page._html import Content
@@ -20,7 +20,7 @@ _HEAD = ("Severity", "Where", "What", "What mends it", "Finding")
 _ORDER = ("error", "warning", "note")
 _FEW = 5  # findings of one kind that are shown at once
 _COMMANDS = ("bpfimg ", "chmod ", "chown ", "mount ", "rm ")
-_PLACE = re.compile(r"(program|map) ([0-9]{1,10})")
+_PLACE = re.compile(r"(program|map|link) ([0-9]{1,10})")
 
 
 def all_of(inventory: Inventory, findings: Sequence[Finding]) -> tuple[Finding, ...]:
@@ -89,7 +89,9 @@ def _where(words: str, index: Index) -> Content:
     found = _PLACE.fullmatch(words)
     if found is None:
         return cut(words, 500)
-    known = index.programs if found[1] == "program" else index.maps
+    known: Collection[int] = index.own_links
+    if found[1] != "link":
+        known = index.programs if found[1] == "program" else index.maps
     return markup(f"{found[1]} ", ref(found[1][0], int(found[2]), known))
 
 

@@ -8,9 +8,12 @@ from html.parser import HTMLParser
 from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis.strategies import text
 
 from bpfimg.inspect import Inventory, page
 from bpfimg.inspect._page._html import Html, elsewhere, escaped, markup, tag
+from bpfimg.inspect._page._parts import STRANGERS, bounded, row, several
 from bpfimg.inspect._page._style import digest, sheet
 from bpfimg.inspect._svg import _COLOURS, style
 from tests.support import inventories
@@ -143,6 +146,21 @@ def test_headings_are_in_order_and_tables_say_what_they_are() -> None:
     assert names.count("table") == names.count("caption")
     assert all("scope" in attributes for name, attributes in found.elements if name == "th")
     assert {"header", "nav", "main", "footer"} <= set(names)
+
+
+def test_what_an_image_says_is_bounded() -> None:
+    """Labels, sections and names come from strangers, by the hundred thousand if they like."""
+    rows = bounded("t", "caption", ("A",), (row(str(number)) for number in range(100_000)))
+    assert len(read(rows).elements) < 5 * STRANGERS
+    assert f"There are more than {STRANGERS}" in read(rows).words
+    assert len(several([str(number) for number in range(100_000)], what="names")) < 10_000
+
+
+@given(text())
+def test_no_text_is_markup(words: str) -> None:
+    found = read(tag("p", words, title=words))
+    assert [name for name, _ in found.elements] == ["p"]
+    assert found.other == []
 
 
 def test_a_long_table_is_in_pieces_and_nothing_is_lost() -> None:

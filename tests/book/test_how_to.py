@@ -32,6 +32,7 @@ PAGES = {
     "many-programs": "",
     "maps-between-apps": "",
     "start-a-project": "",
+    "start-a-project": "",
     "report": "",
 }
 

@@ -58,7 +58,7 @@ def find(
     found: dict[str, Kernel] = {}
     for word in _words.split(words):
         what = _words.meant(word)
-        for kernel in map(_kernel.known, _below(what)) if isinstance(what, str) else [fetched(word, what)]:
+        for kernel in _known(what) if isinstance(what, str) else [fetched(word, what)]:
             found.setdefault(os.path.realpath(kernel.image), kernel)
     if len(found) > _KERNELS_MAX:
         raise UsageError(f"{len(found)} kernels are asked for, expected at most {_KERNELS_MAX}")
@@ -74,6 +74,16 @@ def _told_apart(kernels: tuple[Kernel, ...]) -> tuple[Kernel, ...]:
             for kernel in kernels
         )
     return kernels
+
+
+def _known(path: str) -> list[Kernel]:
+    """The kernel that a path is, or those below a folder, older ones first."""
+    return sorted(map(_kernel.known, _below(path)), key=_age)
+
+
+def _age(kernel: Kernel) -> list[tuple[int, str]]:
+    """Something that grows with the release: 6.9 comes before 6.12."""
+    return [(int(digits or 0), word) for digits, word in re.findall(r"(\d+)|(\D+)", kernel.release)]
 
 
 def _below(path: str) -> list[str]:

@@ -15,13 +15,15 @@ _CONFIG_MAX = 4 << 20
 #: the x86 boot protocol, Documentation/arch/x86/boot.rst: magic number, place of the version string, 64-bit entry
 _MAGIC, _MAGIC_AT, _VERSION_AT, _FLAGS_AT, _64_BIT = b"HdrS", 0x202, 0x20E, 0x236, 1
 _RELEASE_MAX = 64
+_TELLING = ("vmlinuz-", "bzImage-")
 
 
 @value(frozen=True, slots=True)
 class Kernel:
     """A kernel that can be booted.
 
-    name      as it was asked for, of a path the last part: "6.1", "bookworm", "vmlinuz-6.1.0-50-amd64"
+    name      as it was asked for, of a path the last part: "6.1", "bookworm", "vmlinuz-6.1.0-50-amd64"; the release
+              where a file's name does not say which kernel it is
     release   what `uname -r` says there, as its file has it: "6.1.0-50-amd64"
     package   where it comes from, with its version: "Debian linux-image-6.1.0-50-amd64 6.1.176-1", or ""
     image     its file, vmlinuz or a package that holds one
@@ -43,12 +45,13 @@ class Loaded:
 
 
 def known(path: str, name: str = "", package: str = "") -> Kernel:
-    """The kernel in that file, called as the file is unless it is given a name.
+    """The kernel in that file, called as the file or its release unless it is given a name.
 
     Raises NotSupported for one that is not of this architecture, UsageError for what is none.
     """
     loaded = read(path)
-    return Kernel(name or os.path.basename(path), _release(loaded.image, path), package or loaded.package, path)
+    release, file = _release(loaded.image, path), os.path.basename(path)
+    return Kernel(name or (file if file.startswith(_TELLING) else release), release, package or loaded.package, path)
 
 
 def read(path: str) -> Loaded:

@@ -46,14 +46,15 @@ def test_a_folder_stands_for_all_kernels_in_it_each_once(tmp_path: Path) -> None
 
 
 def test_trees_of_unpacked_packages_have_names_that_tell_them_apart(tmp_path: Path) -> None:
-    for tree, release in (("a", "7.1"), ("b", "7.2")):
+    for tree, release in (("a", "7.2"), ("b", "7.2"), ("c", "6.12")):
         put(tmp_path / "k" / tree / "usr/lib/modules/x/vmlinuz", release)
         put(tmp_path / "k" / tree / "usr/lib/modules/x/kernel/vmlinuz", "not looked at")
-    put(tmp_path / "k/c/boot/vmlinuz-6.1", "6.1")
+    put(tmp_path / "k/d/boot/vmlinuz-6.9", "6.9")
     assert found(tmp_path, str(tmp_path / "k")) == [
-        ("a/usr/lib/modules/x/vmlinuz", "7.1"),
+        ("vmlinuz-6.9", "6.9"),
+        ("6.12", "6.12"),
+        ("a/usr/lib/modules/x/vmlinuz", "7.2"),
         ("b/usr/lib/modules/x/vmlinuz", "7.2"),
-        ("vmlinuz-6.1", "6.1"),
     ]
 
 

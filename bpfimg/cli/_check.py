@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from bpfimg.inspect import check
 
 EPILOG = f"""\
-Without --btf and --kernels each program is given to the verifier of the kernel that runs here, and let go again:
-nothing is pinned or attached. An image is verified first, as `bpfimg run` does it; the path of an object needs a policy
+Without --btf and --kernels each program is given to the verifier of the kernel that runs here, and let go again.
+Nothing is pinned or attached. An image is verified first, as `bpfimg run` does it; the path of an object needs a policy
 that lets local files in. It takes root, or CAP_BPF and what the programs need.
 
 --kernels boots real kernels in QEMU and asks their verifiers. Nothing reaches the kernel of this machine, so no policy
@@ -46,8 +46,9 @@ examples:
   sudo bpfimg check registry.example/trace:v1
   bpfimg check trace.bpf.o --kernels 6.1,trixie --max-insns 100000
   bpfimg check trace.bpf.o --btf /sys/kernel/btf/vmlinux kernels/
-  bpfimg check trace.bpf.o --btf kernels/ --format markdown --report junit=check.xml
-  bpfimg check registry.example/trace:v1 --kernels 6.1,6.12 --attest --key cosign.key"""
+  bpfimg check trace.bpf.o --btf kernels/ --report junit=check.xml
+  bpfimg check registry.example/trace:v1 --kernels 6.1,6.12 \\
+    --attest --key cosign.key"""
 
 _CANNOT = 4
 

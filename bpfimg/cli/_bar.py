@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bpfimg.cli._told import Told
     from bpfimg.oci import Descriptor
 
-__all__ = ["Bar", "watching"]
+__all__ = ["Bar", "drawn", "visible", "watching"]
 
 _PAUSE = 0.1
 """Seconds between two drawings, and before the first: what is quick shows nothing."""
@@ -37,18 +37,30 @@ def watching(options: Options, *, images: int = 0) -> Iterator[Bar | Told | None
 
     While it is there, whatever else is written to the terminal appears above it.
     """
-    shown = not options.quiet and not options.json and os.environ.get("TERM", "dumb") != "dumb" and sys.stderr.isatty()
-    if not shown:
+    if not visible(options):
         yield _told(options, None)
         return
-    plain = sys.stdout, sys.stderr
     bar = Bar(sys.stderr, images=images)
+    with drawn(bar):
+        yield _told(options, bar)
+
+
+def visible(options: Options) -> bool:
+    """Whether somebody would see a bar on stderr."""
+    quiet = options.quiet or options.json or os.environ.get("TERM", "dumb") == "dumb"
+    return not quiet and sys.stderr.isatty()
+
+
+@contextmanager
+def drawn(bar: Bar) -> Iterator[None]:
+    """For as long as this lasts what is written to the terminal appears above the bar; then the bar is gone."""
+    plain = sys.stdout, sys.stderr
     above = [_Above(stream, bar) for stream in plain]
     sys.stderr = above[1]
     if sys.stdout.isatty():
         sys.stdout = above[0]
     try:
-        yield _told(options, bar)
+        yield
     finally:
         sys.stdout, sys.stderr = plain
         bar.close()

@@ -34,9 +34,11 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     from bpfimg.cli._limits import limits
     from bpfimg.cli._parser import tell
     from bpfimg.cli._render import clean, json_text, table
+    from bpfimg.cli._steps import counting
     from bpfimg.oci import places
 
-    done = places.stores.fsck(options.store, repair=arguments.repair, limits=limits(options))
+    with counting(options, "hashing") as step:
+        done = places.stores.fsck(options.store, repair=arguments.repair, limits=limits(options), heard=step)
     if options.json:
         print(json_text(_entry(done)))
     elif options.quiet:

@@ -62,6 +62,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, options: Options) -> int:
     """Prints the problems; 1 when one is severe enough."""
     from bpfimg.cli._parser import chosen_format, note
+    from bpfimg.cli._steps import counting
     from bpfimg.cli._subjects import asked_platforms, subjects
     from bpfimg.inspect import lint
 
@@ -78,8 +79,11 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     platforms = asked_platforms(arguments.platform)
     seen = list(subjects(arguments.what, options, platforms))
     found: Found = []
-    for each in _alike(seen):
-        found += _problems(each, tuple(map(str, platforms)), memory, disabled)
+    groups = _alike(seen)
+    with counting(options, "looking at", len(groups)) as step:
+        for each in groups:
+            step(each[0].name)
+            found += _problems(each, tuple(map(str, platforms)), memory, disabled)
     looked = Looked(found, [subject.name for subject in seen], arguments.fail_on, disabled)
     write(wanted, lambda each: render(each, looked, options))
     print(render(form, looked, options), end="")

@@ -29,7 +29,7 @@ from bpfimg.oci._store._naming import blob_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from bpfimg.oci._digest import Digest
     from bpfimg.oci._limits import Limits
@@ -70,8 +70,12 @@ class Checked:
         return all(problem.repaired and not problem.names for problem in self.problems)
 
 
-def fsck(path: str, *, repair: bool = False, limits: Limits = DEFAULT) -> Checked:
+def fsck(
+    path: str, *, repair: bool = False, limits: Limits = DEFAULT, heard: Callable[[str], None] | None = None
+) -> Checked:
     """Returns what is wrong with the layout at `path`; it takes no lock, writers may be at work.
+
+    `heard` is told the digest of each piece of content before that is hashed.
 
     With `repair` damaged content is removed, so that other tools miss it as well and the next pull brings it again.
     StoreError when the layout as a whole cannot be read.
@@ -80,7 +84,7 @@ def fsck(path: str, *, repair: bool = False, limits: Limits = DEFAULT) -> Checke
     load(path, limits)
     if os.path.isdir(f"{path}/blobs"):
         try:
-            check.content()
+            check.content(heard)
         except OSError as error:
             raise store_error("read", path, error) from error
     problems, entries = check.names()
@@ -98,10 +102,12 @@ class _Check:
         self._layout = Layout(path, Repository("localhost", "store"), limits=limits)
         self._known: dict[Digest, tuple[Finding, ...]] = {}
 
-    def content(self) -> None:
+    def content(self, heard: Callable[[str], None] | None) -> None:
         """Hashes all that is there."""
         for _, digest, found in blobs(self._path):
             if digest is not None and found is not None:
+                if heard is not None:
+                    heard(str(digest))
                 self._hash(digest)
 
     def _hash(self, digest: Digest) -> None:

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.kernel
 #: page -> what has to be there before
 PAGES = {
     "air-gap": "registry",
+    "ci": "registry",
     "containers-and-namespaces": "",
     "debug-a-refusal": "",
     "from-bpfman": "",

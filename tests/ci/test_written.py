@@ -131,3 +131,19 @@ def test_recipes_come_with_the_package() -> None:
         assert _recipes.text(name) == (RECIPES / name).read_text()
     for anchor in ("# bpfimg init: compile", "# bpfimg init: settings"):
         assert anchor in _recipes.text("pipeline.sh")
+
+
+def test_the_page_uses_what_there_is() -> None:
+    """The boxes of YAML in docs/how-to/ci.md: valid, and with inputs that action and component have."""
+    page = (ROOT / "docs" / "how-to" / "ci.md").read_text()
+    workflow, pipeline = (yaml.safe_load(box) for box in re.findall(r"```yaml\n(.*?)```", page, re.S))
+    valid("github-workflows", workflow)
+    valid("gitlab-ci", pipeline)
+    action = yaml.safe_load(ACTION.read_text())
+    (step,) = [step for step in workflow["jobs"]["image"]["steps"] if step.get("id") == "bpfimg"]
+    assert step["with"].keys() <= action["inputs"].keys()
+    (include,) = pipeline["include"]
+    assert include["inputs"].keys() <= component()[0]["spec"]["inputs"].keys()
+    used = re.findall(r"steps\.bpfimg\.outputs\.(\w+)", page)
+    assert used
+    assert set(used) <= action["outputs"].keys()

@@ -11,7 +11,6 @@
 #   BPFIMG_CI_DIR          folder to work in (the one this was started in)
 #   BPFIMG_CI_INPUTS       what to build, as `bpfimg build` takes it: words with blanks or line ends between them
 #                          (empty: the project file says it)
-#   BPFIMG_CI_PROJECT      project file that says what to build, where it is not bpfimg.toml
 #   BPFIMG_CI_PLATFORMS    linux/amd64,linux/arm64: what the image is for (the project file, else this machine)
 #   BPFIMG_CI_FAIL_ON      lint fails on: error (default), warning, note, never
 #   BPFIMG_CI_DISABLE      lint rules to leave out: BL021,perf-buffer
@@ -164,7 +163,6 @@ do_build() {
     # bpfimg init: compile
     set -- build -t "$name" --digest-file "$reports/digest"
     [ -z "${BPFIMG_CI_PLATFORMS:-}" ] || set -- "$@" --platform "$BPFIMG_CI_PLATFORMS"
-    [ -z "${BPFIMG_CI_PROJECT:-}" ] || set -- "$@" --project "$BPFIMG_CI_PROJECT"
     [ "$sbom" = none ] || set -- "$@" --sbom --sbom-format "$sbom"
     [ "$provenance" = no ] || set -- "$@" --provenance --builder-id "$builder"
     [ -z "$github" ] || set -- "$@" --report github="$work/build.github"
@@ -206,7 +204,8 @@ do_diff() {
     case $code in 0 | 10) ;; *) return 1 ;; esac
     words="compared with \`${last#registry:}\`"
     [ "$code" = 10 ] || return 0
-    if [ "$breaking" = allow ] || { [ "$breaking" = major ] && [ "$(major "$tag")" != "$(major "${last##*:}")" ]; }; then
+    if [ "$breaking" = allow ] ||
+        { [ "$breaking" = major ] && [ "$(major "$tag")" -gt "$(major "${last##*:}")" ] 2>/dev/null; }; then
         words="$words: breaking changes, which are allowed"
         return 0
     fi
@@ -328,8 +327,9 @@ previous() {
     last=registry:$image:$found
 }
 
-# Prints `version` where TAG is one, else `-`, and the greatest version among the tags on stdin that is before it. Versions are ordered as semantic ones; a
-# release is compared with releases alone, and what is no version itself with the greatest release.
+# Prints `version` where TAG is one, else `-`, and the greatest version among the tags on stdin that is before it.
+# Versions are ordered as semantic ones; a release is compared with releases alone, and what is no version itself with
+# the greatest release.
 before() { # TAG
     awk -v now="$1" '
         function padded(number) { return substr("00000000000000000000", 1, 20 - length(number)) number }
@@ -484,17 +484,13 @@ command -v bpfimg >/dev/null || stop "there is no bpfimg on the search path: pip
 settings
 token=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
 
-if step build "build $name"; then
-    step lint 'lint'
-    step diff 'diff with the version before'
-    step check "check against kernels' types"
-    step kernels 'check in real kernels'
-else
-    for title in lint diff check kernels; do left_out "$title"; done
-fi
-if [ -z "$failed" ]; then
-    step sign 'sign' && step push 'push' && step verify 'verify'
-else
-    for title in sign push verify; do left_out "$title"; done
-fi
+step build "build $name"
+built=$failed
+for each in 'lint lint' 'diff diff with the version before' "check check against kernels' types" 'kernels check in real kernels'; do
+    # one that fails keeps no other from saying what it has to say
+    if [ -z "$built" ]; then step "${each%% *}" "${each#* }"; else left_out "${each#* }"; fi
+done
+for each in sign push verify; do
+    if [ -z "$failed" ]; then step "$each" "$each"; else left_out "$each"; fi
+done
 exit 0

@@ -33,8 +33,8 @@ PAGES = {
     "many-programs": "",
     "maps-between-apps": "",
     "start-a-project": "",
-    "start-a-project": "",
     "report": "",
+    "shell": "",
 }
 
 

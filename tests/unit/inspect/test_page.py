@@ -246,4 +246,5 @@ def test_what_is_drawn_can_be_read_and_seen(kind: str, dark: bool) -> None:
     assert contrast(colour(".s"), fill) >= 4.5
     assert contrast(stroke, colour(".bg")) >= 3
     assert contrast(colour(".m"), colour(".bg")) >= 3
+    assert contrast(colour(".e", "stroke"), colour(".bg")) >= 3
     assert contrast(colour(".l"), colour(".bg")) >= 4.5

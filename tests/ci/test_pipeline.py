@@ -20,20 +20,24 @@ if TYPE_CHECKING:
     from tests.ci.conftest import Shell
 
 
-def before(tag: str, tags: list[str]) -> str:
-    """What the script's own function says."""
+def called(name: str, argument: str, lines: list[str]) -> str:
+    """What one of the script's own functions prints."""
     text = PIPELINE.read_text()
-    start = text.index("before() {")
+    start = text.index(f"\n{name}() {{")
     function = text[start : text.index("\n}\n", start) + 3]
     done = subprocess.run(
-        ["dash", "-c", f'set -u\n{function}\nbefore "$1"', "sh", tag],
-        input="".join(f"{each}\n" for each in tags),
+        ["dash", "-c", f'set -u\n{function}\n{name} "$1"', "sh", argument],
+        input="".join(f"{each}\n" for each in lines),
         capture_output=True,
         text=True,
         check=True,
     )
     assert done.stderr == ""
-    return done.stdout.rstrip("\n")
+    return done.stdout
+
+
+def before(tag: str, tags: list[str]) -> str:
+    return called("before", tag, tags).rstrip("\n")
 
 
 TAGS = [
@@ -76,6 +80,18 @@ def test_the_version_before(tag: str, found: str) -> None:
 def test_the_version_before_is_not_this_one() -> None:
     assert before("v1.2.0", ["v1.2.0"]) == "version "
     assert before("1.2.0", ["v1.1.9", "1.1.10"]) == "version 1.1.10"
+
+
+def test_no_more_annotations_than_are_shown(tmp_path: Path) -> None:
+    """Those of several steps together; what is beyond is counted."""
+    file = tmp_path / "remarks"
+    errors = [f"::error file=a,line={n}::e{n}" for n in range(12)]
+    notices = [f"::notice::n{n}" for n in range(10)]
+    file.write_text("".join(f"{each}\n" for each in (*errors, *notices)))
+    lines = called("shown", str(file), []).splitlines()
+    assert lines[:9] == errors[:9]
+    assert lines[9:19] == notices
+    assert lines[19:] == ["::error title=bpfimg::3 more are in the summary of this job"]
 
 
 @pytest.mark.parametrize(

@@ -242,13 +242,16 @@ def test_a_broken_source_fails_at_lint_with_an_annotation_at_its_line(recipe: st
 @pytest.mark.parametrize("recipe", ["github-workflow", "gitlab-job", "shell"])
 def test_a_source_that_is_no_c_fails_at_its_line(recipe: str, place: Place) -> None:
     path = place.source / "src" / "xdp_counter.bpf.c"
-    path.write_text(path.read_text().replace("\treturn XDP_PASS;\n}", "\treturn XDP_PAST;\n}"))
+    broken = "::warning file=a,line=1::said by the source\n\treturn XDP_PAST;\n::add-path::/tmp\n}"
+    path.write_text(path.read_text().replace("\treturn XDP_PASS;\n}", broken))
     ran = place.run(recipe, Ref("branch", "main"))
     assert ran.failed
     steps_are(ran, build="failed", lint="left out", push="left out")
     if recipe.startswith("github"):
-        line = next(n for n, each in enumerate(path.read_text().splitlines(), 1) if "XDP_PAST" in each)
+        line = next(n for n, each in enumerate(path.read_text().splitlines(), 1) if each.startswith("::warning"))
+        assert "::add-path::" in ran.log, "clang shows the line"
         assert f"src/xdp_counter.bpf.c:{line}" in {each.place for each in ran.annotations}
+        assert "said by the source" not in {each.message for each in ran.annotations}
 
 
 @pytest.mark.parametrize("recipe", ["github-workflow", "gitlab-job", "shell"])

@@ -13,7 +13,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: from the ground up, as the package's docstring has them
-ROOMS = ("errors", "btf", "bytecode", "oci", "kernel", "image", "build", "sign", "load", "dispatcher", "inspect", "run")
+ROOMS = (
+    "errors",
+    "btf",
+    "bytecode",
+    "guest",
+    "oci",
+    "kernel",
+    "image",
+    "build",
+    "sign",
+    "load",
+    "dispatcher",
+    "inspect",
+    "run",
+)
 
 
 def room_pages() -> dict[str, str]:

@@ -107,7 +107,10 @@ def _given(arguments: argparse.Namespace) -> tuple[str, bytes] | None:
             raise UsageError("--attached is given with --type or --predicate, expected it alone")
         return None
     if missing:
-        raise UsageError(f"the following arguments are required: {', '.join(missing)}")
+        verb = "is" if len(missing) == 1 else "are"
+        raise UsageError(
+            f"{' and '.join(missing)} {verb} missing, expected --type TYPE --predicate FILE, or --attached"
+        )
     if arguments.predicate == arguments.identity_token == "-":
         raise UsageError("--predicate and --identity-token are both -, expected one of them on stdin")
     kind = signers.predicate_type(arguments.type)

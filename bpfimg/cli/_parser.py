@@ -70,7 +70,9 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raises `UsageError` where argparse would exit."""
-        raise UsageError(message, hint=f"`{self.prog} --help` shows the words and options")
+        from bpfimg.cli._misused import sentence
+
+        raise UsageError(sentence(self, message), hint=f"`{self.prog} --help` shows the words and options")
 
     def _check_value(self, action: argparse.Action, value: object) -> None:
         """A word of many, such as HOOK, is answered with those near it; argparse would list them all."""
@@ -123,10 +125,20 @@ def _parsed(parser: Parser, words: list[str]) -> argparse.Namespace:
         try:
             return parser.parse_intermixed_args(words)
         except (UsageError, TypeError):  # TypeError: not for verbs with a HOOK
-            from bpfimg.cli._near import near_option
+            raise _explained(parser, words, error) from None
 
-            error.hint = near_option(parser, words) or error.hint
-            raise error from None
+
+def _explained(parser: Parser, words: list[str], error: UsageError) -> UsageError:
+    """The error, or, where an option is none of the verb's, that: what else is wrong may follow from it."""
+    from bpfimg.cli._misused import deepest, unknown_option
+    from bpfimg.cli._near import near_option
+
+    unknown = unknown_option(parser, words)
+    if not unknown:
+        return error
+    prog = deepest(parser, words).prog
+    hint = near_option(parser, words) or f"`{prog} --help` shows the words and options"
+    return UsageError(f"`{prog}` has no option {unknown}", hint=hint)
 
 
 def key_values(words: list[str] | None, what: str) -> dict[str, str]:

@@ -136,8 +136,8 @@ def test_what_others_have_attached_is_not_signed(built: Cli, server: Server) -> 
         ),
         (["--type", "custom", "--predicate", "nothing"], "--predicate 'nothing' cannot be read: No such file"),
         (["--type", "custom", "--predicate", "list.json"], "the predicate is a list, expected a JSON object"),
-        (["--type", "custom"], "the following arguments are required: --predicate"),
-        (["--predicate", "predicate.json"], "the following arguments are required: --type"),
+        (["--type", "custom"], "--predicate is missing, expected --type TYPE"),
+        (["--predicate", "predicate.json"], "--type is missing"),
     ],
 )
 def test_words_that_are_wrong(built: Cli, words: list[str], reason: str) -> None:

@@ -142,7 +142,7 @@ def test_the_environment_logs_in_at_one_registry(cli: Cli, server: Server, tmp_p
         (("login",), "REGISTRY"),
         (("login", "a.test"), "nobody is named to log in"),
         (("login", "-u", "me", "a.test"), "no password: standard input is no terminal"),
-        (("login", "-u", "me", "--password", "x", "a.test"), "unrecognized arguments"),
+        (("login", "-u", "me", "--password", "x", "a.test"), "has no option --password"),
         (("login", "-u", "me", "--password-stdin", "https://a.test"), "is not a registry"),
         (("login", "-u", "me", "--password-stdin", "a.test"), "the password is empty"),
         (("logout",), "takes a registry or --all"),

@@ -110,8 +110,8 @@ def test_root_takes_no_policy_from_a_home(tmp_path: Path) -> None:
     [
         (["images", "-o", "yaml"], "--output is 'yaml'"),
         (["images", "--lock-timeout", "soon"], "--lock-timeout is 'soon'"),
-        (["images", "--no-such"], "unrecognized arguments: --no-such"),
-        (["run"], "the following arguments are required"),
+        (["images", "--no-such"], "`bpfimg images` has no option --no-such"),
+        (["run"], "REF and HOOK are missing, expected `bpfimg run REF HOOK ...`"),
         (["run", "a:b", "xdp", "--iface", "e0", "--mode", "fast"], "fast"),
         (["run", "a:b", "tracepoint", "sched_switch"], "expected GROUP/NAME"),
         (["run", "a:b", "xdp", "--iface", "e0", "--priority", "x"], "--priority is 'x'"),

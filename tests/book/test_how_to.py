@@ -34,6 +34,7 @@ PAGES = {
     "maps-between-apps": "",
     "start-a-project": "",
     "report": "",
+    "start-a-project": "",
     "shell": "",
 }
 

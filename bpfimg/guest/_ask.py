@@ -27,6 +27,8 @@ _ANSWER_MAX = 16 << 20
 _HEAD_MAX = 64
 _HEAD = re.compile(rb"bpfimg guest 1 (-?\d{1,9}) (\d{1,9})\n")
 _STEP = 0.5
+#: guests side by side at most, each with some 400 MB: a container may show more processors than it has memory for
+_BESIDE = 4
 _BEFORE, _AFTER = 3, 12
 _LINES, _LINE = _BEFORE + _AFTER, 160
 _TROUBLE = re.compile(r"Kernel panic|BUG:|Oops|general protection|VFS: |not syncing|Out of memory|oom-kill|^qemu")
@@ -81,7 +83,7 @@ def ask(
         running: dict[int, _Asked] = {}
         stack.callback(lambda: [asked.machine.stop() for asked in running.values()])
         while waiting or running:
-            while waiting and len(running) < len(os.sched_getaffinity(0)):
+            while waiting and len(running) < min(_BESIDE, len(os.sched_getaffinity(0))):
                 number, kernel = waiting.pop()
                 say(f"booting {kernel.name} ({kernel.release})")
                 asked = running[number] = _Asked(found, kernel, question, shared)

@@ -222,6 +222,21 @@ def _graph(found: Dissection) -> None:
     _svg.svg(drawn, "title")
 
 
+def _page(found: Dissection) -> None:
+    """Nothing but what is ours is markup on the page of an object."""
+    import re
+
+    from bpfimg.inspect import page
+    from tests.support.html import ELEMENTS
+
+    about = page.About("host", "Linux", "2026-01-01T00:00:00Z", "0")
+    text = page.image(page.Subject("name", "", "sha256:0", found), about)
+    if not text.isascii() or not text.replace("\n", "").isprintable():
+        raise BrokenError("a page with control characters")
+    if {name.lower() for name in re.findall("<([A-Za-z0-9]+)", text)} - ELEMENTS:
+        raise BrokenError("a page with elements of somebody else")
+
+
 def _describe(found: Dissection) -> None:
     """What an image would state of the object is what the object says."""
     from bpfimg.image import Description, Labels, _compare
@@ -265,6 +280,7 @@ STEPS: list[Callable[[Dissection], None]] = [
     _declarations,
     _lint,
     _graph,
+    _page,
     _describe,
     _diff,
     _check,

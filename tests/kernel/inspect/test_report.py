@@ -11,8 +11,8 @@ from tests.support import chains
 from tests.support.chains import KINDS
 from tests.support.cli import Cli
 from tests.support.features import needs
+from tests.support.html import inert
 from tests.support.loads import TAG
-from tests.unit.inspect.test_page import inert
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -50,15 +50,16 @@ class Reader:
 
     def types(self, line: str) -> str:
         """What the terminal shows after a command."""
-        self._has(line)
+        self.has(line)
         return self.host.types(line)
 
     def does(self, script: str) -> str:
         """Runs lines that must succeed."""
-        self._has(script)
+        self.has(script)
         return self.host.does(script)
 
-    def _has(self, text: str) -> None:
+    def has(self, text: str) -> None:
+        """Builds and signs the images that a text names, once."""
         for host, name in sorted(set(_IMAGE.findall(text)) - self._known):
             self._known.add((host, name))
             source, image = f"examples/bytecode/{name}.bpf.c", f"{host}/team/{name}:v1"

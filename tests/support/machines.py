@@ -1,7 +1,7 @@
 """A machine to follow pages on, word by word: the programs of this one, and all that they change is its own.
 
-Its network, processes and mounts are in namespaces that end with it: `/etc`, `/var`, `/run`, `/media`, home and bpffs are
-its own, `/tmp` is shared, and what else is on disk cannot be written.
+Its network, processes and mounts are in namespaces that end with it: `/etc`, `/var`, `/run`, `/media`, home, bpffs and
+control groups are its own, `/tmp` is shared, and what else is on disk cannot be written.
 Commands go to one shell, as in a terminal: variables and the folder stay from line to line.
 """
 
@@ -13,12 +13,13 @@ import select
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.cgroups import cgroup
 from tests.support.netns import skip_unless
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ mount --bind /tmp /tmp
 mount -o remount,bind,ro /
 mkdir /run/netns /run/lock
 ln -s /run /var/run
+umount -R -l /sys
 mount -t sysfs sysfs /sys
 mount -t bpf bpf /sys/fs/bpf
 mount -t cgroup2 cgroup2 /sys/fs/cgroup || true
@@ -96,21 +98,21 @@ class Machine:
 def machine(path: Sequence[str] = (), **environ: str) -> Iterator[Machine]:
     """A new one, at `/root` as root, with `path` before the folders of programs; nothing of it is left at the end."""
     skip_unless()
-    kept = {name: text for name, text in os.environ.items() if not name.startswith(("BPFIMG_", "COSIGN_", "XDG_"))}
     folders = (*path, str(Path(sys.executable).parent), "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin")
-    shell = subprocess.Popen(
-        ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "sh"],
-        env={**kept, "HOME": "/root", "PATH": ":".join(folders), "COLUMNS": "80", "LANG": "C.UTF-8", **environ},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    try:
+    apart = "unshare --mount --net --pid --cgroup --fork --kill-child --mount-proc sh"
+    with ExitStack() as stack:
+        group = stack.enter_context(cgroup())
+        shell = subprocess.Popen(
+            ["sh", "-c", f"echo 0 > {group.path}/cgroup.procs && exec {apart}"],
+            env={"HOME": "/root", "PATH": ":".join(folders), "COLUMNS": "80", "LANG": "C.UTF-8", **environ},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        stack.callback(shell.communicate)
+        stack.callback(shell.kill)
         it = Machine(shell)
         done = it(_SETUP.format(root=ROOT))
         if done.returncode:
             pytest.skip(f"needs namespaces to make a machine of: {done.stdout}")
         yield it
-    finally:
-        shell.kill()
-        shell.communicate()

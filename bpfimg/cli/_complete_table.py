@@ -8,6 +8,7 @@ import re
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import ModuleType
 
     from bpfimg.cli._complete_line import Line
 
@@ -203,12 +204,13 @@ def values(line: Line, action: argparse.Action) -> Iterator[tuple[str, str]]:
 
 def _asked(name: str, line: Line, given: list[str]) -> Iterator[tuple[str, str]]:
     file, _, function = name.partition(".")
-    from bpfimg.cli import _complete_images, _complete_names, _complete_system, _complete_tracing
-
-    rooms = {
-        "images": _complete_images,
-        "names": _complete_names,
-        "system": _complete_system,
-        "tracing": _complete_tracing,
-    }
-    yield from getattr(rooms[file], function)(line, *given)
+    room: ModuleType
+    if file == "images":
+        from bpfimg.cli import _complete_images as room
+    elif file == "names":
+        from bpfimg.cli import _complete_names as room
+    elif file == "tracing":
+        from bpfimg.cli import _complete_tracing as room
+    else:
+        from bpfimg.cli import _complete_system as room
+    yield from getattr(room, function)(line, *given)

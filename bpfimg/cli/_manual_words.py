@@ -32,6 +32,8 @@ ENVIRONMENT = {
     "BPFIMG_LIBBPF": "path of the libbpf.so.1 to use",
     "SOURCE_DATE_EPOCH": "the time that what is made states, as seconds since 1970",
     "DOCKER_HOST": "where docker or podman listens, for docker-daemon:",
+    "BPFIMG_KERNELS_CACHE": "folder of the Debian kernels that bpfimg check --kernels boots",
+    "BPFIMG_KERNELS_MIRROR": "mirror that these kernels come from, in place of that of apt",
     "NO_COLOR": "any text: no colours",
 }
 _ENVIRONMENT_OF = {
@@ -42,6 +44,7 @@ _ENVIRONMENT_OF = {
     "attest": (*_SECRETS, *_LOGIN),
     **dict.fromkeys(("login", "logout", "push", "pull", "verify", "referrers", "apply"), _LOGIN),
     "copy": (*_LOGIN, "DOCKER_HOST"),
+    "check": (*_LOGIN, "BPFIMG_KERNELS_CACHE", "BPFIMG_KERNELS_MIRROR"),
     "run": (*_LOGIN, "BPFIMG_LIBBPF"),
     "load": (*_LOGIN, "BPFIMG_LIBBPF"),
 }

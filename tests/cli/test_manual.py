@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
+import bpfimg
 from bpfimg.cli._main import VERBS
 from tests.support.cli import Cli
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+PACKAGE = Path(bpfimg.__file__).parent
 EPOCH = "1763769600"  # 2025-11-22
 NAMES = ["bpfimg", *(f"bpfimg-{verb}" for verb in VERBS)]
 
@@ -86,6 +86,18 @@ def test_json_has_the_page_or_where_it_went(tmp_path: Path) -> None:
     assert page["id"] == "bpfimg-list.1"
     assert page["text"].startswith(".TH ")
     assert [each["path"] for each in cli.json("pages", "manual", "list", "--to", "m")["pages"]] == ["m/bpfimg-list.1"]
+
+
+def test_every_variable_that_the_code_asks_for_is_in_the_manual(pages: Path) -> None:
+    """Those of pipelines (BPFIMG_CI_...) are told where the recipe is."""
+    asked = {
+        name
+        for path in PACKAGE.rglob("*.py")
+        for name in re.findall(r'environ(?:\.get\(|\[)"(BPFIMG_[A-Z_]+)', path.read_text())
+    }
+    told = re.sub(r"\\f.|\\", "", (pages / "man1/bpfimg.1").read_text())
+    assert len(asked) > 3
+    assert [name for name in sorted(asked) if name not in told and not name.startswith("BPFIMG_CI_")] == []
 
 
 def test_what_cannot_be_is_said(tmp_path: Path) -> None:

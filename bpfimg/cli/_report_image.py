@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 
-from bpfimg.errors import Error, NotFound, UsageError, VerificationError, quoted
+from bpfimg.errors import Error, NotFound, PolicyError, UsageError, VerificationError, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,7 +87,12 @@ def _belief(arguments: argparse.Namespace, options: Options, found: Found) -> pa
     given = trust(arguments)
     if not given.given and not os.path.lexists(options.policy):
         return page.Belief("not verified", (f"There is no trust policy ({options.policy}), and no --key was given.",))
-    decides = policy(options, given)
+    try:
+        decides = policy(options, given)
+    except PolicyError as error:
+        if given.given:
+            raise
+        return page.Belief("not verified", (f"The trust policy cannot be read: {error}",))
     try:
         verified = sign.verify(
             found.place,

@@ -104,6 +104,20 @@ def test_what_is_stored_is_not_what_is_believed(cli: Cli) -> None:
     assert not list(cli.folder.glob("**/history*")), "looking is not using: nothing is remembered of it"
 
 
+def test_the_policy_of_the_machine_is_asked(cli: Cli) -> None:
+    """One that lets it in without a signature, and one that cannot be read: the page says so, and is made."""
+    policy = cli.folder / "policy.json"
+    for text, verdict in (
+        ('{"version": 1, "default": "insecure-allow-unsigned"}', ">Let in UNSIGNED<"),
+        ("{", "The trust policy cannot be read"),
+    ):
+        policy.write_text(text)
+        policy.chmod(0o600)
+        path = cli.folder / "asked.html"
+        cli("report", NAME, "--to", str(path), BPFIMG_POLICY=str(policy))
+        assert verdict in path.read_text()
+
+
 def test_only_addresses_of_the_web_are_links(chromium: Browser, cli: Cli) -> None:
     chromium.open(report(cli, NAME))
     links = chromium.ask(

@@ -239,7 +239,7 @@ def test_a_broken_source_fails_at_lint_with_an_annotation_at_its_line(recipe: st
         }
 
 
-@pytest.mark.parametrize("recipe", ["github-workflow", "gitlab-job", "shell"])
+@pytest.mark.parametrize("recipe", ALL)
 def test_a_source_that_is_no_c_fails_at_its_line(recipe: str, place: Place) -> None:
     path = place.source / "src" / "xdp_counter.bpf.c"
     broken = "::warning file=a,line=1::said by the source\n\treturn XDP_PAST;\n::add-path::/tmp\n}"
@@ -309,6 +309,23 @@ def test_types_and_real_kernels(place: Place, tmp_path: Path) -> None:
     assert ran.failed
     steps_are(ran, diff="done", sign="left out")
     assert ET.fromstring(ran.reports["junit-kernels.xml"])[0].get("failures") == "1"
+    assert place.shell.tags(place.image) == ["v1.2.0"]
+
+
+def test_the_action_installs_itself(place: Place) -> None:
+    """On a machine without bpfimg: by pip, from the action's own checkout, with all that signing and SBOMs need."""
+    pip = {name: text for name, text in os.environ.items() if name.startswith("PIP_")}
+    folder = place.tmp_path / "machine"
+    runner = on_github(folder, place.source, place.stack, Ref("tag", "v1.2.0"), **pip)
+    runner.installed = False
+    own = {"trust-config": place.stack.trust_config_of(1), "trusted-root": place.stack.trusted_root}
+    job = runner.action(ROOT, {name: str(path) for name, path in own.items()}, PERMISSIONS)
+    if re.search("No matching distribution|Failed to establish a new connection", job.log):
+        pytest.skip("needs a package index for pip")
+    assert not job.failed, job.log
+    assert job.outputs["pushed"] == "yes"
+    program = folder / "temp" / "bpfimg" / "bin" / "bpfimg"
+    assert program.exists()
     assert place.shell.tags(place.image) == ["v1.2.0"]
 
 

@@ -66,7 +66,8 @@ class Job:
 
 @dataclass(slots=True)
 class Runner:
-    """Runs jobs for a push or a pull request. `environ` comes beside what GitHub sets; `secrets` may be in no log."""
+    """Runs jobs for a push or a pull request. `environ` comes beside what GitHub sets; `secrets` may be in no log.
+    `installed` is whether bpfimg is on the machine already; `identity` is what a job gets that may ask for a token."""
 
     folder: Path
     source: Path
@@ -75,6 +76,7 @@ class Runner:
     secrets: tuple[str, ...] = ()
     identity: dict[str, str] = field(default_factory=dict)
     fork: bool = False
+    installed: bool = True
     _environ: dict[str, str] = field(default_factory=dict)
     _paths: list[str] = field(default_factory=list)
     _set: dict[str, str] = field(default_factory=dict)
@@ -131,7 +133,7 @@ class Runner:
             **{f"GITHUB_{name.upper()}": text for name, text in self.github.items() if name != "token"},
             **self.environ,
         }
-        self._paths = [str(Path(sys.executable).parent)]
+        self._paths = [str(Path(sys.executable).parent)] if self.installed else []
         # "id-token: write" is what lets a job ask; a pull request of a fork is never given it
         if permissions.get("id-token") == "write" and not self.fork:
             self._environ |= self.identity

@@ -16,6 +16,7 @@ import pytest
 
 from tests.support import softhsm
 from tests.support.cosign import require_modern
+from tests.support.guest.seeded import kernels_cache
 from tests.support.netns import bpffs, skip_unless
 from tests.support.objects import EXAMPLES, example
 from tests.support.pages import ATTESTATIONS, BOX, DOCS, TRUST, Reader, boxes, lines
@@ -265,7 +266,7 @@ def test_attestations(reader: Reader) -> None:
     assert '"predicate": {"spdxVersion": "SPDX-2.3"}' in said
 
 
-def test_the_page_about_attestations(reader: Reader) -> None:
+def test_the_page_about_attestations(reader: Reader, tmp_path: Path) -> None:
     if not os.path.exists(BTF):
         pytest.skip(f"this kernel has no {BTF}")
     signed(reader)
@@ -279,9 +280,15 @@ def test_the_page_about_attestations(reader: Reader) -> None:
     name, build = reader.here("registry.example/team/xdp_counter:v1"), reader.machine("build")
     words = ("verify", "--policy", "policy.json", name)
     assert "lacks an attestation that counts" in build(*words, expect=3).stderr
-    (second,) = boxes(report, "console", ATTESTATIONS)
-    reader.types(second)
-    assert "attestation:  urn:bpfimg:compatibility:1" in build(*words).stdout
+    tried, by_types = boxes(report, "console", ATTESTATIONS)
+    reader.types(by_types)
+    assert "of no kernel that it was asked itself" in build(*words, expect=3).stderr
+    reader.types(tried, BPFIMG_KERNELS_CACHE=str(kernels_cache(tmp_path / "kernels")))
+    verified = build(*words)
+    assert "attestation:  urn:bpfimg:compatibility:1" in verified.stdout
+    shown = re.sub(r"6\.1\.\d\S+ ok, 6\.12\.\S+ ok", "6.1 ok, 6.12 ok", verified.stderr)
+    assert "bpfimg: tried on 6.1 ok, 6.12 ok" in shown
+    assert "; signed by release\n" in shown
 
 
 @pytest.mark.parametrize("box", [text for word, text in BOX.findall(TRUST) if word == "json"])

@@ -108,7 +108,7 @@ def test_the_policy_of_the_machine_is_asked(cli: Cli) -> None:
     """One that lets it in without a signature, and one that cannot be read: the page says so, and is made."""
     policy = cli.folder / "policy.json"
     for text, verdict in (
-        ('{"version": 1, "default": "insecure-allow-unsigned"}', ">Let in UNSIGNED<"),
+        ('{"version": 1, "default": "insecure-allow-unsigned", "rules": []}', ">Let in UNSIGNED<"),
         ("{", "The trust policy cannot be read"),
     ):
         policy.write_text(text)

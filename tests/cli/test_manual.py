@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import bpfimg
+from bpfimg.cli import _roff
 from bpfimg.cli._main import VERBS
 from tests.support.cli import Cli
 
@@ -68,6 +69,12 @@ def test_letters_that_roff_reads_as_its_own_are_shown_as_they_are(pages: Path) -
     assert r"'https://github\.com/acme/.+@refs/tags/v.*' \\"[:-1] in policy
     assert '{"prefix": 24, "address": "10.0.0.0"}' in said("man", "-l", str(pages / "man1/bpfimg-map.1")).stdout
     assert "hex:00FF…|@FILE" in said("man", "-l", str(pages / "man1/bpfimg-run.1")).stdout
+
+
+def test_a_line_that_begins_with_a_point_is_no_request() -> None:
+    assert _roff.filled(".so /etc/passwd") == "\\&.so /etc/passwd"
+    assert _roff.kept(".so x\n'so y") == ".EX\n\\&.so x\n\\(aqso y\n.EE"
+    assert _roff.entry("x", ".bss and `--dry-run`").endswith("\\&.bss and \\fB\\-\\-dry\\-run\\fR")
 
 
 def test_the_same_version_writes_the_same_bytes(pages: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import tomllib
@@ -74,9 +75,9 @@ def test_the_command_answers_to_everybody(machine: Root) -> None:
 
 
 def test_nothing_of_the_users_own_python_comes_between(machine: Root) -> None:
-    machine.run("mkdir", "-p", "/tmp/own/bpfimg")
-    machine.run("touch", "/tmp/own/bpfimg/__init__.py")
-    assert machine.run("bpfimg", "--version", cwd="/tmp/own", PYTHONPATH="/tmp/own") == "bpfimg 0.1.0\n"
+    machine.run("sh", "-c", "mkdir /tmp/own && echo 'raise SystemExit(9)' | tee /tmp/own/argparse.py >/tmp/own/json.py")
+    said = machine.run("bpfimg", "images", "-o", "json", cwd="/tmp/own", PYTHONPATH="/tmp/own", PYTHONSAFEPATH="")
+    assert json.loads(said) == {"images": []}
 
 
 def test_every_file_is_compiled_for_this_python(machine: Root) -> None:

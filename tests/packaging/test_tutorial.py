@@ -34,18 +34,12 @@ exit $code
 """
 
 
-def packages() -> tuple[str, ...]:
-    """What the page tells apt to install."""
-    (words,) = re.findall(r"^apt-get install -y --no-install-recommends (.*)$", PAGE, re.M)
-    return tuple(sorted(words.split()))
-
-
 @pytest.fixture
 def reader(wheel: Path) -> Iterator[Root]:
     """Somebody who is root of a new Debian 12, and has the wheel in the folder where they are."""
     skip_unless("xdp")
     shown = {wheels.house(): "/wheels", wheel: f"/root/{wheel.name}"}
-    with roots.root("bookworm", (), packages(), shown=shown) as made:
+    with roots.root("bookworm", (), roots.tutorial(), shown=shown) as made:
         yield made
 
 

@@ -7,7 +7,9 @@ nothing is left. `python -m tests.support.roots` makes those that the tests need
 
 from __future__ import annotations
 
+import functools
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -183,9 +185,11 @@ def tree(suite: str, installed: tuple[str, ...] = (), fetched: tuple[str, ...] =
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, draft, ignore_errors=True)
         if fetched:
-            _grown(tree(suite, installed), draft, "--download-only", *fetched)
+            _linked(tree(suite, installed), draft)
+            _grow(draft, "--download-only", *fetched)
         elif installed:
-            _grown(tree(suite), draft, *installed)
+            _call("cp", "-a", str(tree(suite)), str(draft))
+            _grow(draft, *installed)
             _call("sh", "-c", 'rm -f "$1"/var/cache/apt/archives/*.deb', "sh", str(draft))
         else:
             _bootstrap(suite, draft)
@@ -212,9 +216,16 @@ def _bootstrap(suite: str, draft: Path) -> None:
     _call("sh", "-c", 'rm -f "$1"/var/cache/apt/archives/*.deb "$1"/var/log/*.log', "sh", str(draft))
 
 
-def _grown(below: Path, draft: Path, *words: str) -> None:
-    """A copy of the tree in which apt installs, or only fetches, packages; with this machine's network."""
-    _call("cp", "-a", str(below), str(draft))
+def _linked(below: Path, draft: Path) -> None:
+    """The same files as the tree, but for what apt changes when it fetches."""
+    _call("cp", "-al", str(below), str(draft))
+    for name in ("var/cache/apt", "var/lib/apt", "var/log"):
+        shutil.rmtree(draft / name)
+        _call("cp", "-a", str(below / name), str(draft / name))
+
+
+def _grow(draft: Path, *words: str) -> None:
+    """Lets apt install packages in a tree, or only fetch them, with this machine's network."""
     network = [name for name in ("/etc/resolv.conf", "/etc/hosts") if os.path.exists(name)]
     pairs = [word for name in network for word in (name, name)]
     with _started(draft, ["tree", "no", *pairs]) as made:
@@ -236,9 +247,18 @@ def _call(*argv: str) -> str:
     return done.stdout
 
 
+def tutorial() -> tuple[str, ...]:
+    """What the tutorial tells apt to install."""
+    page = debian.CACHE.parents[1] / "docs" / "tutorial.md"
+    found = re.search(r"^apt-get install -y --no-install-recommends (.*)$", page.read_text(encoding="utf-8"), re.M)
+    assert found is not None, "the tutorial says no longer what is to be installed"
+    return tuple(sorted(found[1].split()))
+
+
 def main() -> int:
     """Makes the roots that tests need; 1 when one cannot be had."""
-    return max(debian.attempt(f"Debian {RELEASES[each[0]]}, empty,", lambda each=each: tree(*each)) for each in WANTED)
+    wanted = (*WANTED, ("bookworm", (), tutorial()))
+    return max(debian.attempt(f"Debian {RELEASES[each[0]]}, empty,", functools.partial(tree, *each)) for each in wanted)
 
 
 if __name__ == "__main__":

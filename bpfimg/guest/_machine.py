@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Machine", "Tools", "command", "question_files", "tools"]
 
 _MEMORY = "1G"
-_NOBODY = "65534"
+_LESS = ("--reuid", "65534", "--regid", "65534", "--clear-groups")
 _PROGRAMS = {"qemu-system-x86_64": "qemu-system-x86", "setpriv": "util-linux"}
 _CONSOLE_MAX = 64 << 10
 _PIECE, _PIECES_MAX = 64 << 10, 64
@@ -43,11 +43,11 @@ _MACHINE = (
 
 @value(frozen=True, slots=True)
 class Tools:
-    """The paths of the programs that a guest needs, and whether they are started as somebody with less rights."""
+    """The paths of the programs that a guest needs, and whether QEMU is started as nobody."""
 
     qemu: str
     setpriv: str
-    root: bool
+    nobody: bool
 
 
 def tools() -> Tools:
@@ -62,7 +62,14 @@ def tools() -> Tools:
                 hint=f"apt-get install --no-install-recommends {package}",
             )
         found[program] = path
-    return Tools(found["qemu-system-x86_64"], found["setpriv"], os.geteuid() == 0)
+    setpriv = found["setpriv"]
+    return Tools(found["qemu-system-x86_64"], setpriv, os.geteuid() == 0 and _may_become_nobody(setpriv))
+
+
+def _may_become_nobody(setpriv: str) -> bool:
+    """Tried, not asked: who is root in a container may have no other user to become."""
+    argv = [setpriv, *_LESS, "true"]
+    return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 0  # noqa: S603
 
 
 def command(found: Tools, kernel: int, files: int, console: int, answer: int) -> list[str]:
@@ -70,7 +77,7 @@ def command(found: Tools, kernel: int, files: int, console: int, answer: int) ->
 
     It ends with the thread that started it, also when that is killed.
     """
-    less = ["--reuid", _NOBODY, "--regid", _NOBODY, "--clear-groups"] if found.root else []
+    less = _LESS if found.nobody else ()
     argv = [found.setpriv, "--pdeathsig", "KILL", *less, "--no-new-privs", found.qemu, *_MACHINE]
     for number, (name, fd) in enumerate((("console", console), ("answer", answer)), 1):
         argv += ["-add-fd", f"fd={fd},set={number}"]

@@ -99,6 +99,17 @@ def test_a_guest_that_takes_too_long_is_stopped(cache: Path) -> None:
     assert machines(os.getpid()) == []
 
 
+@pytest.mark.parametrize("inside", [[], ["unshare", "--user", "--map-root-user"]], ids=["root", "root of its own"])
+def test_qemu_is_nobody_where_there_is_one_to_become(inside: list[str]) -> None:
+    if os.geteuid() and not inside:
+        pytest.skip("needs root")
+    code = "from bpfimg.guest import _machine; print(_machine.tools().nobody)"
+    done = subprocess.run([*inside, sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    if inside and "Operation not permitted" in done.stderr:
+        pytest.skip("needs user namespaces")
+    assert (done.stdout.strip(), done.stderr) == (str(not inside), "")
+
+
 def machines(parent: int) -> list[int]:
     """The QEMUs that a process has started, and that run."""
     found = []

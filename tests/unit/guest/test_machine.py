@@ -10,9 +10,9 @@ from bpfimg.guest._ask import Question, ask
 from bpfimg.guest._machine import Tools, command, question_files
 
 
-@pytest.mark.parametrize("root", [True, False])
-def test_a_guest_has_no_network_no_disk_and_no_file_of_this_machine(root: bool) -> None:
-    argv = command(Tools("/usr/bin/qemu-system-x86_64", "/usr/bin/setpriv", root), 3, 4, 5, 6)
+@pytest.mark.parametrize("nobody", [True, False])
+def test_a_guest_has_no_network_no_disk_and_no_file_of_this_machine(nobody: bool) -> None:
+    argv = command(Tools("/usr/bin/qemu-system-x86_64", "/usr/bin/setpriv", nobody), 3, 4, 5, 6)
     qemu = argv[argv.index("/usr/bin/qemu-system-x86_64") :]
     pairs = dict(itertools.pairwise(qemu))
     assert pairs["-net"] == "none"
@@ -23,7 +23,7 @@ def test_a_guest_has_no_network_no_disk_and_no_file_of_this_machine(root: bool) 
     assert not any("kvm" in word for word in argv)
     assert (pairs["-kernel"], pairs["-initrd"]) == ("/dev/fd/3", "/dev/fd/4")
     assert "--pdeathsig" in argv[: argv.index("/usr/bin/qemu-system-x86_64")]
-    assert ("--reuid" in argv) == root
+    assert ("--reuid" in argv) == nobody
 
 
 def test_the_question_is_in_a_folder_of_its_own() -> None:

@@ -29,6 +29,7 @@ KINDS = ("", "verifier", "not-supported", "kernel", "object", "tail-call", "part
 LOG_END = 4000
 """Characters of a log that are kept: its end says why."""
 _WORDS_END = 1000
+_TABLES = 'libbpf knows SEC(".struct_ops.link") from 1.2 on, SEC(".struct_ops") before'
 #: features without which no program of any object can be tried
 _NOWHERE = ("libbpf", "bpf")
 
@@ -86,12 +87,14 @@ def each(
     with libbpf.open_object(data, name=name) as opened:
         found = candidates(opened)
         calls = tail_calls(opened, data)
+        tables = bool(opened.tables())
     wanted = [named(found, word) for word in programs] or found
     callers = _callers(found, calls)
     tried = []
     for candidate in dict.fromkeys(wanted):
         say(candidate.name)
-        tried.append(_Trial(data, name, candidate, callers.get(candidate.name, candidate)).answer())
+        like = callers.get(candidate.name, candidate)
+        tried.append(_Trial(data, name, candidate, like, tables=tables).answer())
     return tuple(tried)
 
 
@@ -108,8 +111,8 @@ def _callers(found: Sequence[Candidate], calls: TailCalls) -> Mapping[str, Candi
 class _Trial:
     """One program of an object."""
 
-    def __init__(self, data: bytes, name: str, candidate: Candidate, like: Candidate) -> None:
-        self._data, self._name, self._candidate = data, name, candidate
+    def __init__(self, data: bytes, name: str, candidate: Candidate, like: Candidate, *, tables: bool) -> None:
+        self._data, self._name, self._candidate, self._tables = data, name, candidate, tables
         self._asked = Tried(candidate.name, candidate.section, like.type, not candidate.autoload, UNKNOWN)
         self._word = candidate.name
         if candidate.target:
@@ -142,6 +145,11 @@ class _Trial:
         if asked.type == "ext":
             said = "it replaces a function of another program, which is named only when it is attached"
             return replace(asked, kind="partner", error=said)
+        if asked.type == "struct_ops" and not self._tables:
+            from bpfimg.kernel import libbpf
+
+            said = f"libbpf {libbpf.version()} finds no table of operations in the object that it belongs to"
+            return replace(asked, kind="partner", error=said, hint=_TABLES)
         if candidate.lacks_target:
             said = f"its section {quoted(asked.section)} names nothing to be bound to, which comes from who loads it"
             hint = f"say it: --program {candidate.type}:{candidate.name}:TARGET"

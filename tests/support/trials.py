@@ -63,6 +63,16 @@ def jumps() -> bytes:
     return compile_source(_JUMPS)
 
 
+def operations(section: str) -> bytes:
+    """`mine_init`, an operation of a table in that section."""
+    return compile_source(
+        'char LICENSE[] SEC("license") = "GPL";'
+        "struct tcp_congestion_ops { __u32 (*ssthresh)(void *); void (*init)(void *); char name[16]; };"
+        'SEC("struct_ops/mine_init") void mine_init(void *ctx) { }'
+        f'SEC("{section}") struct tcp_congestion_ops mine = {{ .init = (void *)mine_init, .name = "mine" }};'
+    )
+
+
 def agent(folder: Path, data: bytes, *programs: str) -> bytes:
     """What the agent of guests answers on this kernel, from a process of its own as in a guest."""
     (folder / "object").write_bytes(data)

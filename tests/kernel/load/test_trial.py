@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bpfimg.errors import BytecodeError, UsageError
-from bpfimg.kernel import walk
+from bpfimg.kernel import libbpf, walk
 from bpfimg.load import trial
 from tests.refusals.collect import compiled
 from tests.support import trials
@@ -74,6 +74,17 @@ def test_what_cannot_be_tried_alone_says_so() -> None:
     assert "--program tracing:unbound:TARGET" in found["unbound"].hint
     (bound,) = trial.each(trials.mixed(), name="object", programs=["tracing:unbound:bpfimg_no_such_function"])
     assert (bound.result, bound.kind) == ("refused", "not-supported")
+
+
+def test_operations_need_the_table_that_libbpf_sees() -> None:
+    (plain,) = trial.each(trials.operations(".struct_ops"), name="object")
+    assert plain.kind != "partner"
+    (link,) = trial.each(trials.operations(".struct_ops.link"), name="object")
+    if tuple(map(int, libbpf.version().split(".")[:2])) < (1, 2):
+        assert (link.result, link.kind) == ("unknown", "partner")
+        assert "finds no table of operations" in link.error
+    else:
+        assert link.result == plain.result
 
 
 def test_programs_come_with_those_that_they_jump_to() -> None:

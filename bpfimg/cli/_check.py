@@ -130,9 +130,14 @@ def _elsewhere(arguments: argparse.Namespace, options: Options, subject: Looked,
     found = []
     if arguments.btf:
         from bpfimg.cli._kernels import kernels
+        from bpfimg.cli._steps import counting
 
-        names = [each.name for each in subject.programs]
-        found.append(check.against(subject.dissection, list(kernels(arguments.btf)), names))
+        names, types = [each.name for each in subject.programs], []
+        with counting(options, "read the types of kernel") as step:
+            for each in kernels(arguments.btf):
+                step(each.name)
+                types.append(each)
+        found.append(check.against(subject.dissection, types, names))
     if arguments.kernels:
         found.append(_in_guests(arguments, options, subject, most))
     return found

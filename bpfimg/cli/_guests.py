@@ -19,6 +19,9 @@ _SECONDS = 300.0
 _CACHE, _CACHE_OF_ROOT = "bpfimg/kernels", "/var/cache/bpfimg/kernels"
 
 
+_BOOTING = "booting "  # how what is said of a boot begins
+
+
 def add(parser: argparse.ArgumentParser) -> None:
     """Adds the words about guests."""
     parser.add_argument(
@@ -55,19 +58,21 @@ def asked(arguments: argparse.Namespace, options: Options, question: Question) -
     """
     from bpfimg import guest
     from bpfimg.cli._parser import note, tell
+    from bpfimg.cli._steps import counting
 
     if not 0 < arguments.kernels_timeout < float("inf"):
         raise UsageError(f"--kernels-timeout is {arguments.kernels_timeout:g}, expected seconds above 0")
     folder = cache_folder(arguments.kernels_cache, os.environ, os.geteuid())
     mirror = arguments.kernels_mirror or os.environ.get("BPFIMG_KERNELS_MIRROR")
     kernels = guest.find(arguments.kernels, folder, mirror=mirror, say=lambda text: tell(options, text))
-    return guest.ask(
-        kernels,
-        question,
-        timeout=arguments.kernels_timeout,
-        libbpf=options.libbpf,
-        say=lambda text: note(options, text),
-    )
+    with counting(options, "booting", len(kernels), slow=True) as step:
+
+        def say(text: str) -> None:
+            note(options, text)
+            if text.startswith(_BOOTING):
+                step(text.removeprefix(_BOOTING))
+
+        return guest.ask(kernels, question, timeout=arguments.kernels_timeout, libbpf=options.libbpf, say=say)
 
 
 def cache_folder(given: str | None, environ: os._Environ[str] | dict[str, str], uid: int) -> str:

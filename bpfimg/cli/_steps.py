@@ -19,15 +19,17 @@ __all__ = ["counting"]
 
 
 @contextmanager
-def counting(options: Options, what: str, total: int = 0) -> Iterator[Callable[[str], None]]:
+def counting(options: Options, what: str, total: int = 0, *, slow: bool = False) -> Iterator[Callable[[str], None]]:
     """Gives a function to call with the name of each thing before it is begun; `total` is how many there will be.
 
-    What is quick shows nothing, nor does anything where `watching` would not.
+    What is quick shows nothing, unless it is known to be `slow`; nor does anything where `watching` would not.
     """
     if not visible(options):
         yield lambda name: None
         return
     steps = _Steps(sys.stderr, what, total)
+    if slow:
+        steps.show_at_once()
     with drawn(steps):
         yield steps.step
 
@@ -45,6 +47,10 @@ class _Steps(Bar):
             self._number += 1
             self._name = clean(name)
             self._draw()
+
+    def show_at_once(self) -> None:
+        """Begins with the first, however soon that comes."""
+        self._drawn = 0.0
 
     def _text(self, seconds: float, width: int) -> Iterator[str]:
         of = f"/{self._total}" if self._total else ""

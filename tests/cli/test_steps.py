@@ -6,14 +6,17 @@ import hashlib
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pytest
 
 from tests.support.objects import example
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.support.cli import Cli
+
+VMLINUX = Path("/sys/kernel/btf/vmlinux")
 
 
 def on_terminal(cli: Cli, *words: str, **environ: str) -> tuple[int, str, str]:
@@ -65,6 +68,19 @@ def test_fsck_counts_what_it_hashes(cli: Cli) -> None:
     assert "hashing " in seen
     assert "sha256:" in seen
     assert "looked at" in seen, "what is said at the end stays"
+
+
+def test_check_names_the_kernel_whose_types_it_has_read(cli: Cli) -> None:
+    if not VMLINUX.exists():
+        pytest.skip("needs the kernel's types")
+    (cli.folder / "prog.o").write_bytes(example("xdp_counter"))
+    (cli.folder / "kernels").mkdir()
+    for number in range(12):
+        (cli.folder / f"kernels/vmlinux-{number}").symlink_to(VMLINUX)
+    code, out, seen = on_terminal(cli, "check", "prog.o", "--btf", "kernels")
+    assert (code, out.count(" ok")) == (0, 12)
+    assert "  vmlinux-" in seen
+    assert seen.endswith("\x1b[J")
 
 
 def test_nothing_is_drawn_where_nobody_looks(cli: Cli) -> None:

@@ -125,7 +125,9 @@ def test_what_the_compiler_says(checkout: Cli) -> None:
 
     at = "file=src/prog.bpf.c,line=8"
     (error,) = said(SOURCE.replace("XDP_PASS", "XDP_PAST"), 1)
-    assert error == f"::error {at},col=12,title=clang::use of undeclared identifier 'XDP_PAST'; did you mean 'XDP_PASS'?"
+    assert (
+        error == f"::error {at},col=12,title=clang::use of undeclared identifier 'XDP_PAST'; did you mean 'XDP_PASS'?"
+    )
     (warning,) = said(SOURCE.replace("return XDP_PASS", "return 1 / 0"), 0)
     assert warning.startswith(f"::warning {at},col=14,title=clang::division by zero is undefined")
     assert said(SOURCE, 0) == []

@@ -35,7 +35,9 @@ def package(changes: Path) -> Path:
 
 @pytest.fixture(scope="module", params=roots.RELEASES)
 def machine(request: pytest.FixtureRequest, package: Path) -> Iterator[Root]:
-    with roots.root(request.param, roots.LOOKING, roots.NEEDED, shown={package: f"/root/{package.name}"}) as made:
+    with roots.root(
+        request.param, roots.LOOKING, roots.NEEDED, shown={package: f"/root/{package.name}"}, bpffs=True
+    ) as made:
         said = made.run("apt-get", "-y", "install", f"./{package.name}")
         assert "Setting up libbpf1" in said
         assert "Setting up bpfimg (0.1.0)" in said
@@ -115,11 +117,23 @@ def test_nobody_is_believed_yet(machine: Root) -> None:
     assert "/etc/bpfimg/policy.json" in done.stdout
 
 
+def test_what_the_readme_there_says_works(machine: Root) -> None:
+    place = "/etc/bpfimg"
+    machine.run("bpfimg", "key", "generate", "release", COSIGN_PASSWORD="x")
+    machine.run("cp", "release.pub", f"{place}/keys/release.pub")
+    text = (machine.path / place[1:] / "README").read_text().replace("\\\n", "")
+    lines = re.findall(r"^ {20}(bpfimg .*|systemctl .*)$", text, re.M)
+    assert len(lines) == 4
+    for line in lines:
+        machine.run("sh", "-c", line, cwd=place)
+    machine.run("rm", "-r", f"{place}/policy.json", f"{place}/apply.toml", f"{place}/keys/release.pub")
+
+
 def test_purge_leaves_nothing(machine: Root) -> None:
     """The last one: what was used until now is there, and images, and what was remembered of them."""
     assert machine.run("bpfimg", "images", "-q") == ""
     (machine.path / "var/lib/bpfimg/history").mkdir(parents=True)
-    machine.run("systemctl", "enable", UNIT)
+    assert machine.run("systemctl", "is-enabled", UNIT) == "enabled\n"
     machine.run("apt-get", "-y", "purge", "bpfimg")
     others = ("/root/", "/home/", "/tmp/", "/var/cache/man/")  # of people, and what man keeps of pages it has shown
     left = {path for path in machine.files() if "bpfimg" in path and not path.startswith(others)}

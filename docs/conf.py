@@ -34,6 +34,8 @@ autodoc_preserve_defaults = True
 add_module_names = False
 python_maximum_signature_line_length = 100
 
+# the navigation is made anew for each page: with every name of the rooms in it that takes longer than all else
+toc_object_entries = False
 html_theme = "furo"
 html_title = f"bpfimg {release}"
 html_copy_source = False

@@ -14,17 +14,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: pages whose links are the book's tables of contents
-LISTS = {"docs/index.md", "docs/how-to/index.md", "docs/adr/README.md", "docs/lint/README.md"}
+LISTS = {"docs/index.md", "docs/how-to/index.md"}
+#: pages that are found by the tables of their own folders, and would make every other page's navigation long
+_ASIDE = re.compile(r"docs/(adr/\d{4}-|lint/BL\d)")
 #: folders without a README, and the page that is made for them
 MADE = {"schemas": "docs/schemas/index.md"}
 _LINK = re.compile(r"(?<=\]\()([^)#\s:]+)(?=[)#])")
-_ENTRY = re.compile(r"^(?:- |\| )\[([^\]]+)\]\(([^)#:]+\.(?:md|rst))\)", re.M)
+_ENTRY = re.compile(r"^- \[([^\]]+)\]\(([^)#:]+\.(?:md|rst))\)", re.M)
 
 
 def in_the_book(path: Path, text: str, root: Path) -> str:
     """The page at `path` as the book has it."""
     text = re.sub(r"<!-- book: (.*?) -->", r"\1", text, flags=re.S)
     text = _LINK.sub(lambda match: _target(match[1], path, root), text)
+    if _ASIDE.match(str(path)):
+        return f"---\norphan: true\n---\n\n{text}"
     return text + tables_of_contents(text) if str(path) in LISTS else text
 
 
@@ -46,10 +50,7 @@ def tables_of_contents(text: str) -> str:
         heading = re.match(r"## (.*)", part)
         if entries:
             caption = f":caption: {heading[1]}\n" if heading else ""
-            # a number is no title: those pages say theirs themselves
-            listed = (
-                path if re.fullmatch(r"\d+|BL\d+", title) else f"{plain(title)} <{path}>" for title, path in entries
-            )
+            listed = (f"{plain(title)} <{path}>" for title, path in entries)
             tables.append(f"\n```{{toctree}}\n:hidden:\n{caption}\n" + "\n".join(listed) + "\n```\n")
     return "".join(tables)
 

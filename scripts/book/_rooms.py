@@ -40,6 +40,7 @@ def _index() -> Iterator[str]:
     yield from _title("The rooms", "=")
     yield "What can be imported, from the ground up. :doc:`The page on Python </docs/python>` has programs that use it."
     yield "Names are not a contract before version 1.0; :doc:`/docs/architecture` says who may import whom."
+    yield "All names: :ref:`genindex`; all modules: :ref:`modindex`."
     yield "\n.. toctree::\n   :maxdepth: 1\n"
     for room in ROOMS:
         yield f"   {room}"

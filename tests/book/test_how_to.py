@@ -34,7 +34,6 @@ PAGES = {
     "maps-between-apps": "",
     "start-a-project": "",
     "report": "",
-    "start-a-project": "",
     "shell": "",
 }
 

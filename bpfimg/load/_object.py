@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from bpfimg import __version__
 from bpfimg._value import replace
 from bpfimg.errors import KernelError
-from bpfimg.kernel import bpf, libbpf
+from bpfimg.kernel import abi, bpf, libbpf
 from bpfimg.load import _configure
 from bpfimg.load._attach import Loaded, Unit, chains_of, configure
 from bpfimg.load._decide import Plan, choose, plan
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 #: types of programs that chains take
 _CHAINED = ("xdp", "sched_cls")
+#: types of maps of which the verifier does not know how many entries there are
+_BY_KEY = ("hash", "percpu_hash", "lru_hash", "lru_percpu_hash", "hash_of_maps", "devmap_hash", "stack_trace")
 
 
 class Prepared:
@@ -143,6 +145,13 @@ class Prepared:
             shared=self.shared,
             map_access=self.sharing.access.to_dict() if self.sharing and self.sharing.access else {},
         )
+
+    def limit_tables(self, entries: int) -> None:
+        """Makes maps that take memory for each entry beforehand, and are looked into by key, no larger than that; to
+        be called before the load."""
+        for each in self._object.maps:
+            if each.type_id < len(abi.MAP_TYPES) and abi.MAP_TYPES[each.type_id] in _BY_KEY:
+                each.set_max_entries(entries)
 
     def unit(self) -> Unit:
         """What a hook may need of it beside the program."""

@@ -30,6 +30,8 @@ LOG_END = 4000
 """Characters of a log that are kept: its end says why."""
 _WORDS_END = 1000
 _TABLES = 'libbpf knows SEC(".struct_ops.link") from 1.2 on, SEC(".struct_ops") before'
+_FEW = 1024
+_FEWER = f"its tables were made for {_FEW} entries: this machine has not the memory for those of the object"
 #: features without which no program of any object can be tried
 _NOWHERE = ("libbpf", "bpf")
 
@@ -121,14 +123,19 @@ class _Trial:
             self._word = f"{like.section.lstrip('?')}:{candidate.name}"
 
     def answer(self) -> Tried:
-        """Loads it, and once more without figures when that fails: only so libbpf asks for the whole log."""
+        """Loads it, and once more without figures when that fails: only so libbpf asks for the whole log.
+
+        A small machine, as guests are, has not the memory for maps of a large one; the verifier does not look at it.
+        """
         why = self._untriable()
         if why is not None:
             return why
         try:
             try:
                 return self._loaded(measured=self._candidate.name)
-            except KernelError:
+            except KernelError as error:
+                if error.errno == errno.ENOMEM:
+                    return replace(self._loaded(measured=self._candidate.name, entries=_FEW), hint=_FEWER)
                 return self._loaded()
         except KernelError as error:
             return self._refused(error)
@@ -156,11 +163,13 @@ class _Trial:
             return replace(asked, kind="target", error=said, hint=hint)
         return None
 
-    def _loaded(self, *, measured: str = "") -> Tried:
+    def _loaded(self, *, measured: str = "", entries: int = 0) -> Tried:
         from bpfimg.kernel import bpf, libbpf
         from bpfimg.load._object import prepare
 
         with prepare(self._data, name=self._name, programs=(self._word,)) as prepared:
+            if entries:
+                prepared.limit_tables(entries)
             found = libbpf.figures(prepared.load(measured=measured))
             fd = next(each.fd for each in prepared.loaded if each.name == self._candidate.name)
             kept = bpf.program_info(fd, memlock=False)

@@ -50,6 +50,13 @@ def test_types_and_two_kernels_answer_in_one_table(cli: Cli) -> None:
     assert (cli.folder / "remarks").read_text().startswith("::error title=bpfimg check%3A verifier::bad on 6.1.")
 
 
+def test_maps_of_a_large_machine_do_not_fail_in_a_small_one(cli: Cli) -> None:
+    (cli.folder / "greedy.o").write_bytes(trials.greedy())
+    done = cli("check", "greedy.o", "--kernels", "6.1", "-v")
+    assert "  ok " in done.stdout
+    assert "hint      its tables were made for 1024 entries" in done.stdout
+
+
 def test_what_two_kernels_said_is_signed_and_asked_for(cli: Cli) -> None:
     cli("build", "-t", NAME, str(EXAMPLES / "netfilter_counter.bpf.c"))
     cli("key", "generate", "k")

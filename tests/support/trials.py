@@ -63,6 +63,18 @@ def jumps() -> bytes:
     return compile_source(_JUMPS)
 
 
+def greedy() -> bytes:
+    """`large`, whose map takes 3 GB, in tables of which it looks one up."""
+    return compile_source(
+        _HEAD
+        + """
+struct { __uint(type, 1); __uint(max_entries, 3 << 20); __type(key, __u32); __type(value, char[960]); }
+much SEC(".maps");
+SEC("xdp") int large(void *ctx) { __u32 key = 1; return lookup(&much, &key) ? 2 : 1; }
+"""
+    )
+
+
 def operations(section: str) -> bytes:
     """`mine_init`, an operation of a table in that section."""
     return compile_source(

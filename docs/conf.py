@@ -24,6 +24,8 @@ exclude_patterns: list[str] = []
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 suppress_warnings = ["misc.highlighting_failure"]  # a box may leave something out (…), and only its colours are lost
 
+# two hyphens are two hyphens: they begin an option
+smartquotes = False
 # a heading's anchor is that of the forges
 myst_heading_anchors = 4
 myst_enable_extensions = ["deflist"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from textwrap import dedent
 from typing import TYPE_CHECKING
 
 from bpfimg.cli import _described as described
@@ -75,7 +76,7 @@ def _argument(argument: Argument) -> str:
 
 def _paragraph(paragraph: Paragraph) -> str:
     if paragraph.kept:
-        return f"```text\n{paragraph.text}\n```\n\n"
+        return f"```text\n{dedent(paragraph.text)}\n```\n\n"
     return f"{prose(paragraph.text)}\n\n"
 
 

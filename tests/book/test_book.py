@@ -66,6 +66,10 @@ def test_every_verb_has_a_page(verb: str, read: dict[str, Page]) -> None:
     assert f"bpfimg {verb}" in text.partition("Examples")[2]
 
 
+def test_options_stay_as_they_are_typed(read: dict[str, Page]) -> None:
+    assert "(or by --key, or --certificate-identity)" in read["docs/verbs/run.html"].text
+
+
 @pytest.mark.parametrize("room", ROOMS)
 def test_every_name_of_a_door_is_told(room: str, read: dict[str, Page]) -> None:
     anchors = read[f"docs/api/{room}.html"].anchors

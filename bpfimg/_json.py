@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["NotStrict", "compact", "json_kind", "loose_value", "strict_object", "strict_value"]
+__all__ = ["NotStrict", "compact", "json_kind", "loose_value", "strict_object", "strict_value", "unreadable"]
 
 DEPTH = 64
 """Levels of nesting; the documents of OCI, Sigstore and bpfimg need a dozen."""
@@ -50,7 +50,7 @@ def strict_value(data: bytes | str, *, limit: int, depth: int = DEPTH) -> object
     except NotStrict:
         raise
     except ValueError as error:  # UnicodeDecodeError, JSONDecodeError, a number of thousands of digits
-        raise NotStrict(f"is not JSON: {quoted(error)[1:-1]}") from None
+        raise NotStrict(f"is not JSON: {unreadable(error)}") from None
     return value
 
 
@@ -65,6 +65,17 @@ def loose_value(data: bytes | str) -> Any:
 def compact(value: object, *, ascii_only: bool = False) -> bytes:
     """Returns `value` as JSON in the key order given, without white space: equal values give equal bytes."""
     return json.dumps(value, ensure_ascii=ascii_only, separators=(",", ":")).encode()
+
+
+def unreadable(error: ValueError) -> str:
+    """Why Python reads no JSON or TOML in a text, in words that need no Python."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start} is not UTF-8"
+    if isinstance(error, json.JSONDecodeError):
+        what = quoted(error.msg)[1:-1].removesuffix(" at").replace("Expecting", "expected")
+        return f"line {error.lineno}, column {error.colno}: {what[:1].lower()}{what[1:]}"
+    what, found, place = quoted(error)[1:-1].rpartition(" (at ")
+    return f"{place.removesuffix(')')}: {what[:1].lower()}{what[1:]}" if found else place
 
 
 def json_kind(value: object) -> str:

@@ -65,9 +65,8 @@ class KernelFile:
         elif flat_image(content) or boot is not None:
             found = _searched(content, what)
         else:
-            raise BytecodeError(
-                f"{what} holds no types: it begins with {head[:4].hex()}, expected BTF, ELF or a kernel"
-            )
+            begins = f"begins with {head[:4].hex()}" if head else "is empty"
+            raise BytecodeError(f"{what} holds no types: it {begins}, expected BTF, ELF or a kernel")
         return KernelFile(found.data, found.byte_order, found.split, found.base, found.release or release)
 
     def kernel(self, name: str, modules: Mapping[str, KernelFile] | None = None) -> KernelTypes:

@@ -91,7 +91,7 @@ def compiled(
         command = [clang, *told.words, *watch, "-c", f"./{name}", "-o", "-"]
         code, made, said = _run(command, folder=folder, timeout=timeout, keep=listing)
         if code:
-            raise _refusal(name, code, said)
+            raise _refusal(compiler, name, code, said)
         with open(os.dup(listing), "rb") as file:
             file.seek(0)
             rule = os.fsdecode(file.read())
@@ -137,7 +137,7 @@ def _run(command: list[str], *, folder: str, timeout: float, keep: int) -> tuple
     return done.returncode, done.stdout, done.stderr.decode("utf-8", "replace").strip()
 
 
-def _refusal(name: str, code: int, said: str) -> BytecodeError:
+def _refusal(compiler: str, name: str, code: int, said: str) -> BytecodeError:
     lines = said.splitlines()
     first = next((line for line in lines if "error:" in line), lines[0] if lines else f"exit code {code}")
     shown = (
@@ -147,4 +147,4 @@ def _refusal(name: str, code: int, said: str) -> BytecodeError:
         shown += "\n<asm/types.h> is in the package linux-libc-dev, for other machines in linux-libc-dev-ARCH-cross"
     elif "'bpf/" in said:
         shown += "\n<bpf/bpf_helpers.h> and its like are in the package libbpf-dev"
-    return BytecodeError(f"clang refuses {name!r}: {first[:300]}", hint=shown)
+    return BytecodeError(f"{os.path.basename(compiler)} refuses {name!r}: {first[:300]}", hint=shown)

@@ -89,7 +89,7 @@ def check_compiler(word: str) -> str:
 
 def _include(include: str, folder: str) -> str:
     if not os.path.isdir(include):
-        raise UsageError(f"there is no include folder {include!r}")
+        raise UsageError(f"there is no include folder {include!r}, expected a folder of headers")
     path = os.path.relpath(os.path.realpath(include), folder)
     if path.split(os.sep)[0] == os.pardir and "=" in path:
         raise UsageError(

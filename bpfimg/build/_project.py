@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from bpfimg._json import unreadable
 from bpfimg._value import field, value
 from bpfimg.build._inputs import platforms
 from bpfimg.build._project_shape import check
@@ -62,7 +63,8 @@ def load(path: str) -> Project:
     try:
         document = tomllib.loads(content.decode())
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise UsageError(f"the project file {quoted(path)} is no TOML: {quoted(str(error), 200)}") from error
+        why = unreadable(error) if isinstance(error, ValueError) else "it nests too deeply"
+        raise UsageError(f"the project file {quoted(path)} is no TOML: {why}") from error
     try:
         check(document)
         return _project(document, os.path.dirname(path))

@@ -40,7 +40,8 @@ def sayings(found: Found, options: Options) -> list[Saying]:
     said = [saying for each in _subjects(found.place, found.descriptor) for saying in _of(found.place, each)]
     if not said:
         raise NotFound(
-            f"nothing is attached to {found.name} that could be signed", hint="`bpfimg build --sbom --provenance`"
+            f"nothing is attached to {found.name} that could be signed",
+            hint="`bpfimg build --sbom --provenance` attaches documents",
         )
     return said
 

@@ -99,10 +99,17 @@ def _project(arguments: argparse.Namespace) -> projects.Project | None:
 
     path = arguments.project or project.NAME
     if not arguments.project and not os.path.exists(path):
-        raise UsageError(
-            f"no INPUT is given and there is no {path} here, expected one of them", hint="`bpfimg build --help`"
-        )
+        raise UsageError(f"no INPUT is given and there is no {path} here, expected one of them", hint=_near(path))
     return project.load(path)
+
+
+def _near(path: str) -> str:
+    """What there is instead of a project file: `bpfimg init` gives each of several programs one of its own."""
+    stem, ending = os.path.splitext(path)
+    others = sorted(name for name in os.listdir(".") if name.startswith(f"{stem}-") and name.endswith(ending))
+    if others:
+        return f"there is --project {others[0]}" + (f", and {len(others) - 1} more" if len(others) > 1 else "")
+    return f"`bpfimg init` writes a {path} for a tree of sources; `bpfimg build --help` shows the words"
 
 
 def _git(arguments: argparse.Namespace, project: projects.Project | None, words: tuple[str, ...]) -> dict[str, str]:

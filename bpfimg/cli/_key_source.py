@@ -14,9 +14,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
+    from bpfimg import sign
     from bpfimg.sign import signers
 
-__all__ = ["KEY_HELP", "SOURCES", "add_password_file", "password", "read_key", "signing_key"]
+__all__ = ["KEY_HELP", "SOURCES", "add_password_file", "password", "public_key", "read_key", "signing_key"]
 
 KEY_HELP = (
     "private key file, as `bpfimg key` or cosign makes it, or a URI: env://NAME, pkcs11:, hsm:, gcpkms:, awskms:, "
@@ -58,7 +59,28 @@ def signing_key(text: str, password_file: str | None = None) -> signers.SigningK
         )
     data = read_key(text)
     sealed = b"ENCRYPTED" in data.partition(b"\n")[0]
-    return sign.PrivateKey.load(data, password(password_file) if sealed else b"")
+    secret = password(password_file) if sealed else b""
+    try:
+        return sign.PrivateKey.load(data, secret)
+    except KeyFileError as error:
+        raise _of(text, error) from error
+
+
+def public_key(text: str) -> sign.PublicKey:
+    """The public key in the file, or the variable, that `--key TEXT` names; raises `KeyFileError`."""
+    from bpfimg import sign
+
+    data = read_key(text)
+    try:
+        return sign.PublicKey.load(data)
+    except KeyFileError as error:
+        raise _of(text, error) from error
+
+
+def _of(text: str, error: KeyFileError) -> KeyFileError:
+    """The error with the name of the file."""
+    kind, name = ("variable", text.removeprefix(_VARIABLE)) if text.startswith(_VARIABLE) else ("key file", text)
+    return KeyFileError(f"{kind} {quoted(name)}: {error}", hint=error.hint)
 
 
 def read_key(path: str) -> bytes:

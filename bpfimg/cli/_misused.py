@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["deepest", "sentence", "unknown_option"]
+__all__ = ["deepest", "may_be_inner", "sentence", "unknown_option"]
 
 _SHOWN = 6  # words to choose from; of more, as of hooks, the name that they have together
 _OPTION = re.compile(r"-[A-Za-z]|--[a-z][a-z0-9-]*")
@@ -47,6 +47,12 @@ def unknown_option(parser: argparse.ArgumentParser, words: Sequence[str]) -> str
     return ""
 
 
+def may_be_inner(parser: argparse.ArgumentParser, words: Sequence[str]) -> bool:
+    """Whether options that the parser does not know may be those of a hook that no word names."""
+    subs = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    return any(None in action.choices.values() for action in subs) and deepest(parser, words) is parser
+
+
 def _flags(parser: argparse.ArgumentParser) -> set[str]:
     found = {flag for action in parser._actions for flag in action.option_strings}
     for action in parser._actions:
@@ -65,6 +71,8 @@ def _usage(parser: argparse.ArgumentParser) -> str:
             name = "|".join(known) if 0 < len(known) <= _SHOWN else str(action.metavar or action.dest)
             forms = {"?": f"[{name}]", "*": f"[{name} ...]", "+": f"{name} ...", argparse.PARSER: f"{name} ..."}
             words.append(forms.get(str(action.nargs), name))
+        elif action.required:
+            words.append(f"{action.option_strings[-1]} {action.metavar}")
     return " ".join(words)
 
 
@@ -74,6 +82,8 @@ def _and(words: Sequence[str]) -> str:
 
 def _missing(parser: argparse.ArgumentParser, found: re.Match[str]) -> str:
     words = [word.rpartition("/")[2] for word in found[1].split(", ")]
+    needed = {str(each.metavar or each.dest) for each in parser._actions if each.nargs not in ("?", "*")}
+    words = [word for word in words if word in needed or word.startswith("-")] or words
     return f"{_and(words)} {'is' if len(words) == 1 else 'are'} missing, expected `{_usage(parser)}`"
 
 

@@ -130,11 +130,12 @@ def _parsed(parser: Parser, words: list[str]) -> argparse.Namespace:
 
 def _explained(parser: Parser, words: list[str], error: UsageError) -> UsageError:
     """The error, or, where an option is none of the verb's, that: what else is wrong may follow from it."""
-    from bpfimg.cli._misused import deepest, unknown_option
+    from bpfimg.cli._misused import deepest, may_be_inner, unknown_option
     from bpfimg.cli._near import near_option
 
     unknown = unknown_option(parser, words)
-    if not unknown:
+    if not unknown or may_be_inner(parser, words):
+        error.hint = near_option(parser, words) or error.hint
         return error
     prog = deepest(parser, words).prog
     hint = near_option(parser, words) or f"`{prog} --help` shows the words and options"

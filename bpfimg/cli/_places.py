@@ -109,6 +109,15 @@ def first_there(options: Options, references: Sequence[Reference], *, writes: bo
     raise UsageError("there is no name to look for, expected one")
 
 
+def _no_file(text: str) -> None:
+    """UsageError for the path of a file: no registry is asked for what was meant for `bpfimg build`."""
+    import os
+
+    if os.path.isfile(text):
+        hint = f"`bpfimg build -t NAME {text}` makes an image of an object file or a C source"
+        raise UsageError(f"{quoted(text)} is a file, expected the name of an image", hint=hint)
+
+
 def find(options: Options, text: str, *, writes: bool = False) -> Found:
     """A bare name means the local store first, then the registry; raises `NotFound` where neither has it."""
     from bpfimg.cli._parser import note
@@ -116,6 +125,7 @@ def find(options: Options, text: str, *, writes: bool = False) -> Found:
     found = here(options, text)
     if found is not None:
         return found
+    _no_file(text)
     references = names(text)
     note(options, f"{references[0]} is not in {options.store}, asking {references[0].repository.host}")
     try:

@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
 
 def _begun(arguments: argparse.Namespace) -> policies.Imported:
     from bpfimg import sign
-    from bpfimg.cli._key_source import read_key
+    from bpfimg.cli._key_source import public_key
 
     if arguments.ignore_signed_tags:
         raise UsageError("--ignore-signed-tags is about --from-containers, which is not given")
@@ -92,7 +92,7 @@ def _begun(arguments: argparse.Namespace) -> policies.Imported:
         )
     word = arguments.trusted_root or ("sigstore-public-good" if identity else None)
     document = sign.policies.begun(
-        [(path, sign.PublicKey.load(read_key(path))) for path in arguments.key],
+        [(path, public_key(path)) for path in arguments.key],
         identity or None,
         arguments.scope,
         sign.policies.chosen_root(word) if word else None,

@@ -83,9 +83,9 @@ def policy(options: Options, given: Trust) -> Policy:
             issuer_regexp=given.certificate_oidc_issuer_regexp,
             root=given.trusted_root,
         )
-    from bpfimg.cli._key_source import read_key
+    from bpfimg.cli._key_source import public_key
 
-    key = sign.PublicKey.load(read_key(given.key))
+    key = public_key(given.key)
     return sign.policies.given_key(key, f"--key {given.key}", given.trusted_root)
 
 
@@ -111,5 +111,5 @@ def _check(given: Trust) -> None:
         raise UsageError("--trusted-root alone says nobody to believe, expected --key or an identity", hint=hint)
     for flag, text, regexp in (identity, issuer):
         if (text is None) == (regexp is None):
-            both = "both" if text is not None else "neither"
-            raise UsageError(f"{both} of {flag} and {flag}-regexp are given, expected one of them", hint=hint)
+            which = f"both {flag} and {flag}-regexp are" if text is not None else f"neither {flag} nor {flag}-regexp is"
+            raise UsageError(f"{which} given, expected one of them", hint=hint)

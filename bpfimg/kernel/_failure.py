@@ -117,13 +117,15 @@ def permission_hint(wanted: tuple[str, ...], action: str) -> str:
 
 def failure(command: int, what: str, number: int) -> KernelError:
     """Returns the error for a bpf(2) `command` on the object `what` that failed with the positive errno `number`."""
-    phrase, wanted = _COMMANDS.get(command, (f"call bpf({command}) on", ()))
+    said, wanted = _COMMANDS.get(command, (f"call bpf({command}) on", ()))
+    phrase, _, name = said.removesuffix(")").partition(" (") if command in _COMMANDS else (said, "", "")
     if number == _errno.ENOSYS:
         return _no_bpf(number)
     hint = ""
     if number in (_errno.EPERM, _errno.EACCES):
-        hint = permission_hint(wanted, f"to {phrase}")
-    return KernelError(f"cannot {phrase} {what}: {reason(number)}", errno=number, hint=hint)
+        hint = permission_hint(wanted, name or "it")
+    named = f" ({name})" if name else ""
+    return KernelError(f"cannot {phrase} {what}{named}: {reason(number)}", errno=number, hint=hint)
 
 
 def described(fd: Fd | int) -> str:

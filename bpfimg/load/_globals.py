@@ -111,7 +111,7 @@ def find_global(specs: Sequence[GlobalSpec], name: str) -> GlobalSpec:
     known = [f"{spec.name} ({spec.type})" for spec in plain]
     listed = ", ".join(known[:_SHOWN]) + (f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else "")
     raise UsageError(
-        f"the object has no global {quoted(name)}, expected one of its {len(known)} globals",
+        f"the object has no global {quoted(name)}, {_expected(len(known))}",
         hint=f"it has: {listed}"
         if known
         else "it has none: it was built without global variables, or without BTF (-g)",
@@ -122,6 +122,10 @@ def _near(name: str, names: list[str]) -> list[str]:
     from difflib import get_close_matches
 
     return get_close_matches(name[:128], names[:4096], 3)
+
+
+def _expected(count: int) -> str:
+    return f"expected one of its {count} globals" if count > 1 else "expected its one global" if count else "nor any other"
 
 
 def _several(found: Sequence[GlobalSpec], name: str) -> UsageError:

@@ -137,11 +137,12 @@ def _only_image(
 ) -> tuple[str, Repository, str | Digest]:
     found = list(images(path))
     if len(found) != 1:
-        names = ", ".join(str(name) for name, _ in found) or "none"
+        names = ", ".join(str(name) for name, _ in found)
         named = not any(isinstance(name, Reference) and not name.tag for name, _ in found)
+        held = f"{len(found)} {'named ' if named else ''}images ({quoted(names, 800)})" if found else "no image"
         raise NotFound(
-            f"{path} holds {len(found)} {'named ' if named else ''}images ({quoted(names, 800)}), expected one",
-            hint=f"name one as {word}:{path}:REF",
+            f"{path} holds {held}, expected one",
+            hint=f"name one as {word}:{path}:REF" if found else "check the spelling of the path",
         )
     name, _ = found[0]
     if isinstance(name, Reference):

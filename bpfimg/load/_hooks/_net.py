@@ -67,7 +67,7 @@ class Xdp:
     def __post_init__(self) -> None:
         check.interface(self.interface)
         check.priority(self.priority)
-        check.one_of("XDP mode", self.mode, MODES)
+        check.one_of("mode of XDP", self.mode, MODES)
         check.one_of("dispatcher", self.dispatcher, DISPATCHERS)
         check.one_of("version of libxdp's protocol", self.protocol, PROTOCOLS)
         if self.exclusive and self.dispatcher != "auto":

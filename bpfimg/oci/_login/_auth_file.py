@@ -106,7 +106,7 @@ def parse_auth_file(raw: bytes, path: str) -> dict[str, object]:
 
 def unusable(path: str, error: Exception) -> RegistryError:
     """Returns the error for a file that cannot be read, or is none of these."""
-    reason = error.strerror if isinstance(error, OSError) else error
+    reason = error.strerror if isinstance(error, OSError) else str(error).replace(f"{path} ", "it ", 1)
     hint = "mend it, or name another with --authfile"
     return RegistryError(f"the auth file {path} cannot be used: {reason}", hint=hint)
 

@@ -336,11 +336,21 @@ def load(path: str, limits: Limits = DEFAULT) -> Entries:
     except FileNotFoundError as error:
         if os.path.exists(f"{path}/index.json"):
             raise StoreError(f"{path} has an index.json and no oci-layout, expected an image layout") from error
+        if foreign := _foreign(path):
+            raise StoreError(f"{path} holds {foreign!r} and no oci-layout, expected an image layout") from error
         return Entries({}, b"")
     except OSError as error:
         raise store_error("read", f"{path}/oci-layout", error) from error
     check_version(version, f"{path} is")
     return Entries.load(path, limits.layout)
+
+
+def _foreign(path: str) -> str:
+    """The first of what lies in a folder that no store has put there; "" where there is nothing, or no folder."""
+    try:
+        return next(iter(sorted(set(os.listdir(path)) - _OURS)), "")
+    except OSError:
+        return ""
 
 
 def _reference(name: str) -> Reference | str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bpfimg._json import unreadable
 from bpfimg._value import value
 from bpfimg.errors import UsageError, quoted
 from bpfimg.load import hooks
@@ -66,7 +67,7 @@ def desired(data: bytes, *, name: str = "the file") -> tuple[Application, ...]:
 def _document(data: bytes, name: str) -> dict[str, Any]:
     try:
         text = data.decode()
-        if text.lstrip()[:1] == "{":
+        if text.lstrip()[:1] in ("{", "["):
             import json
 
             document = json.loads(text)
@@ -75,7 +76,8 @@ def _document(data: bytes, name: str) -> dict[str, Any]:
 
             document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{name} cannot be read: {quoted(str(error))[1:-1]}, expected TOML or JSON") from error
+        why = unreadable(error) if isinstance(error, ValueError) else "it nests too deeply"
+        raise UsageError(f"{name} is neither TOML nor JSON: {why}") from error
     if not isinstance(document, dict):
         raise UsageError(f"{name} is a {type(document).__name__}, expected a table")
     return document

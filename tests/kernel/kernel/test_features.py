@@ -122,7 +122,7 @@ except KernelError as error:
         (
             "-sys_admin,-bpf,-net_admin",
             "bpf.prog_load_trivial(6, 37).close()",
-            "to load (PROG_LOAD) needs CAP_BPF and CAP_NET_ADMIN; missing: CAP_BPF, CAP_NET_ADMIN. Run it as root",
+            "PROG_LOAD needs CAP_BPF and CAP_NET_ADMIN; missing: CAP_BPF, CAP_NET_ADMIN. Run it as root",
         ),
         (
             "-sys_admin,-net_admin",
@@ -132,7 +132,7 @@ except KernelError as error:
         (
             "-sys_admin",
             "list(bpf.program_ids())",
-            "to list (PROG_GET_NEXT_ID) needs CAP_SYS_ADMIN; missing: CAP_SYS_ADMIN",
+            "PROG_GET_NEXT_ID needs CAP_SYS_ADMIN; missing: CAP_SYS_ADMIN",
         ),
         ("-sys_admin,-bpf", "bpf.map_create(1, 4, 4, 1, name='m').close()", "missing: CAP_BPF"),
         ("-sys_admin,-perfmon", "bpf.prog_load_trivial(6, 37).close()", "done"),

@@ -48,7 +48,7 @@ def test_listing_needs_more_than_bpf() -> None:
 
 def test_a_failure_names_command_object_and_number() -> None:
     error = failure(abi.MAP_CREATE, "map 'counters'", errno.EINVAL)
-    assert str(error) == "cannot create (MAP_CREATE) map 'counters': Invalid argument (EINVAL)"
+    assert str(error) == "cannot create map 'counters' (MAP_CREATE): Invalid argument (EINVAL)"
     assert error.errno == errno.EINVAL
     assert error.hint == ""
 

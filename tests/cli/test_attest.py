@@ -90,6 +90,18 @@ def test_without_a_key(built: Cli, stack: Stack) -> None:
     assert len(built.json("referrers", "referrers", NAME)["referrers"]) == 1
 
 
+def test_what_check_found_without_a_key_about_the_platform_that_it_looked_at(cli: Cli, stack: Stack) -> None:
+    platforms = ("--platform", "linux/amd64,linux/arm64")
+    cli("build", "-t", NAME, *platforms, str(EXAMPLES / "xdp_pass.bpf.c"))
+    signer = ("--attest", "--trust-config", str(stack.trust_config), "--identity-token", str(stack.token_file()))
+    done = cli("check", NAME, "--btf", BTF, "--platform", "linux/arm64", *signer)
+    assert f"signing as {SUBJECT}" in done.stderr
+    assert "attested: ok on 1 kernel" in done.stderr
+    (report,) = cli.json("referrers", "referrers", NAME)["referrers"]
+    assert report["annotations"]["dev.sigstore.bundle.predicateType"] == "urn:bpfimg:compatibility:1"
+    assert report["platform"] == "linux/arm64"
+
+
 def test_what_the_image_was_built_with(cli: Cli) -> None:
     """Of an index the SBOM of each image, and the provenance of the whole."""
     source = str(EXAMPLES / "xdp_pass.bpf.c")

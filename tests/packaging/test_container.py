@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -27,29 +26,25 @@ EMPTY, IMAGE = "localhost/debian:empty", "localhost/bpfimg"
 
 
 @pytest.fixture(scope="module")
-def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Containers]:
-    """A podman that has the image, and forgets it."""
-    folder = tmp_path_factory.mktemp("podman")
-    made = containers(folder)
+def podman() -> Iterator[Containers]:
+    """A podman that has the image."""
     try:
         empty, packages = roots.tree("bookworm"), roots.tree("bookworm", (), roots.CONTAINER)
     except LookupError as error:
         pytest.skip(f"needs an empty Debian root (bookworm): {error}")
-    made.take(empty, EMPTY)
-    (folder / "pip.conf").write_text("[global]\nno-index = true\nfind-links = /wheels\n")
-    shown = (
-        # what apt would fetch, in each step anew
-        f"{packages}/var/cache/apt/archives:/var/cache/apt/archives:O",
-        f"{packages}/var/lib/apt/lists:/var/lib/apt/lists:O",
-        f"{wheels.house()}:/wheels:ro",
-        f"{folder}/pip.conf:/etc/pip.conf:ro",
-    )
-    volumes = [word for each in shown for word in ("--volume", each)]
-    try:
+    with containers() as made:
+        made.take(empty, EMPTY)
+        (made.folder / "pip.conf").write_text("[global]\nno-index = true\nfind-links = /wheels\n")
+        shown = (
+            # what apt would fetch, in each step anew
+            f"{packages}/var/cache/apt/archives:/var/cache/apt/archives:O",
+            f"{packages}/var/lib/apt/lists:/var/lib/apt/lists:O",
+            f"{wheels.house()}:/wheels:ro",
+            f"{made.folder}/pip.conf:/etc/pip.conf:ro",
+        )
+        volumes = [word for each in shown for word in ("--volume", each)]
         made.build(wheels.ROOT, IMAGE, "--build-arg", f"BASE={EMPTY}", *volumes)
         yield made
-    finally:
-        shutil.rmtree(folder)  # half a gigabyte
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,9 +19,10 @@ import pytest
 from tests.support import podman
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 _PATIENCE = 600.0
+_MEMORY, _ENOUGH = "/dev/shm", 4 << 30
 # $1 podman's usr; then what to run
 _START = """
 mount --make-rprivate /
@@ -30,7 +34,13 @@ shift
 exec "$@"
 """
 # a machine may not raise these, and podman asks for more than many have
-_SETTINGS = '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]\n[engine]\nruntime = "crun"\n'
+_SETTINGS = """
+[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
+[engine]
+runtime = "crun"
+lock_type = "file"
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +95,29 @@ class Containers:
         self.does("import", "-q", f"--signature-policy={self.folder}/policy.json", "-", name, given=packed.stdout)
 
 
-def containers(folder: Path) -> Containers:
-    """A podman with an empty store below `folder`; skips, naming what lacks."""
+@contextmanager
+def containers() -> Iterator[Containers]:
+    """A podman with an empty store, which goes at the end; skips, naming what lacks."""
     if os.geteuid() != 0:
         pytest.skip("needs root: podman without it wants newuidmap and subordinate ids")
     if not (podman.ROOT / "usr/bin/podman").exists():
         pytest.skip("needs podman below .cache (python -m tests.support.podman)")
-    (folder / "tmp").mkdir()
-    (folder / "containers.conf").write_text(_SETTINGS)
-    (folder / "registries.conf").write_text("")
-    (folder / "policy.json").write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
-    made = Containers(folder)
-    done = made.tries("info")
-    if done.returncode:
-        pytest.skip(f"needs a podman that starts here, and it says: {done.stdout[-1000:]}")
-    return made
+    with tempfile.TemporaryDirectory(prefix="bpfimg-podman-", dir=_place()) as name:
+        folder = Path(name)
+        (folder / "tmp").mkdir()
+        (folder / "containers.conf").write_text(_SETTINGS)
+        (folder / "registries.conf").write_text("")
+        (folder / "policy.json").write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
+        made = Containers(folder)
+        done = made.tries("info")
+        if done.returncode:
+            pytest.skip(f"needs a podman that starts here, and it says: {done.stdout[-1000:]}")
+        yield made
+
+
+def _place() -> str | None:
+    """Memory, where there is enough of it: a store is a gigabyte in many small files."""
+    if not os.path.isdir(_MEMORY):
+        return None
+    free = os.statvfs(_MEMORY)
+    return _MEMORY if free.f_bavail * free.f_frsize > _ENOUGH else None

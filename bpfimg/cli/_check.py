@@ -62,7 +62,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", metavar="REF|OBJ", nargs="?", help="an image, or the path of an ELF object")
     parser.add_argument("--btf", metavar="FILE|DIR", nargs="+", action="extend", help="kernels' types")
     _guests.add(parser)
-    parser.add_argument("--program", metavar="NAME", action="append", help="only this program (may be repeated)")
+    text = "only this program (may be repeated); TYPE:NAME:TARGET where its section leaves open what it is bound to"
+    parser.add_argument("--program", metavar="NAME", action="append", help=text)
     parser.add_argument("--platform", metavar="OS/ARCH", help="which image of an index (default: this machine's)")
     text = "instructions that a verifier may go through for one program"
     parser.add_argument("--max-insns", metavar="N", help=text)

@@ -47,7 +47,7 @@ fuzz: setup
 	@$(BIN)/python -m tests.fuzz
 
 dist: setup
-	@$(BIN)/python -m build --no-isolation --outdir dist .
+	@rm -rf dist && $(BIN)/python -m build --no-isolation --outdir dist .
 
 # built from the sdist, so that all that dpkg-buildpackage writes is below build/
 deb: dist

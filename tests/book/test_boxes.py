@@ -107,7 +107,7 @@ def of_its_own(page: str) -> list[str]:
     return [name for name, source in sources if f'"{Path(page).name}"' in source and "how-to" in source]
 
 
-pytest_kernel = pytest.mark.kernel
+kernel = pytest.mark.kernel
 #: page -> what has to be there before its first command, and what lint looks at afterwards
 COMPILED = "clang -g -O2 -target bpf -c prog.bpf.c -o prog.bpf.o"
 PROBES = " && ".join(
@@ -147,7 +147,7 @@ def host() -> Iterator[Machine]:
         yield it
 
 
-@pytest_kernel
+@kernel
 @pytest.mark.parametrize("rule", LINT)
 def test_the_commands_of_a_rule_break_it_and_do_not(rule: str, host: Machine) -> None:
     host.does(f"rm -rf /home/*; {SOURCES}")
@@ -164,7 +164,7 @@ def test_the_commands_of_a_rule_break_it_and_do_not(rule: str, host: Machine) ->
         assert (rule in said) is breaks, said
 
 
-@pytest_kernel
+@kernel
 def test_the_examples_are_compiled_by_hand_as_their_page_says(host: Machine) -> None:
     (box,) = (box for kind, box in BOX.findall(pages()["examples/bytecode/README.md"]) if kind == "sh")
     host.does("cp -r /root/examples/bytecode /home/examples && cd /home/examples")
@@ -173,9 +173,9 @@ def test_the_examples_are_compiled_by_hand_as_their_page_says(host: Machine) -> 
     host.does("cd /root")
 
 
-@pytest_kernel
+@kernel
 def test_the_demonstration_ends_well() -> None:
-    with machine(BPFIMG_TEST="") as it:
+    with machine() as it:
         said = it.does(f"cd {ROOT} && python -m scripts.demo")
         assert "bpfimg run" in said
         assert it.does("find /sys/fs/bpf -mindepth 2") == ""

@@ -242,7 +242,7 @@ def _as_json(error: errors.Error, code: int) -> str:
     said: dict[str, object] = {
         "kind": type(error).__name__,
         "message": clean(str(error)),
-        "hint": clean(error.hint),
+        "hint": clean(error.hint, keep_lines=True),
         "exit": code,
     }
     reasons = [clean(reason) for reason in getattr(error, "reasons", ())]

@@ -42,6 +42,7 @@ RUN = (
 #: commands that are run by no test: page, what the box begins with, why
 NOT_RUN = (
     ("README.md", "median of 10 cold", "figures, as make bench printed them"),
+    ("README.md", "make dist && apt-get", "tests/packaging makes each of them, and installs it on empty systems"),
     ("README.md", "make demo", "make test is what runs the tests; the program of make demo is run here"),
     ("docs/running.md", "bpfimg --bpffs /run/mine/bpf", "a pattern that ends in …; tests/kernel/capabilities does it"),
     (

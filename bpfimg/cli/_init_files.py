@@ -28,9 +28,11 @@ def project_file(found: trees.Tree, program: trees.Program) -> str:
 
 
 def _project(program: trees.Program, found: trees.Tree, place: Place) -> str:
+    from bpfimg.cli._render import clean
+
     image = place.image if len(found.programs) == 1 else f"{place.image}/{program.name}"
-    lines = [_ABOUT, f"# {program.found}."]
-    lines += [f"# First: {command}" for command in program.commands]
+    said = (f"{program.found}.", *(f"First: {command}" for command in program.commands))
+    lines = [_ABOUT, *(f"# {clean(text)}" for text in said)]
     lines += ["schema = 1", f"tags = {_array([f'{image}:latest'])}", f"inputs = {_array(program.inputs)}"]
     if program.platforms:
         lines.append(f"platforms = {_array(program.platforms)}")

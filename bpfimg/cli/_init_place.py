@@ -36,7 +36,7 @@ def place(top: str, paths: Sequence[str], *, ci: str | None, image: str | None) 
         raise UsageError(f"--ci is {quoted(ci)}, expected {', '.join(SYSTEMS)}")
     host, _, path = build.git.remote(top).partition("://")[2].partition("/")
     host = host.partition(":")[0]
-    path = path.removesuffix("/").removesuffix(".git").lower()
+    path = _named(path.removesuffix("/").removesuffix(".git").lower())
     system = ci or _system(host, paths)
     name, known, variable = _image(top, system, host, path)
     if image is not None:
@@ -69,6 +69,18 @@ def _own_name(top: str) -> str:
 
     name = re.sub(r"[^a-z0-9]+", "-", os.path.basename(os.path.realpath(top)).lower()).strip("-")
     return name or "programs"
+
+
+def _named(path: str) -> str:
+    """The path as part of an image's name; "" where it cannot be one: it goes into scripts, and who made the tree
+    wrote it."""
+    from bpfimg.errors import Error
+    from bpfimg.oci import Reference
+
+    try:
+        return path if path and str(Reference.parse(f"registry.example/{path}").repository).endswith(f"/{path}") else ""
+    except Error:
+        return ""
 
 
 def _checked(image: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import ExitStack, suppress
 
 from bpfimg.errors import Error, UsageError, quoted
@@ -18,6 +19,8 @@ _LIMIT = 1024 * 1024
 
 def states(top: str, files: Mapping[str, tuple[str, int]], *, force: bool) -> dict[str, str]:
     """For each file "new", "unchanged" or "changed"; UsageError when one is another's and that was not said."""
+    for path in files:
+        _check_way(top, path)
     found = {path: _state(os.path.join(top, path), text) for path, (text, _) in files.items()}
     changed = [path for path, state in found.items() if state == "changed"]
     if changed and not force:
@@ -34,9 +37,22 @@ def _state(path: str, text: str) -> str:
     return "new" if there is None else "unchanged" if there == text.encode() else "changed"
 
 
+def _check_way(top: str, path: str) -> None:
+    """UsageError where a folder on the way, or the file, is a link: it may lead out of the tree, which a stranger may
+    have made."""
+    at = top
+    for name in path.split("/"):
+        at = os.path.join(at, name)
+        if os.path.islink(at):
+            raise UsageError(f"{quoted(at)} is a symbolic link, expected a file or folder of the tree, or a free name")
+
+
 def _there(path: str) -> bytes | None:
     try:
-        with open(path, "rb") as file:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+        with open(fd, "rb") as file:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise UsageError(f"{quoted(path)} is no file, expected one, or a free name")
             return file.read(_LIMIT)
     except FileNotFoundError:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from bpfimg.inspect._tree_model import File, Found, Program, Seen, folder_of, is_plain, joined, named
 
@@ -15,7 +16,7 @@ __all__ = ["included", "plain", "portable", "sections"]
 _SECTION = re.compile(r'\bSEC\(\s*"([^"\n]{1,200})"\s*\)')
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"\n]{1,300})[>"]', re.M)
 _NO_PROGRAM = ("license", "version", ".maps", "maps", ".rodata", ".data", ".bss", ".kconfig", ".ksyms", ".struct_ops")
-_HEADERS = 400  # that are followed from one source
+_HEADERS = 400  # that are followed from one source, and names that are looked for of each file
 #: sections whose programs see nothing of the CPU: one object is for all machines of its byte order
 _PORTABLE = (
     *("xdp", "tc", "tcx", "classifier", "action", "cgroup", "cgroup_skb", "sk_lookup", "sk_msg", "sk_skb", "sockops"),
@@ -27,6 +28,9 @@ _VMLINUX = "vmlinux.h"
 def plain(seen: Seen, claimed: frozenset[str]) -> Found:
     """One program for each C source with a program's section that no other kind of project claimed."""
     paths = {file.path: file for file in seen.files}
+    called: dict[str, list[str]] = {}
+    for path in filter(is_plain, paths):
+        called.setdefault(path.rpartition("/")[2], []).append(path)
     inner = {path for file in seen.files for path in _included_sources(file)}
     programs = []
     notes = []
@@ -34,7 +38,7 @@ def plain(seen: Seen, claimed: frozenset[str]) -> Found:
         if not file.path.endswith(".c") or file.path in claimed or file.path in inner or not sections(file.text):
             continue
         if is_plain(file.path):
-            programs.append(_program(file, paths, seen))
+            programs.append(_program(file, paths, called, seen))
         else:
             notes.append(f"{file.path!r} is left out: its name cannot stand in a command as it is")
     return Found(tuple(programs), frozenset(name for each in programs for name in each.inputs), tuple(notes))
@@ -51,34 +55,41 @@ def portable(words: Sequence[str], seen: Seen) -> tuple[str, ...]:
     return seen.both if all(word.partition(".")[0] in _PORTABLE for word in words) else (seen.host,)
 
 
-def included(file: File, paths: Mapping[str, File]) -> tuple[set[str], set[str], list[str]]:
-    """(headers in the tree that a source reads, folders that have to be given for that, names that are nowhere)."""
+def included(
+    file: File, paths: Mapping[str, File], called: Mapping[str, Sequence[str]]
+) -> tuple[set[str], set[str], list[str]]:
+    """(headers in the tree that a source reads, folders that have to be given for that, names that are nowhere).
+
+    `called` are the paths by the last part of them that may stand in a file that is written.
+    """
     headers: set[str] = set()
     folders: set[str] = set()
-    missing: list[str] = []
+    missing: dict[str, None] = {}
     todo = [file]
     while todo and len(headers) < _HEADERS:
-        for found, folder, name in _resolved(todo.pop(), paths):
+        for found, folder, name in _resolved(todo.pop(), paths, called):
             if found is None:
-                if name not in missing:
-                    missing.append(name)
+                missing[name] = None
             elif found not in headers:
                 headers.add(found)
                 todo.append(paths[found])
             if folder is not None:
                 folders.add(folder)
-    return headers, folders, missing
+    return headers, folders, list(missing)
 
 
-def _resolved(file: File, paths: Mapping[str, File]) -> Iterator[tuple[str | None, str | None, str]]:
+def _resolved(
+    file: File, paths: Mapping[str, File], called: Mapping[str, Sequence[str]]
+) -> Iterator[tuple[str | None, str | None, str]]:
     """For each include: the file, the folder that it is looked for in (None: the source's own), and its name."""
-    for quote, name in _INCLUDE.findall(file.text):
+    for quote, name in islice(dict.fromkeys(_INCLUDE.findall(file.text)), _HEADERS):
         beside = joined(folder_of(file.path), name) if quote == '"' else None
         if beside in paths:
             yield beside, None, name
             continue
-        near = sorted(path for path in paths if path == name or path.endswith(f"/{name}"))
-        if near and is_plain(near[0]):
+        alike = called.get(name.rpartition("/")[2], ())
+        near = [path for path in alike if path == name or path.endswith(f"/{name}")]
+        if near:
             best = min(near, key=lambda path: (-_shared(path, file.path), path.count("/"), path))
             yield best, best[: -len(name)].rstrip("/") or ".", name
         elif quote == '"' or name == _VMLINUX:
@@ -103,8 +114,8 @@ def _included_sources(file: File) -> Iterator[str]:
                 yield path
 
 
-def _program(file: File, paths: Mapping[str, File], seen: Seen) -> Program:
-    _, folders, missing = included(file, paths)
+def _program(file: File, paths: Mapping[str, File], called: Mapping[str, Sequence[str]], seen: Seen) -> Program:
+    _, folders, missing = included(file, paths, called)
     words = sections(file.text)
     commands: tuple[str, ...] = ()
     tools: tuple[str, ...] = ("clang",)

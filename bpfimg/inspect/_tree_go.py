@@ -99,7 +99,7 @@ def _line(text: str, path: str) -> _Line | None:
     here = folder_of(path)
     folder = joined(here, options.get("output-dir", "."))
     stem = options.get("output-stem") or (rest[0].lower() if rest else "")
-    if not sources or folder is None or not is_plain(f"{folder}/{stem}".lstrip("/")):
+    if not sources or folder is None or not is_plain(f"{folder}/{stem}".lstrip("/")) or not is_plain(path):
         return None
     targets = tuple(options.get("target", "bpfel,bpfeb").split(","))
     return _Line(folder, stem, targets, tuple(filter(None, (joined(here, word) for word in sources))), path)

@@ -143,8 +143,8 @@ def _by_make(source: str, maker: File) -> tuple[str, tuple[str, ...], str] | Non
         for target in _expanded(targets, variables).split():
             place = _target(target, stem, inner)
             path = joined(folder, place) if place else None
-            if place and path and is_plain(path):
-                at = place.removeprefix("./")
+            at = (place or "").removeprefix("./")
+            if path and is_plain(path) and is_plain(at):
                 return path, (f"make -C {folder} {at}" if folder else f"make {at}",), "make"
     return None
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from _signal import alarm  # type: ignore[import-not-found,unused-ignore]
 
 from bpfimg import errors
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["candidates", "run"]
 
+_SECONDS = 20  # then it ends: what is looked at may be a disk that does not answer
 _MOST = 2000  # candidates; more than a screen shows is more than anybody reads
 _ABOUT = 72  # letters of what is said of one
 
@@ -27,6 +29,7 @@ def run(words: Sequence[str]) -> int:
     from bpfimg.cli import _complete_shells as shells
 
     shell, *rest = words or ("",)
+    alarm(_SECONDS)
     sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # until the end of the process
     if shell == "bash" and len(rest) == 2:
         typed, last, raw = shells.split(rest[0])
@@ -125,4 +128,6 @@ def _answers(wanted: Wanted) -> Iterator[tuple[str, str]]:
         from bpfimg.cli._complete_table import values
 
         for text, what in values(wanted.line, wanted.action):
-            yield f"{wanted.before}{text}", what
+            # a file may be called like an option, which is not what its name asks for
+            if not text.startswith("-") or wanted.line.current.startswith("-"):
+                yield f"{wanted.before}{text}", what

@@ -143,6 +143,8 @@ def maps(line: Line) -> Iterator[tuple[str, str]]:
 
 def _object(line: Line) -> BytecodeObject:
     """What the line names, read from here: a file, the local store, a layout or archive; never from a registry."""
+    import os
+
     from bpfimg.cli._object_file import dissected, means_file, read_object
     from bpfimg.cli._places import here, located
     from bpfimg.errors import NotFound
@@ -151,6 +153,8 @@ def _object(line: Line) -> BytecodeObject:
 
     text = next(filter(None, map(line.word, _WORDS)), "")
     if means_file(text):
+        if not os.path.isfile(os.path.expanduser(text)):  # whoever opens a pipe waits
+            raise NotFound(f"{text} is no file")
         return dissected(read_object(text), text).object
     where, options = places.Location.parse(text), line.options()
     with options.open:

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 __all__ = ["for_bash", "plain", "split"]
 
 _SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./~^-")
+#: what bash obeys in double quotes; and what cannot be written within quotes at all (`!` is a word of its history)
+_ALIVE, _LOST = frozenset('"\\$`'), {"'": frozenset("'"), '"': frozenset("!")}
 #: behind these more is to come, so no blank is put there
 _MORE = ("/", "=", ":", ",")
 
@@ -43,17 +45,20 @@ def for_bash(found: Iterable[tuple[str, str]], raw: str, breaks: str) -> Iterato
 
     readline breaks words at COMP_WORDBREAKS (`:` and `=` among them), and looks at the last part alone.
     """
-    begin, quoted = _last_break(raw, breaks)
+    begin, quote = _last_break(raw, breaks)
     skip = len(split(raw[:begin])[1])
     meant = split(raw)[1]
     for text, _ in found:
         if text.startswith(meant):
             rest = text[skip:]
-            yield rest if quoted else _escaped(rest) + ("" if text.endswith(_MORE) else " ")
+            if not quote:
+                yield _escaped(rest) + ("" if text.endswith(_MORE) else " ")
+            elif not _LOST[quote].intersection(rest):
+                yield rest if quote == "'" else "".join(f"\\{c}" if c in _ALIVE else c for c in rest)
 
 
-def _last_break(raw: str, breaks: str) -> tuple[int, bool]:
-    """Where the part begins that readline looks at, and whether it is in quotes that are still open."""
+def _last_break(raw: str, breaks: str) -> tuple[int, str]:
+    """Where the part begins that readline looks at, and the quote that is still open, "" for none."""
     begin, quote, i = 0, "", 0
     while i < len(raw):
         c = raw[i]
@@ -66,7 +71,7 @@ def _last_break(raw: str, breaks: str) -> tuple[int, bool]:
         elif c in breaks and not quote:
             begin = i + 1
         i += 1
-    return begin, bool(quote)
+    return begin, quote
 
 
 def _escaped(text: str) -> str:

@@ -15,6 +15,7 @@ import sys
 import time
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,7 +24,6 @@ from tests.support.objects import EXAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tests.support.cli import Cli
     from tests.support.netns import Namespace
@@ -122,11 +122,21 @@ def try_it(cli: Cli, work: Work, moments: int = MOMENTS) -> None:
 
 def try_endless(cli: Cli, *words: str) -> None:
     """Interrupts what would go on for ever, as a terminal does: the whole group."""
-    for seconds in (0.3, 0.6):
+    for seconds in (0.0, 0.3):
         running = started(cli, Work(words))
+        at_work(running)
         time.sleep(seconds)
         os.killpg(running.pid, signal.SIGINT)
         ended(cli, running, 130)
+
+
+def at_work(running: subprocess.Popen[str]) -> None:
+    """Waits until a verb asks the kernel: before, an interpreter on a busy machine may still be starting."""
+    end = time.monotonic() + 120
+    while "/_ctypes." not in Path(f"/proc/{running.pid}/maps").read_text():
+        assert running.poll() is None, running.communicate()
+        assert time.monotonic() < end, running.args
+        time.sleep(0.02)
 
 
 def whole(cli: Cli, name: str = "store") -> Callable[[], None]:

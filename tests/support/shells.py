@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_PATIENCE = 30.0
+_PATIENCE = 120.0
 _LINE = "line-as-it-stands"
 #: what each is told first: the script of bpfimg, and a key (Ctrl-X Ctrl-L) that writes the line into a file
 _BEGIN = {

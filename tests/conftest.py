@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -14,6 +15,10 @@ from tests.support import features
 
 settings.register_profile("bpfimg", derandomize=True, database=None, deadline=None)
 settings.load_profile("bpfimg")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # what a shell starts in the background hears no Ctrl-C, and neither do its children, to which tests send it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)

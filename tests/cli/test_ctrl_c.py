@@ -44,14 +44,6 @@ class Work:
     stays: Callable[[], object] = lambda: None
 
 
-@pytest.fixture(autouse=True)
-def _interrupts() -> Iterator[None]:
-    """What is started in the background of a shell has SIGINT ignored, and so have its children."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 def started(cli: Cli, work: Work, *tracer: str) -> subprocess.Popen[str]:
     """Starts the command in a session of its own, below `tracer`."""
     kept = {key: text for key, text in os.environ.items() if not key.startswith("BPFIMG_")}

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
-_PATIENCE = 180.0
+_PATIENCE = 600.0
 _END = re.compile(r"\x1e(\d+)\x1e\n")
 _SETUP = """set -e
 mount -t tmpfs tmpfs /mnt

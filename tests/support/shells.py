@@ -88,6 +88,7 @@ class Shell:
 def shell(name: str, folder: Path, environ: Mapping[str, str]) -> Iterator[Shell]:
     """A shell that knows the words of bpfimg, in `folder`, on a terminal of 200 columns."""
     settings = {**os.environ, **environ, "TERM": "xterm", "HOME": str(folder), "LC_ALL": "C.UTF-8", "PS1": "$ "}
+    settings["XDG_RUNTIME_DIR"] = str(folder)  # else fish makes a folder below /tmp, and leaves it
     settings["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     settings.pop("COLUMNS", None)
     (folder / "functions").mkdir(exist_ok=True)

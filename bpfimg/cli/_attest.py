@@ -71,10 +71,10 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     from bpfimg.cli._render import print_image
 
     given = _given(arguments)
-    prepare = prepared(arguments, options)
+    ready = prepared(arguments, options)
     found = located(options, arguments.reference, writes=True)
     said = _attached(found, options) if given is None else [(found.descriptor, *given)]
-    signer = prepare()
+    signer = ready()
     attested = [
         each
         for subject, kind, predicate in said

@@ -42,8 +42,19 @@ def test_no_other_module_prepares_an_object() -> None:
         calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
         names = {ast.unparse(node.func).split(".")[-1] for node in calls}
         within = path.relative_to(house)
-        if str(within) not in ("load/_object.py", "run/_image.py", "run/_once.py"):
+        if str(within) not in ("load/_object.py", "load/_trial.py", "run/_image.py", "run/_once.py"):
             assert not names & {"prepare", "open_object"}, path
+
+
+def test_a_trial_of_this_kernel_takes_the_same_proof() -> None:
+    """Nor does `load.trial`, which gives bytes to the verifier, have other callers: `run`, and who is alone in a guest."""
+    house = Path(run.__file__).parents[1]
+    asking = [path for path in house.rglob("*.py") if "trial.each(" in path.read_text()]
+    assert sorted(str(path.relative_to(house)) for path in asking) == ["load/_trial_agent.py", "run/_tried.py"]
+    text = (house / "run" / "_tried.py").read_text()
+    assert text.index("fetched = proven(source, verified, ") < text.index("trial.each(fetched.bytecode")
+    with pytest.raises(TypeError, match="expected a VerifiedImage"):
+        run.tried(None, b"bytes")  # type: ignore[arg-type]
 
 
 def test_programs_that_run_once_take_the_same_proof() -> None:

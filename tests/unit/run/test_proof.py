@@ -47,7 +47,7 @@ def test_no_other_module_prepares_an_object() -> None:
 
 
 def test_a_trial_of_this_kernel_takes_the_same_proof() -> None:
-    """Nor does `load.trial`, which gives bytes to the verifier, have other callers: `run`, and who is alone in a guest."""
+    """`load.trial`, which gives bytes to the verifier, has no other callers than `run` and who is alone in a guest."""
     house = Path(run.__file__).parents[1]
     asking = [path for path in house.rglob("*.py") if "trial.each(" in path.read_text()]
     assert sorted(str(path.relative_to(house)) for path in asking) == ["load/_trial_agent.py", "run/_tried.py"]

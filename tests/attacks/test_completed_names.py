@@ -6,12 +6,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-NAMES = ("$(touch pwned).o", "`touch pwned`.o", '"; touch pwned; ".o', "'; touch pwned; '.o", "a\\b.o", "a b.o", "{a,b}.o")
-NAMES += ("*.o", "$HOME.o", "!!.o", "#x.o", "~.o", "--to=x.o", "a\nb.o", "a\x1b[31mb.o", "é;x.o", "a>b.o", "a\\$HOME.o")
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAMES = ("$(touch pwned).o", "`touch pwned`.o", '"; touch pwned; ".o', "'; touch pwned; '.o", "a\\b.o", "a b.o")
+NAMES += ("{a,b}.o", "*.o", "$HOME.o", "!!.o", "#x.o")
+NAMES += ("~.o", "--to=x.o", "a\nb.o", "a\x1b[31mb.o", "é;x.o", "a>b.o", "a\\$HOME.o")
 BREAKS = " \t\n\"'><=;|&(:"
 
 
@@ -51,8 +55,14 @@ def test_a_file_that_is_called_as_an_option_is_offered_by_its_path_alone(tmp_pat
 
 @pytest.mark.parametrize(
     "line",
-    ["run ./pipe.o xdp --program ", "run oci-archive:pipe.o xdp --program ", "run oci:layout:x xdp --program "]
-    + ["inspect oci:layout:", "attach uprobe pipe.o ", "hooks usdt ./pipe.o "],
+    [
+        "run ./pipe.o xdp --program ",
+        "run oci-archive:pipe.o xdp --program ",
+        "run oci:layout:x xdp --program ",
+        "inspect oci:layout:",
+        "attach uprobe pipe.o ",
+        "hooks usdt ./pipe.o ",
+    ],
 )
 def test_a_pipe_is_not_waited_for(line: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.o")

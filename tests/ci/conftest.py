@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -38,7 +39,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture
 def image(server: Server, request: pytest.FixtureRequest) -> str:
     """A name in the registry that is this test's own."""
-    name = request.node.name.lower().replace("[", "-").replace("]", "").replace("_", "-")
+    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
     return f"{server.host}/{name}/xdp_counter"
 
 

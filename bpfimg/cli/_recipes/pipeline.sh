@@ -49,6 +49,8 @@ failed=
 work=
 digest=
 pushed=no
+written='summary.md lint.sarif junit-lint.xml junit-check.xml junit-kernels.xml codequality.json diff.json check.json
+kernels.json digest key.pub bpfimg.env'
 
 say() {
     printf '%s\n' "$*"
@@ -61,8 +63,9 @@ because() {
 }
 
 stop() {
-    printf 'bpfimg pipeline: %s\n' "$*" >&2
-    [ -z "$github" ] || printf '::error title=bpfimg::%s\n' "$(say "$*" | sed 's/%/%25/g')"
+    why=$(say "$*" | tr '\000-\037\177' '?') # what a variable says makes no line, and no command, of its own
+    printf 'bpfimg pipeline: %s\n' "${why%?}" >&2
+    [ -z "$github" ] || printf '::error title=bpfimg::%s\n' "$(say "${why%?}" | sed 's/%/%25/g')"
     exit 1
 }
 
@@ -82,10 +85,12 @@ one_of() { # NAME VALUE WORD...
 # What the variables say -----------------------------------------------------------------------------------------------
 
 settings() {
-    cd -- "${BPFIMG_CI_DIR:-.}" || stop "BPFIMG_CI_DIR is '${BPFIMG_CI_DIR:-.}', expected a folder"
+    CDPATH='' cd -- "${BPFIMG_CI_DIR:-.}" || stop "BPFIMG_CI_DIR is '${BPFIMG_CI_DIR:-.}', expected a folder"
     reports=${BPFIMG_CI_REPORTS:-bpfimg-reports}
     mkdir -p -- "$reports" || stop "BPFIMG_CI_REPORTS is '$reports', expected a folder that can be written"
-    reports=$(cd -- "$reports" && pwd)
+    reports=$(CDPATH='' cd -- "$reports" && pwd)
+    # of a run before, or out of the repository: nothing of that is signed, or shown, as if it were of this one
+    for each in $written; do rm -f -- "$reports/$each" || stop "$reports/$each cannot be removed"; done
     work=$(mktemp -d "${RUNNER_TEMP:-${TMPDIR:-/tmp}}/bpfimg-ci.XXXXXX") || stop 'there is no place for temporary files'
     BPFIMG_STORE=$work/store
     export BPFIMG_STORE
@@ -102,6 +107,8 @@ settings() {
     elif [ -n "$gitlab" ]; then
         on_tag=${CI_COMMIT_TAG:-}
         case ${CI_PIPELINE_SOURCE:-} in *merge_request*|*pull_request*) request=yes ;; esac
+        # a child of such a pipeline has another source
+        [ -z "${CI_MERGE_REQUEST_IID:-}${CI_EXTERNAL_PULL_REQUEST_IID:-}" ] || request=yes
         commit=${CI_COMMIT_SHA:-}
         default_image=${CI_REGISTRY_IMAGE:-}
         builder=${CI_PROJECT_URL:-}/-/runners/${CI_RUNNER_ID:-}
@@ -118,12 +125,15 @@ settings() {
 
     project=${BPFIMG_CI_PROJECT:-bpfimg.toml}
     if [ -z "${BPFIMG_CI_IMAGE:-}${BPFIMG_CI_INPUTS:-}" ] && [ -f "$project" ]; then
-        named=$(sed -n 's/^tags *= *\[ *"\([^"]*\)".*/\1/p' "$project")
+        named=$(sed -n 's/^tags *= *\[ *"\([^"]*\)".*/\1/p' "$project" | head -n 1)
         case ${named##*/} in *:*) named=${named%:*} ;; esac
         default_image=${named:-$default_image}
     fi
     image=$(say "${BPFIMG_CI_IMAGE:-$default_image}" | tr '[:upper:]' '[:lower:]') # as registries want it
     [ -n "$image" ] || stop 'BPFIMG_CI_IMAGE is not set, expected the name of the image, such as registry.example/team/xdp_counter'
+    case $image in
+    -* | *[!][a-z0-9._:/-]*) stop "the image is '$image', expected a name such as registry.example/team/xdp_counter" ;;
+    esac
     tag=${BPFIMG_CI_TAG:-$on_tag}
     tag=${tag:-ci-$(printf %.12s "${commit:-local}")}
     case $tag in
@@ -153,7 +163,7 @@ settings() {
     fi
 
     version=${BPFIMG_CI_VERSION:-}
-    case $version$(before "$tag" </dev/null) in version*) version=${tag#v} ;; esac
+    [ -n "$version" ] || case $(before "$tag" </dev/null) in version*) version=${tag#v} ;; esac
 }
 
 # Steps ----------------------------------------------------------------------------------------------------------------

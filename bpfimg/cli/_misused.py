@@ -88,10 +88,12 @@ def _missing(parser: argparse.ArgumentParser, found: re.Match[str]) -> str:
 
 
 def _too_many(parser: argparse.ArgumentParser, found: re.Match[str]) -> str:
-    first = found[1].split(" ")[0]
-    if _OPTION.fullmatch(first.partition("=")[0]):
-        return f"`{parser.prog}` has no option {first.partition('=')[0]}"
-    return f"the word {quoted(first)} is one too many, expected `{_usage(parser)}`"
+    *words, last = found[1].split(" ")
+    first = (words or [last])[0].partition("=")[0]
+    if _OPTION.fullmatch(first):
+        return f"`{parser.prog}` has no option {first}"
+    # the last: behind an option argparse leaves over words that are in their places
+    return f"the word {quoted(last)} is one too many, expected `{_usage(parser)}`"
 
 
 def _value(parser: argparse.ArgumentParser, found: re.Match[str]) -> str:

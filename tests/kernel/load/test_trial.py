@@ -17,6 +17,7 @@ from bpfimg.load import trial
 from tests.refusals.collect import compiled
 from tests.support import trials
 from tests.support.descriptors import none_left
+from tests.support.features import native
 from tests.support.netns import skip_unless
 from tests.support.objects import compile_source
 
@@ -98,6 +99,7 @@ def test_programs_come_with_those_that_they_jump_to() -> None:
     assert found["second"].subject == "wrong"
 
 
+@native("a million instructions are too many for it")
 def test_a_million_instructions_are_counted() -> None:
     found = by_name(compiled("programs"), "unbounded_loop")["unbounded_loop"]
     assert (found.result, found.subject) == ("refused", "complexity")

@@ -6,7 +6,7 @@
     CACHE/bookworm.json                                     the newest of that suite; its time is when that was asked
     CACHE/linux-image-6.1.0-50-amd64_6.1.176-1/vmlinuz      with `config`, from that package
     CACHE/apt/bookworm/                                     lists of packages
-    CACHE/draft-*/                                          a download; what a killed command left goes with the next
+    CACHE/.bpfimg-draft-*/                                  a download; what a killed command left goes with the next
 
 Everything appears by a rename, so readers need no lock. The folder may be removed at any time.
 """
@@ -37,7 +37,7 @@ __all__ = ["fetched"]
 #: a kernel that is known is taken without asking the archive again for so long
 _FRESH = 7 * 24 * 3600.0
 _WORD_MAX = 4096
-_DRAFT = "draft-"
+_DRAFT = ".bpfimg-draft-"  # whatever begins so is removed: no file of somebody else does
 _FOLDER = re.compile(r"[A-Za-z0-9.+:~-]{1,128}_[A-Za-z0-9.+:~-]{1,128}")
 
 
@@ -46,11 +46,12 @@ def fetched(suite: Suite, cache: str, mirror: str | None, say: Callable[[str], N
 
     Where the archive cannot be asked, the one that it had when it was asked last.
     """
+    _check_owner(cache)
     known, fresh = _known(suite, cache)
     if known is not None and fresh:
         return known
     try:
-        os.makedirs(cache, exist_ok=True)
+        os.makedirs(cache, mode=0o755, exist_ok=True)
         with _locked(cache, say):
             known, fresh = _known(suite, cache)  # another command may have been faster
             if known is not None and fresh:
@@ -67,6 +68,20 @@ def fetched(suite: Suite, cache: str, mirror: str | None, say: Callable[[str], N
             f"kernels cannot be kept in {quoted(cache)}: {error.strerror or error}",
             hint="--kernels-cache DIR names another folder",
         ) from error
+
+
+def _check_owner(cache: str) -> None:
+    """Error where others may put kernels into the folder, which would be taken for Debian's."""
+    try:
+        status = os.stat(cache)
+    except OSError:
+        return  # there is none yet
+    if status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o002:
+        whose = "everybody may write" if status.st_mode & 0o002 else f"the user {status.st_uid} owns"
+        raise Error(
+            f"kernels are kept in {quoted(cache)}, which {whose}, expected a folder of your own",
+            hint="--kernels-cache DIR names another folder",
+        )
 
 
 def _known(suite: Suite, cache: str) -> tuple[tuple[str, str] | None, bool]:
@@ -93,7 +108,8 @@ def _renewed(suite: Suite, cache: str, mirror: str | None, say: Callable[[str], 
     package = _apt.newest(suite, state, mirror)
     name = f"{package.name}_{package.version}"
     folder = os.path.join(cache, name)
-    if not os.path.isdir(folder):
+    if not os.path.isfile(os.path.join(folder, "vmlinuz")):
+        shutil.rmtree(folder, ignore_errors=True)
         say(f"fetching {package.title} ({package.size / 1e6:.0f} MB) into {cache}")
         _publish(package, cache, folder)
     draft = os.path.join(cache, f"{_DRAFT}{suite.name}.json")

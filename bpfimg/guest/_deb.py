@@ -165,11 +165,14 @@ def _unpacked(file: BinaryIO, member: _Member) -> Iterator[bytes]:
         return (content for content, _ in unzstd(pieces, Bounds(window_log=27, blocks=_UNPACKED_MAX >> 17)) if content)
     if kind == ".xz":
         xz = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
-        return _decompressed(pieces, xz.decompress, lambda: not xz.needs_input and not xz.eof)
+        return _decompressed(pieces, xz.decompress, lambda: not xz.needs_input and not xz.eof, lambda: xz.eof)
     if kind == ".gz":
         gz = zlib.decompressobj(31)
         return _decompressed(
-            pieces, lambda data, most: gz.decompress(gz.unconsumed_tail + data, most), lambda: bool(gz.unconsumed_tail)
+            pieces,
+            lambda data, most: gz.decompress(gz.unconsumed_tail + data, most),
+            lambda: bool(gz.unconsumed_tail) and not gz.eof,
+            lambda: gz.eof,
         )
     if kind:
         raise ValueError(f"it is packed as {quoted(kind)}, expected .xz, .zst or .gz")
@@ -177,9 +180,15 @@ def _unpacked(file: BinaryIO, member: _Member) -> Iterator[bytes]:
 
 
 def _decompressed(
-    pieces: Iterator[bytes], decompress: Callable[[bytes, int], bytes], more: Callable[[], bool]
+    pieces: Iterator[bytes],
+    decompress: Callable[[bytes, int], bytes],
+    more: Callable[[], bool],
+    ended: Callable[[], bool],
 ) -> Iterator[bytes]:
+    """Yields what comes out until the stream ends; what lies behind its end is not looked at, as dpkg has it."""
     for piece in pieces:
+        if ended():
+            return
         if content := decompress(piece, _PIECE):
             yield content
         while more():

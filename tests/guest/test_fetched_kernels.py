@@ -98,7 +98,8 @@ def test_a_kernel_is_fetched_once_and_then_again_when_there_is_a_newer_one(archi
 def test_commands_at_once_share_a_download(archive: Archive, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     cache.mkdir()
-    (cache / "draft-left").mkdir()
+    (cache / ".bpfimg-draft-left").mkdir()
+    (cache / "draft-of-a-book").write_text("mine")
     with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         running = [finding(archive, cache, "6.1") for _ in range(3)]
@@ -109,7 +110,7 @@ def test_commands_at_once_share_a_download(archive: Archive, tmp_path: Path) -> 
     assert [json.loads(out) for out, _ in done] == [[kernel(50)]] * 3
     for word in ("asking", "fetching"):
         assert sum(word in err for _, err in done) == 1
-    assert [path.name for path in cache.iterdir() if path.name.startswith("draft")] == []
+    assert [path.name for path in cache.iterdir() if "draft" in path.name] == ["draft-of-a-book"]
 
 
 def test_what_the_archive_has_not_signed_is_not_taken(archive: Archive, tmp_path: Path) -> None:
@@ -133,7 +134,7 @@ def test_what_the_archive_has_not_signed_is_not_taken(archive: Archive, tmp_path
     assert "Error: apt-get update failed" in find(archive, tmp_path / "four", "6.1")[1]
     for cache in ("one", "two", "three", "four"):
         assert not list((tmp_path / cache).glob("linux-*"))
-        assert not list((tmp_path / cache).glob("draft-*"))
+        assert not list((tmp_path / cache).glob(".bpfimg-draft-*"))
 
 
 def test_a_machine_without_debian_is_told_what_else_there_is(archive: Archive, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import lzma
 import os
@@ -99,4 +100,15 @@ def test_a_file_that_says_more_than_there_is_is_cut(tmp_path: Path) -> None:
     deb = tmp_path / "k.deb"
     deb.write_bytes(_deb.MAGIC + member("data.tar", tar("boot/vmlinuz-x", IMAGE)[: 512 + len(IMAGE) // 2]))
     with pytest.raises(UsageError, match="it is cut"):
+        read(deb)
+
+
+@pytest.mark.parametrize("kind", ["xz", "gz"])
+def test_what_lies_behind_a_packed_archive_is_not_looked_at(tmp_path: Path, kind: str) -> None:
+    """More than one piece of it: it was once fed to a decompressor that had ended."""
+    deb = tmp_path / "k.deb"
+    content = tar("./boot/nothing", b"x")
+    packed = lzma.compress(content) if kind == "xz" else gzip.compress(content)
+    deb.write_bytes(_deb.MAGIC + member(f"data.tar.{kind}", packed + bytes(3 << 20)))
+    with pytest.raises(UsageError, match="holds no kernel"):
         read(deb)

@@ -117,21 +117,22 @@ def test_a_map_that_the_kernel_does_not_make_is_said_for_each_program() -> None:
     assert "odd" in found.error
 
 
-def left() -> set[str]:
-    """What is in the kernel of the objects."""
-    programs = {"good", "bad", "first", "second", "last"} & {each.name for each in walk.programs()}
-    return programs | {"counts", "fine", "broken"} & {each.name for each in walk.maps()}
+def there() -> set[tuple[str, int]]:
+    """What is in the kernel under names of the objects, whosever it is."""
+    names = {"good", "bad", "first", "second", "last", "counts", "fine", "broken"}
+    return {(each.name, each.id) for each in (*walk.programs(), *walk.maps()) if each.name in names}
 
 
 def test_nothing_stays() -> None:
     objects = [trials.mixed(), trials.jumps(), trials.good()]
+    before = there()
     with none_left():
         for data in objects * 3:
             trial.each(data, name="object")
     deadline = time.monotonic() + 20
-    while left() and time.monotonic() < deadline:
+    while there() - before and time.monotonic() < deadline:
         time.sleep(0.02)  # the kernel empties a map of programs after its last user has gone
-    assert not left()
+    assert not there() - before
     assert not [name for name in os.listdir("/sys/fs/bpf") if "counts" in name]
 
 

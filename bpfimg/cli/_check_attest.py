@@ -37,6 +37,11 @@ def add_attest(parser: argparse.ArgumentParser) -> None:
 def check_attest(arguments: argparse.Namespace, *, elsewhere: bool) -> None:
     """UsageError for options that say something about a signature that is neither asked for nor looked at."""
     if arguments.attest:
+        if arguments.program:
+            raise UsageError(
+                "--program is given with --attest, expected one of them: what is signed is taken for all programs of "
+                "the image"
+            )
         _check_image(arguments.what)
         return
     for name in _SIGNING:

@@ -115,6 +115,7 @@ def test_an_image_is_checked_as_its_object_is(folder: Cli) -> None:
         (("trace.o", "--btf", "kernels", "--key", "a.pub"), 2, "whom to believe is given"),
         (("trace.o", "--btf", "kernels", "--identity-token", "t"), 2, "--identity-token is given without --attest"),
         (("trace.o", "--btf", "kernels", "--attest", "--key", "a.key"), 2, "'trace.o' is a file, expected an image"),
+        (("x:v1", "--btf", "kernels", "--attest", "--key", "a.key", "--program", "p"), 2, "is given with --attest"),
         (("trace.o", "--btf", "gone"), 1, "file 'gone' cannot be read"),
         (("trace.o", "--btf", "trace.o", "--format", "sarif"), 2, "expected text, json, markdown"),
         (("trace.o", "--btf", "kernels/notes.txt"), 1, "file 'kernels/notes.txt' holds no types"),

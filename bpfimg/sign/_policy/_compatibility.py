@@ -101,7 +101,8 @@ def tried_on(predicate: object) -> tuple[TriedOn, ...]:
             raise Junk(f"a kernel's release is {quoted(release)}, expected one such as 6.1.0-49-amd64")
         programs = items(kernel.get("programs"), f"programs on {release}", most=_MOST)
         results = [result for one in programs for result in _results(one, most)]
-        found.append(TriedOn(release, max(results, key=_RESULTS.index, default=OK) if programs else UNKNOWN))
+        # where no program counts, nobody has found out anything
+        found.append(TriedOn(release, max(results, key=_RESULTS.index, default=UNKNOWN)))
     return tuple(found)
 
 

@@ -63,6 +63,12 @@ def test_programs_that_are_not_loaded_unasked_do_not_count() -> None:
     assert tried_on(report(kernel("6.1", program(), program("fails", optional=True)))) == (TriedOn("6.1", "ok"),)
 
 
+def test_where_no_program_counts_nothing_is_known() -> None:
+    """Else whoever makes the image would only have to put a `?` before each section."""
+    for result in ("fails", "ok"):
+        assert tried_on(report(kernel("6.1", program(result, optional=True)))) == (TriedOn("6.1", "unknown"),)
+
+
 @pytest.mark.parametrize(
     "predicate",
     [

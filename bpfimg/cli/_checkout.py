@@ -7,6 +7,7 @@ that it ran in. A name is taken for a file of the checkout only when one file fi
 from __future__ import annotations
 
 import os
+import stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,16 +91,22 @@ class Checkout:
     def _reads(self, path: str, line: int, text: str) -> bool:
         """Whether that line of the file is this text, but for blanks around it."""
         if path not in self._lines:
-            try:
-                with open(os.path.join(self.top, path), "rb") as opened:
-                    content = opened.read(_LARGE + 1)
-            except OSError:
-                content = b""
+            content = _content(os.path.join(self.top, path))
             self._lines[path] = content.splitlines() if len(content) <= _LARGE else []
         lines = self._lines[path]
         if not text.strip():
             return line <= len(lines)
         return 0 < line <= len(lines) and lines[line - 1].strip() == text.strip().encode("utf-8", "surrogateescape")
+
+
+def _content(path: str) -> bytes:
+    """What is in a file; nothing of what is none, which a link in the repository may lead to. Never waits."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+        with open(fd, "rb") as opened:
+            return opened.read(_LARGE + 1) if stat.S_ISREG(os.fstat(fd).st_mode) else b""
+    except OSError:
+        return b""
 
 
 def _below(top: str) -> Iterator[str]:

@@ -39,10 +39,29 @@ def reports(words: Sequence[str], formats: Sequence[str]) -> Reports:
 
 
 def write(wanted: Reports, render: Callable[[str], str]) -> None:
-    """Writes each form to its file; `render` gives the text of a form."""
+    """Writes each form to its file, whole or not at all; `render` gives the text of a form.
+
+    A link to a file is not followed: who made the tree may have put it there.
+    """
+    from bpfimg.cli import _new_file
+
     for form, path in wanted:
+        content = render(form).encode("utf-8", "backslashreplace")
+        if not _streams(path):
+            _new_file.replace(path, content)
+            continue
         try:
-            with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
-                file.write(render(form))
+            with open(path, "wb") as file:
+                file.write(content)
         except OSError as error:
             raise Error(f"--report {form} cannot be written to {quoted(path)}: {error.strerror}") from error
+
+
+def _streams(path: str) -> bool:
+    """Whether it is a pipe or a device, such as /dev/stderr and what shells make of `>(...)`."""
+    import stat
+
+    try:
+        return not stat.S_ISREG(os.stat(path).st_mode) or path.startswith(("/dev/", "/proc/self/fd/"))
+    except OSError:
+        return False

@@ -51,14 +51,37 @@ def fetched(
     Of a short name, what the store has decides; else the first registry that has it. Where the policy `trust` expects
     signatures in a repository of their own, they are fetched, too.
     """
+    from bpfimg.cli._places import here
+    from bpfimg.errors import RegistryError
+
+    known = here(options, text)
+    try:
+        return _fetched(options, text, known, pull=pull, platforms=platforms, lenient=lenient, trust=trust)
+    except RegistryError as error:
+        if known is None:
+            from bpfimg.cli._near import near_image
+
+            error.hint = near_image(options, text, error.hint)
+        raise
+
+
+def _fetched(
+    options: Options,
+    text: str,
+    known: Found | None,
+    *,
+    pull: str,
+    platforms: Sequence[Platform] | None,
+    lenient: bool,
+    trust: Policy | None,
+) -> Found:
     from bpfimg import run
     from bpfimg.cli._bar import watching
     from bpfimg.cli._elsewhere import apart
     from bpfimg.cli._limits import limits
     from bpfimg.cli._parser import note, warn
-    from bpfimg.cli._places import Found, first_there, here, names, registry, store
+    from bpfimg.cli._places import Found, first_there, names, registry, store
 
-    known = here(options, text)
     meant = (known.reference,) if known is not None else names(text)
     if len(meant) > 1 and pull != "never":
         meant = (first_there(options, meant).reference,)

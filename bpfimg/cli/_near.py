@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["near", "near_image", "near_option"]
 
+_ALIKE = 0.8  # names of images share a registry, a path and a tag by nature: 0.6 would take any for any other
+
 
 def near(word: str, known: Iterable[str], shown: str = "{}") -> str:
     """`did you mean X?`, where X is the nearest of `known`, as `shown` has it; "" when none is near."""
@@ -43,13 +45,32 @@ def _flags(parser: argparse.ArgumentParser) -> Iterator[str]:
 
 
 def near_image(options: Options, name: str, hint: str) -> str:
-    """`hint` about an image that the local store lacks, behind which of its images was meant perhaps."""
+    """`hint` about an image that the local store lacks, behind which of its images was meant perhaps.
+
+    Who leaves out the registry, the path before the last word or the tag is answered with the whole name.
+    """
+    from difflib import get_close_matches
+
     from bpfimg.errors import Error
-    from bpfimg.oci import places
+    from bpfimg.oci import Repository, places
 
     try:
         stored = [each.name for each in places.stores.listing(options.store)]
     except Error:
         return hint
-    known = dict.fromkeys(short for full in stored for short in (full, full.removeprefix("docker.io/library/")))
-    return " ".join(filter(None, (near(name, known, "`{}`"), hint)))
+    known: dict[str, str] = {}
+    for full in stored:
+        short = full.removeprefix("docker.io/library/")
+        known |= {full: full, short: short}
+        if not Repository.has_host(name):
+            known |= {word: short for word in _ends(full) if word not in known}
+    meant = get_close_matches(name, known, n=1, cutoff=_ALIKE)
+    return " ".join(filter(None, (f"did you mean `{known[meant[0]]}`?" if meant else "", hint)))
+
+
+def _ends(name: str) -> Iterator[str]:
+    """What people write for `name` who leave out its beginning, or its tag, too."""
+    while "/" in name:
+        name = name.partition("/")[2]
+        yield name
+        yield name.partition("@")[0].rpartition(":")[0] or name

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SHELLS = ("bash", "zsh", "fish")
+_COUNTER = "registry.example/team/xdp_counter:v1"
 
 
 class Site:
@@ -184,6 +185,9 @@ def test_quotes_and_breaks_are_bashs(site: Site) -> None:
         (["tag", "shrt:v2", "x:y"], 1, "did you mean `short:v2`?"),
         (["rm", "short:v3"], 1, "did you mean `short:v2`?"),
         (["push", "registry.example/team/xdp_cuonter:v1"], 1, "did you mean `registry.example/team/xdp_counter:v1`?"),
+        (["run", "--pull", "never", "--key", "k.pub", "xdp_counter", "xdp", "-i", "lo"], 1, f"`{_COUNTER}`?"),
+        (["verify", "--pull", "never", "--key", "k.pub", "team/xdp_cuonter:v1"], 1, f"`{_COUNTER}`?"),
+        (["tag", "xdp_counter:v1", "x:y"], 1, f"did you mean `{_COUNTER}`?"),
         (["get", "zzzz"], 1, "`bpfimg list` shows"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -109,6 +109,9 @@ def _read(path: str) -> bytes:
     try:
         with open(path, "rb") as file:
             return file.read(_READ_LIMIT)
+    except FileNotFoundError as error:
+        hint = "what makes it comes first, as make or go generate; or give the C source in its place"
+        raise BytecodeError(f"{path!r} cannot be read: {error.strerror}", hint=hint) from error
     except OSError as error:
         raise BytecodeError(f"{path!r} cannot be read: {error.strerror}") from error
 

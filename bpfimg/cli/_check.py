@@ -80,7 +80,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, options: Options) -> int:
     """Prints the table; 4 when something cannot be loaded."""
     from bpfimg.cli._check_attest import attest, prepared
-    from bpfimg.cli._check_subject import here, looked
+    from bpfimg.cli._check_subject import looked
     from bpfimg.cli._parser import chosen_format
     from bpfimg.inspect import check
 
@@ -101,13 +101,27 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
         subject = looked(arguments, options)
         found = check.together(*_elsewhere(arguments, options, subject, most))
     else:
-        subject, found = here(arguments, options, most)
+        subject, found = _here(arguments, options, most)
     write(wanted, lambda each: render(each, arguments, found, options))
     print(render(form, arguments, found, options), end="", flush=True)
     if signer is not None:
         attest(subject, arguments, options, found, signer)
     worst = found.worst()
     return _CANNOT if worst == check.FAILS or (arguments.strict and worst == check.UNKNOWN) else 0
+
+
+def _here(arguments: argparse.Namespace, options: Options, most: int | None) -> tuple[Looked, check.Check]:
+    """What the kernel that runs here says; who is not believed learns whom to ask without being believed."""
+    from bpfimg.cli._check_subject import here
+    from bpfimg.errors import VerificationError
+
+    try:
+        return here(arguments, options, most)
+    except VerificationError as error:
+        asked = f"bpfimg check {arguments.what}"
+        other = f"no policy is asked for what this kernel does not load: `{asked} --kernels 6.12`, `{asked} --btf FILE`"
+        error.hint = "\n".join(filter(None, (other, error.hint)))
+        raise
 
 
 def _budget(arguments: argparse.Namespace) -> int | None:

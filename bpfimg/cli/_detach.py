@@ -106,5 +106,6 @@ def _was(record: LinkRecord) -> str:
 def link_number(word: str) -> int:
     """The id of a link; UsageError for a word that is none."""
     if not (word.isascii() and word.isdigit() and len(word) <= 10):
-        raise UsageError(f"the link is {quoted(word)}, expected its id, a number", hint="`bpfimg links` shows the ids")
+        hint = "`bpfimg links` shows the ids, `bpfimg links --application NAME` those of an application"
+        raise UsageError(f"the link is {quoted(word)}, expected its id, a number", hint=hint)
     return int(word)

@@ -103,7 +103,7 @@ def _say(options: Options, found: trees.Tree, place: Place) -> None:
     for note in (*found.notes, *(note for each in found.programs for note in each.notes)):
         tell(options, note)
     if not place.known:
-        warn(f"no remote tells where images go: {place.image} is a placeholder, give --image NAME")
+        warn(f"no remote at GitHub or GitLab tells where images go: {place.image} is a placeholder, give --image NAME")
     if place.ci == "gitlab" and place.included:
         tell(options, "add to .gitlab-ci.yml: `include: .gitlab/bpfimg.yml`")
     if len(found.programs) > 1:

@@ -74,7 +74,8 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     if arguments.rules:
         return _rules(form)
     if not arguments.what:
-        raise UsageError("no image or object is named, expected REF, OBJ or DIR", hint="--rules lists the rules")
+        hint = "`bpfimg lint .` looks at all objects of this folder; --rules lists the rules"
+        raise UsageError("no image or object is named, expected REF, OBJ or DIR", hint=hint)
     memory = _mebibytes(arguments.map_memory)
     platforms = asked_platforms(arguments.platform)
     seen = list(subjects(arguments.what, options, platforms))

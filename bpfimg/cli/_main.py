@@ -48,7 +48,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "list": ("_list", "list programs; --all: everything eBPF in this kernel"),
     "get": ("_get", "show everything about one program"),
     "apply": ("_apply", "run what a file declares, and show first what that changes"),
-    "export": ("_export", "write what is loaded as such a file"),
+    "export": ("_export", "write what is loaded as a file for `bpfimg apply`"),
     "doctor": ("_doctor", "say what is inconsistent on this host, and how to mend it"),
     "gc": ("_gc", "take away what killed commands left"),
     "features": ("_features", "say what this host can do: hooks, program and map types, functions"),

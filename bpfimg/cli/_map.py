@@ -79,7 +79,8 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
                 del found[key]
         except KeyError:
             what = "is empty" if _keyless(found, key) else f"has no key {quoted(typed[0])}"
-            raise Error(f"map {found.name!r} (id {found.id}) {what}") from None
+            hint = f"`bpfimg map dump {found.id}` shows what is in it"
+            raise Error(f"map {found.name!r} (id {found.id}) {what}", hint=hint) from None
     return 0
 
 

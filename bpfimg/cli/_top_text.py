@@ -68,6 +68,8 @@ def lines(beat: pulse.Beat, history: History, view: View, size: tuple[int, int],
     programs = _table(_PROGRAMS, list(_programs(beat, history, view, ascii)), width, ascii=ascii)
     counters = _table(_MAPS, list(_counters(beat, history, ascii)), width, ascii=ascii)
     body = [programs[0], *(programs[1:] or [_fit("  no programs", width)])]
+    if any(_behind(program) for program in beat.programs):
+        body.append(_fit(_CHAINS, width))
     if len(counters) > 1:
         body += ["", *counters]
     room = max(height - 2, 1)
@@ -80,6 +82,7 @@ def lines(beat: pulse.Beat, history: History, view: View, size: tuple[int, int],
 
 _PROGRAMS = ("ID", "PROGRAM", "APPLICATION", "ATTACHED", ">RUNS/S", ">NS/RUN", ">CPU", "HISTORY")
 _MAPS = ("MAP", "NAME", "APPLICATION", ">ENTRIES", "COUNTER", ">TOTAL", ">PER SECOND", "HISTORY")
+_CHAINS = "  -: of a chain the kernel counts the whole, beside its first program"
 #: columns that give way on a narrow terminal, the first one first
 _YIELD = ("APPLICATION", "ATTACHED", "COUNTER", "NAME", "PROGRAM")
 _LEAST = 6
@@ -113,6 +116,10 @@ def _programs(beat: pulse.Beat, history: History, view: View, ascii: bool) -> It
             f"{sample.share:.1%}" if sample else "-",
             spark(history.of("program", each.view.id), _SPARK, ascii=ascii),
         ]
+
+
+def _behind(program: pulse.ProgramBeat) -> bool:
+    return program.sample is None and any(link.how == "dispatcher" and link.position for link in program.links)
 
 
 def _order(program: pulse.ProgramBeat, sort: str) -> tuple[float, str, int]:

@@ -72,6 +72,13 @@ def test_what_nobody_counts_is_a_dash_and_not_zero() -> None:
     assert line.split() == ["1", "behind", "-", "-", "-", "-", "-"]
 
 
+def test_members_of_a_chain_say_why_they_have_no_numbers() -> None:
+    first, second = (LinkView(n, None, n, "xdp", "dispatcher", "eth1", "attached", position=n) for n in (0, 1))
+    behind = program(2, "behind", None, (second,))
+    assert drawn(beat(program(1, "first", Sample(2.0, 8, 8), (first,)), behind))[5].startswith("  -: of a chain")
+    assert not any("of a chain" in line for line in drawn(beat(program(1, "first", Sample(2.0, 8, 8), (first,)))))
+
+
 def test_each_number_of_a_map_has_a_line_and_a_map_that_is_not_read_says_why() -> None:
     maps = (
         counting(9, "hits", Counter("packets", 1_500_000, 20.5), Counter("", 3, None)),

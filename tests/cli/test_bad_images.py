@@ -8,6 +8,7 @@ import resource
 import subprocess
 import sys
 import zlib
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -41,11 +42,16 @@ def tar(*entries: bytes) -> Stranger:
 
 def slow_bomb() -> bytes:
     """10 GiB in 60 MB: too little compressed for the alarm of the ratio, so only the size stops it."""
+    return _member() * 160
+
+
+@cache
+def _member() -> bytes:
     engine = zlib.compressobj(9, zlib.DEFLATED, 31)
     noise = random.Random(0).randbytes(4600)
     member = b"".join(engine.compress(noise + bytes((1 << 20) - len(noise))) for _ in range(64)) + engine.flush()
     assert 160 * len(member) < 64 << 20
-    return member * 160
+    return member
 
 
 def hiding() -> Artifact:

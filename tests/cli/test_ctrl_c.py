@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.cli import Cli
 from tests.support.objects import EXAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.support.cli import Cli
     from tests.support.netns import Namespace
     from tests.support.registry import Server
 
@@ -149,16 +149,25 @@ def whole(cli: Cli, name: str = "store") -> Callable[[], None]:
     return look
 
 
-@pytest.fixture
-def images(cli: Cli, server: Server) -> str:
-    """Two signed images in the store and in the registry; returns the repository's prefix."""
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Cli:
+    """Two signed images in a store and in the registry, and the key."""
+    folder = tmp_path_factory.mktemp("made")
+    cli = Cli(folder, {"BPFIMG_STORE": str(folder / "store"), "HOME": str(folder)})
     cli("key", "generate", "k")
-    prefix = f"{server.host}/{cli.folder.name.replace('_', '-').lower().strip('-')}"
     for name in ("xdp_counter", "xdp_pass"):
-        cli("build", "-q", "-t", f"{prefix}/{name}:v1", str(EXAMPLES / f"{name}.bpf.c"))
-        cli("sign", "-q", "--key", "k.key", f"{prefix}/{name}:v1")
-        cli("push", "-q", f"{prefix}/{name}:v1")
-    return prefix
+        image = f"{server.host}/team/{name}:v1"
+        cli("build", "-q", "-t", image, str(EXAMPLES / f"{name}.bpf.c"))
+        cli("sign", "-q", "--key", "k.key", image)
+        cli("push", "-q", image)
+    return cli
+
+
+@pytest.fixture
+def images(cli: Cli, made: Cli, server: Server) -> str:
+    """The same in the test's own store; returns the repositories' prefix."""
+    shutil.copytree(made.folder, cli.folder, dirs_exist_ok=True)
+    return f"{server.host}/team"
 
 
 def remove(path: Path) -> Callable[[], None]:

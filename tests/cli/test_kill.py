@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.kernel
 
-KILLS = 80
+KILLS = 40
 
 
 def left(host: Cli) -> list[str]:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +63,14 @@ class Cli:
 
 def check(schema: str, document: Any) -> None:
     """Checks a document against `schemas/NAME.schema.json`."""
+    _checker(schema).validate(document)
+
+
+@cache
+def _checker(schema: str) -> Draft202012Validator:
     everything = [json.loads(path.read_text()) for path in SCHEMAS.glob("*.schema.json")]
     registry: Registry[Any] = Registry().with_resources(
         [(each["$id"], Resource.from_contents(each)) for each in everything]
     )
     wanted = json.loads((SCHEMAS / f"{schema}.schema.json").read_text())
-    Draft202012Validator(wanted, registry=registry).validate(document)
+    return Draft202012Validator(wanted, registry=registry)

@@ -1,7 +1,8 @@
 """A machine to follow pages on, word by word: the programs of this one, and all that they change is its own.
 
 Its network, processes and mounts are in namespaces that end with it: `/etc`, `/var`, `/run`, `/media`, home, bpffs and
-control groups are its own, `/tmp` is shared, and what else is on disk cannot be written.
+control groups are its own, `/tmp` is shared, and what else is on disk cannot be written. This checkout, Python and the
+folder of temporary files are there, wherever they are.
 Commands go to one shell, as in a terminal: variables and the folder stay from line to line.
 """
 
@@ -12,6 +13,7 @@ import re
 import select
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -29,6 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 _PATIENCE = 600.0
 _END = re.compile(r"\x1e(\d+)\x1e\n")
 _SETUP = """set -e
+exec 4<{root} 5<{prefix} 6<{tmp}
 mount -t tmpfs tmpfs /mnt
 cp -a /etc /mnt/etc
 mount --bind /mnt/etc /etc
@@ -38,6 +41,11 @@ mkdir -p /var/lib /var/cache /var/tmp
 mount -t tmpfs tmpfs /root
 mount -t tmpfs tmpfs /media
 mount --bind /tmp /tmp
+shown() {{ [ -e "$2" ] || {{ mkdir -p "$2" && mount -c --bind /proc/self/fd/$1 "$2"; }}; }}
+shown 4 {root}
+shown 5 {prefix}
+shown 6 {tmp}
+exec 4<&- 5<&- 6<&-
 mount -o remount,bind,ro /
 mkdir /run/netns /run/lock
 ln -s /run /var/run
@@ -112,7 +120,7 @@ def machine(path: Sequence[str] = (), **environ: str) -> Iterator[Machine]:
         stack.callback(shell.communicate)
         stack.callback(shell.kill)
         it = Machine(shell)
-        done = it(_SETUP.format(root=ROOT))
+        done = it(_SETUP.format(root=ROOT, prefix=sys.base_prefix, tmp=tempfile.gettempdir()))
         if done.returncode:
             pytest.skip(f"needs namespaces to make a machine of: {done.stdout}")
         yield it

@@ -132,7 +132,7 @@ def split(text: str) -> list[str]:
 
 @contextmanager
 def _screen() -> Iterator[None]:
-    """The alternate screen with keys as they come; put back at the end, on SIGTERM and while stopped by Ctrl-Z."""
+    """The alternate screen with keys as they come; put back however it ends, and while stopped by Ctrl-Z."""
     keys = sys.stdin.isatty()
     before = termios.tcgetattr(sys.stdin) if keys else None
 
@@ -156,7 +156,7 @@ def _screen() -> Iterator[None]:
     def end(number: int, frame: object) -> None:
         raise SystemExit(128 + number)
 
-    handlers = {signal.SIGTSTP: stop, signal.SIGTERM: end, signal.SIGHUP: end}
+    handlers = {signal.SIGTSTP: stop, signal.SIGTERM: end, signal.SIGHUP: end, signal.SIGQUIT: end}
     old = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         enter()

@@ -178,7 +178,10 @@ def test_no_colours_where_they_are_not_wanted(busy: Cli) -> None:
         assert screen.ended() == 0
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGQUIT, 131)],
+)
 def test_however_it_ends_the_terminal_is_as_it_was(busy: Cli, number: int, code: int) -> None:
     with Screen(busy) as screen:
         screen.until("by cpu", times=2)

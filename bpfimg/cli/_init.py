@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     states = _init_write.states(top, written, force=arguments.force or arguments.dry_run)
     if not arguments.dry_run:
         _init_write.write(top, {path: written[path] for path, state in states.items() if state != "unchanged"})
-    _say(options, found, place)
+    _say(options, found, place, top)
     if options.json:
         from bpfimg.cli._render import json_text
 
@@ -91,7 +91,7 @@ def _print(name: str) -> int:
     return 0
 
 
-def _say(options: Options, found: trees.Tree, place: Place) -> None:
+def _say(options: Options, found: trees.Tree, place: Place, top: str) -> None:
     """What was found, and what is left to do."""
     from bpfimg.cli._init_files import project_file
     from bpfimg.cli._parser import tell, warn
@@ -109,6 +109,18 @@ def _say(options: Options, found: trees.Tree, place: Place) -> None:
     if len(found.programs) > 1:
         first = project_file(found, found.programs[0])
         tell(options, f"`bpfimg build --project {first}` builds the first of {len(found.programs)}")
+    else:
+        tell(options, _next(found.programs[0], place, top))
+
+
+def _next(program: trees.Program, place: Place, top: str) -> str:
+    """What to type now."""
+    words = ["`bpfimg build` builds it"]
+    if place.ci == "shell":
+        words.append("`sh ci/bpfimg.sh` does what a pipeline does")
+    then = "then " if program.commands else ""
+    inside = "" if top == "." else f"in {top}: "
+    return f"{inside}{then}{', '.join(words)}"
 
 
 def _preview(top: str, written: Mapping[str, tuple[str, int]]) -> None:

@@ -135,6 +135,7 @@ def test_purge_leaves_nothing(machine: Root) -> None:
     """The last one: what was used until now is there, and images, and what was remembered of them."""
     assert machine.run("bpfimg", "images", "-q") == ""
     (machine.path / "var/lib/bpfimg/history").mkdir(parents=True)
+    (machine.path / "var/cache/bpfimg/kernels").mkdir(parents=True)
     machine.run("systemctl", "enable", UNIT)
     machine.run("apt-get", "-y", "purge", "bpfimg")
     others = ("/root/", "/home/", "/tmp/", "/var/cache/man/")  # of people, and what man keeps of pages it has shown

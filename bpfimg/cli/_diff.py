@@ -73,7 +73,8 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
 
 
 def _side(word: str, options: Options, wanted: Platform | None) -> dict[str, Dissection]:
-    """The objects by platform, "" for that of a file. An image that cannot be read is an error here."""
+    """The objects by platform, "" for that of a file, a C source among them. An image that cannot be read is an error
+    here."""
     from bpfimg.cli._object_file import dissected
     from bpfimg.cli._subjects import subjects
 
@@ -82,11 +83,12 @@ def _side(word: str, options: Options, wanted: Platform | None) -> dict[str, Dis
     for subject in subjects([word], options, (wanted,) if wanted else ()):
         if subject.error is not None:
             raise subject.error
-        if subject.platform in found:
+        platform = "" if word.endswith(".c") else subject.platform
+        if platform in found:
             raise UsageError(f"{quoted(word)} is a folder of several objects, expected one object or image")
         if subject.data not in known:
             known[subject.data] = dissected(subject.data, subject.name)
-        found[subject.platform] = known[subject.data]
+        found[platform] = known[subject.data]
     return found
 
 

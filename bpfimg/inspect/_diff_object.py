@@ -52,7 +52,7 @@ def programs(before: Dissection, after: Dissection) -> Iterator[Change]:
 
 
 def _words(program: ProgramSpec) -> str:
-    return f"{program.type} ({program.section})"
+    return program.type if program.section == program.type else f"{program.type} ({program.section})"
 
 
 def _program(old: ProgramSpec, new: ProgramSpec) -> Iterator[Change]:

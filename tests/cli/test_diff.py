@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.objects import compile_source
+from tests.support.objects import EXAMPLES, compile_source
 
 if TYPE_CHECKING:
     from tests.support.cli import Cli
@@ -46,7 +46,7 @@ def test_exit_codes(objects: Cli, before: str, after: str, strict: bool, code: i
 def test_text(objects: Cli) -> None:
     lines = objects("diff", "two.o", "one.o", expect=10).stdout.splitlines()
     assert lines[0] == "two.o -> one.o: 1 breaking"
-    assert lines[1].startswith("breaking       program other: removed (xdp (xdp)). Whoever loads or attaches it")
+    assert lines[1].startswith("breaking       program other: removed (xdp). Whoever loads or attaches it")
     assert objects("diff", "one.o", "one.o").stdout == "one.o -> one.o: no change\n"
     assert objects("diff", "-q", "one.o", "two.o").stdout == "compatible\n"
 
@@ -68,6 +68,13 @@ def test_images_by_platform(objects: Cli) -> None:
     assert changes[1].startswith("breaking       platform linux/s390x: removed")
     assert changes[2].startswith("breaking       program other (linux/arm64): removed")
     assert objects("diff", "--platform", "linux/amd64", "x/y:v1", "x/y:v2").stdout.endswith("no change\n")
+
+
+def test_a_source_is_compared_with_one_platform_of_an_image(objects: Cli) -> None:
+    source = str(EXAMPLES / "xdp_pass.bpf.c")
+    objects("build", "-t", "x/s:v1", "--platform", "linux/amd64,linux/arm64", source)
+    assert objects("diff", "x/s:v1", source).stdout.endswith("no change\n")
+    assert objects("diff", source, "x/s:v1").stdout.endswith("no change\n")
 
 
 def test_an_object_and_an_image(objects: Cli) -> None:

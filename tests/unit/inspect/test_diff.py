@@ -56,8 +56,8 @@ class Case:
 
 TWO = XDP + 'SEC("xdp") int other(void *ctx) { return 1; }\n'
 CASES = [
-    Case(TWO, XDP, "program", "other", "", "breaking", "removed", ("xdp (xdp)", None)),
-    Case(XDP, TWO, "program", "other", "", "compatible", "added", (None, "xdp (xdp)")),
+    Case(TWO, XDP, "program", "other", "", "breaking", "removed", ("xdp", None)),
+    Case(XDP, TWO, "program", "other", "", "compatible", "added", (None, "xdp")),
     Case(XDP, XDP.replace("xdp", "socket"), "program", "prog", "type", "breaking", values=("xdp", "socket_filter")),
     Case(
         XDP.replace("xdp", "tcx/ingress"),

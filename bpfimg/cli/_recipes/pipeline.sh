@@ -87,8 +87,11 @@ one_of() { # NAME VALUE WORD...
 settings() {
     CDPATH='' cd -- "${BPFIMG_CI_DIR:-.}" || stop "BPFIMG_CI_DIR is '${BPFIMG_CI_DIR:-.}', expected a folder"
     reports=${BPFIMG_CI_REPORTS:-bpfimg-reports}
+    new=
+    [ -e "$reports" ] || new=yes
     mkdir -p -- "$reports" || stop "BPFIMG_CI_REPORTS is '$reports', expected a folder that can be written"
     reports=$(CDPATH='' cd -- "$reports" && pwd)
+    [ -z "$new" ] || printf '*\n' >"$reports/.gitignore"  # at a prompt nobody wants to commit them
     # of a run before, or out of the repository: nothing of that is signed, or shown, as if it were of this one
     for each in $written; do rm -f -- "$reports/$each" || stop "$reports/$each cannot be removed"; done
     work=$(mktemp -d "${RUNNER_TEMP:-${TMPDIR:-/tmp}}/bpfimg-ci.XXXXXX") || stop 'there is no place for temporary files'

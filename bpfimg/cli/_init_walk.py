@@ -93,15 +93,15 @@ def _tells(path: str, name: str) -> bool:
 
 
 def _content(full: str, path: str, limit: int) -> bytes:
-    """How a file begins; nothing of a pipe, nor of one that cannot be opened. Never waits."""
+    """How a file begins; nothing of a pipe, nor of one that cannot be read. Never waits."""
     try:
         fd = os.open(full, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+        with open(fd, "rb") as file:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                return b""
+            return file.read(64 if path.endswith(".o") or "target" in path.split("/") else limit)
     except OSError:
         return b""
-    with open(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            return b""
-        return file.read(64 if path.endswith(".o") or "target" in path.split("/") else limit)
 
 
 def _is_object(content: bytes) -> bool:

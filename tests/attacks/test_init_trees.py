@@ -4,6 +4,9 @@ is written elsewhere, and nothing waits."""
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
 import tomllib
 from typing import TYPE_CHECKING
 
@@ -111,3 +114,14 @@ def test_a_pipe_in_place_of_a_file_is_not_waited_for(cli: Cli) -> None:
     os.mkfifo(top / "bpfimg.toml")
     error = cli.error("init", str(top), "--force", expect=2)
     assert "is no file, expected one, or a free name" in error["message"]
+
+
+def test_a_file_that_cannot_be_read_is_passed_over(cli: Cli) -> None:
+    """As of a disk that fails, or a share that is gone."""
+    if shutil.which("strace") is None:
+        pytest.skip("needs strace")
+    top = tree_of(cli, {"drop.bpf.c": SOURCE, "notes.go": "package x\n"})
+    inject = ["strace", "-qq", "-o", "/dev/null", "-P", str(top / "notes.go"), "-e", "inject=read:error=EPERM"]
+    words = [*inject, sys.executable, "-m", "bpfimg", "-q", "init", str(top), "--dry-run"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)

@@ -82,7 +82,7 @@ def test_it_is_nobody_of_importance(podman: Containers) -> None:
     # and nothing of its own can be changed
     script = "find / -xdev -writable -not -type l 2>/dev/null | sort"
     writable = podman.run(IMAGE, "-c", script, options=("--entrypoint", "sh")).splitlines()
-    theirs = ("/home/bpfimg", "/tmp", "/var/tmp", "/work", "/run", "/var/lock", "/proc/", "/sys/", "/dev/")
+    theirs = ("/home/bpfimg", "/tmp", "/var/tmp", "/src", "/run", "/var/lock", "/proc/", "/sys/", "/dev/")
     assert [path for path in writable if not path.startswith(theirs)] == []
 
 
@@ -90,7 +90,7 @@ def test_it_judges_builds_signs_and_pushes(podman: Containers, server: Server, w
     name = f"{server.host}/team/xdp_counter:v1"
 
     def bpfimg(*words: str) -> str:
-        options = ("--volume", f"{work}:/work", "--env", "COSIGN_PASSWORD=x", "--env", "BPFIMG_STORE=/work/store")
+        options = ("--volume", f"{work}:/src", "--env", "COSIGN_PASSWORD=x", "--env", "BPFIMG_STORE=/src/store")
         return podman.run(IMAGE, *words, options=options, network="host")
 
     assert bpfimg("lint", "xdp_counter.bpf.o") == ""
@@ -106,7 +106,7 @@ def test_it_judges_builds_signs_and_pushes(podman: Containers, server: Server, w
 
 
 def test_nothing_of_the_checkout_is_in_it(podman: Containers) -> None:
-    script = "ls -A /work /home/bpfimg; find /usr -xdev -name tests -path '*bpfimg*'"
+    script = "ls -A /src /home/bpfimg; find /usr -xdev -name tests -path '*bpfimg*'"
     said = podman.run(IMAGE, "-c", script, options=("--entrypoint", "sh"))
     names = {line for line in said.splitlines() if line and not line.endswith(":")}
     assert names <= {".bash_logout", ".bashrc", ".profile"}

@@ -91,7 +91,8 @@ settings() {
     [ -e "$reports" ] || new=yes
     mkdir -p -- "$reports" || stop "BPFIMG_CI_REPORTS is '$reports', expected a folder that can be written"
     reports=$(CDPATH='' cd -- "$reports" && pwd)
-    [ -z "$new" ] || printf '*\n' >"$reports/.gitignore"  # at a prompt nobody wants to commit them
+    # at a prompt nobody wants to commit them
+    [ -z "$new" ] || [ -n "$github$gitlab" ] || printf '*\n' >"$reports/.gitignore"
     # of a run before, or out of the repository: nothing of that is signed, or shown, as if it were of this one
     for each in $written; do rm -f -- "$reports/$each" || stop "$reports/$each cannot be removed"; done
     work=$(mktemp -d "${RUNNER_TEMP:-${TMPDIR:-/tmp}}/bpfimg-ci.XXXXXX") || stop 'there is no place for temporary files'

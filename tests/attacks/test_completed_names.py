@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.shells import shell
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -71,3 +73,32 @@ def test_a_pipe_is_not_waited_for(line: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "layout/index.json")
     # nothing is killed by the alarm clock either: that would raise here
     completed(tmp_path, f"bpfimg {line}")
+
+
+EVIL = ("$(touch pwned)", "`touch pwned`", '"; touch pwned; "', "'; touch pwned; '", "\\$HOME", " x", "!!", "*")
+EVIL += ("{a,b}", "%n", "~", "#x", "$'\\n'", "(touch pwned)", "; touch pwned", "&touch pwned", ":x", "=x", "[a]", "?")
+EVIL += ("^x^y",)
+
+
+@pytest.mark.parametrize("name", ["bash", "zsh", "fish"])
+def test_each_shell_reads_back_what_it_wrote(name: str, tmp_path: Path) -> None:
+    """What stands on the line behind TAB is one word, that name, and nothing of it runs."""
+    names = {f"{chr(ord('a') + i)}{each}.o" for i, each in enumerate(EVIL)}
+    for each in names:
+        (tmp_path / each).write_text("")
+    with shell(name, tmp_path, {"BPFIMG_STORE": str(tmp_path / "store")}) as typing:
+        for quote in ("", '"', "'"):
+            for each in sorted(names):
+                line = typing.typed(f"bpfimg lint {quote}./{each[0]}\t")
+                word = line.removeprefix("bpfimg lint ").rstrip(" ")
+                if word == f"{quote}./{each[0]}":
+                    continue  # it cannot be written within these quotes
+                if quote and (len(word) == 1 or not word.endswith(quote)):
+                    word += quote
+                said = subprocess.run(
+                    [name, "-c", f"printf '%s\\n' {word}"], cwd=tmp_path, capture_output=True, text=True, check=False
+                )
+                # zsh escapes the sign of its history, which only a shell that people type into takes away again
+                read = said.stdout.replace("\\!", "!") if name == "zsh" else said.stdout
+                assert read == f"./{each}\n", (quote, each, line, said.stderr)
+    assert not (tmp_path / "pwned").exists()

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.kernel
 MOST_CALLS = 400
 #: Where it takes long one call in so many is a place to die, others for each kernel, kind and case: on the emulated
 #: kernels, and on this machine's own for what has the same code as others. 1 asks for each of them.
-SOME, MORE = (int(os.environ.get("BPFIMG_TEST_EACH_CALL", number)) for number in ("24", "4"))
+SOME, MORE = (int(os.environ.get("BPFIMG_TEST_EACH_CALL", number)) for number in ("48", "6"))
 _SUITE = "trixie"
 _AT_EACH = [Kind("fused", hook) for hook in HOOKS[:2]]
 _AT_MORE = [Kind("fused", "egress"), Kind("fused", "ingress", "clsact")]
@@ -62,7 +62,7 @@ def test_killed_at_some_of_them(
     if world.kind.hook == "xdp" and xdptools.there(_SUITE):
         scene.tools = xdptools.require(_SUITE, world.ns, world.host.bpffs)
     each = SOME if case.verb in ("attach", "detach", "set") or SOME == 1 else 2 * SOME
-    record_property("chain kills", killed(scene, step, 1 + (7 * turn) % each, each))
+    record_property("chain kills", killed(scene, step, 1 + (7 * turn) % min(each, 24), each))
 
 
 def killed(scene: Scene, step: Stepper, first: int = 1, each: int = 1) -> int:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.kernel
 
-ROUNDS = int(os.environ.get("BPFIMG_TEST_ROUNDS", "300"))  # 10000 before a release
+ROUNDS = int(os.environ.get("BPFIMG_TEST_ROUNDS", "100"))  # 10000 before a release
 _GETPID = Tracepoint("syscalls", "sys_enter_getpid")
 
 

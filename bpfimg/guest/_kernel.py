@@ -70,13 +70,15 @@ def read(path: str) -> Loaded:
     return Loaded(image, _config(path), "")
 
 
-def _config(path: str) -> bytes:
+def _config(kernel: str) -> bytes:
     """What the kernel was configured with, for objects with `__kconfig` variables; b"" where it is not there."""
-    folder, name = os.path.split(path)
+    folder, name = os.path.split(kernel)
     for beside in (f"config{name.removeprefix('vmlinuz')}", "config"):
         try:
-            with open(os.path.join(folder, beside), "rb") as file:
-                return file.read(_CONFIG_MAX)
+            path = os.path.join(folder, beside)
+            if os.path.isfile(path):  # whoever opens a pipe waits
+                with open(path, "rb") as file:
+                    return file.read(_CONFIG_MAX)
         except OSError:
             continue
     return b""

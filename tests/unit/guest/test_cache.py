@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bpfimg.errors import Error
-from bpfimg.guest import _cache
+from bpfimg.guest import _cache, _kernel
 from bpfimg.guest._words import Suite
 from tests.unit.guest.images import vmlinuz
 
@@ -33,6 +33,13 @@ def taken(cache: Path) -> tuple[str, str]:
 
 def test_what_is_ours_is_taken(tmp_path: Path) -> None:
     assert taken(kept(tmp_path))[1] == "Debian x"
+
+
+def test_no_pipe_beside_a_kernel_is_waited_for(tmp_path: Path) -> None:
+    image = tmp_path / "vmlinuz-6.1"
+    image.write_bytes(vmlinuz("6.1"))
+    os.mkfifo(tmp_path / "config-6.1")
+    assert _kernel.known(str(image)).release == "6.1"
 
 
 def test_what_everybody_may_write_is_not_taken(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import termios
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -142,6 +143,13 @@ class Screen:
         """Presses keys."""
         os.write(self.master, keys.encode())
 
+    def stopped(self) -> None:
+        """Waits until it has stopped itself."""
+        deadline = time.monotonic() + 60
+        while Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(") ")[2][0] != "T":
+            assert time.monotonic() < deadline, "it goes on"
+            time.sleep(0.02)
+
     def ended(self) -> int:
         """Waits for the end; the terminal is as it was."""
         code = self.process.wait(60)
@@ -194,6 +202,7 @@ def test_ctrl_z_gives_the_terminal_back_until_it_goes_on(busy: Cli) -> None:
         screen.until("by cpu")
         screen.press("\x1a")
         screen.until(re.escape("\x1b[?1049l"))
+        screen.stopped()
         assert termios.tcgetattr(screen.slave) == screen.before
         screen.process.send_signal(signal.SIGCONT)
         screen.until(re.escape("\x1b[?1049h") + "(.|\n)*by cpu")

@@ -125,7 +125,9 @@ def _near(name: str, names: list[str]) -> list[str]:
 
 
 def _expected(count: int) -> str:
-    return f"expected one of its {count} globals" if count > 1 else "expected its one global" if count else "nor any other"
+    return (
+        f"expected one of its {count} globals" if count > 1 else "expected its one global" if count else "nor any other"
+    )
 
 
 def _several(found: Sequence[GlobalSpec], name: str) -> UsageError:

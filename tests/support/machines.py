@@ -40,7 +40,7 @@ mount -t tmpfs tmpfs /var
 mkdir -p /var/lib /var/cache /var/tmp
 mount -t tmpfs tmpfs /root
 mount -t tmpfs tmpfs /media
-mount --bind /tmp /tmp
+mount --rbind /tmp /tmp
 shown() {{ [ -e "$2" ] || {{ mkdir -p "$2" && mount -c --bind /proc/self/fd/$1 "$2"; }}; }}
 shown 4 {root}
 shown 5 {prefix}

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 # newer clang, peers, tracers, QEMU for guests with other kernels, shells for completions, a browser for the pages, and
 # what Debian packages and empty Debian roots are made with
 PACKAGES="git binutils clang clang-19 llvm llvm-19 libbpf1 libbpf-dev linux-libc-dev bpftool iproute2 iputils-ping skopeo strace python3-venv ca-certificates mount util-linux qemu-system-x86 busybox-static kmod"
-PACKAGES="$PACKAGES bash-completion zsh fish man-db mandoc chromium chromium-driver fonts-dejavu-core debootstrap debhelper dpkg-dev fakeroot lintian libxml2-utils shellcheck gnupg"
+PACKAGES="$PACKAGES bash-completion zsh fish man-db mandoc chromium chromium-driver fonts-dejavu-core debootstrap debhelper dpkg-dev fakeroot lintian libxml2-utils shellcheck gnupg jq make cmake"
 OTHER_PYTHON=python3.13
 if grep -qs '^VERSION_CODENAME=trixie$' /etc/os-release; then
     # Debian 13's own clang and Python are those that are the newer ones beside Debian 12's

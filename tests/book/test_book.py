@@ -90,8 +90,8 @@ def test_it_can_be_searched_where_it_lies(book: Path) -> None:
         assert reader.driver.title.startswith("bpfimg")
 
 
-def test_two_builds_are_the_same(book: Path) -> None:
-    """Nothing of the place or the time is in a page."""
+def test_nothing_of_the_place_is_in_a_page(book: Path) -> None:
+    """Else two builds of the same sources would differ with the folder."""
     for path in book.rglob("*.html"):
         text = path.read_text()
         assert str(book.parent) not in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from contextlib import contextmanager
@@ -92,7 +93,12 @@ def browser(*, scripts: bool = True) -> Iterator[Browser]:
         if not scripts:
             options.add_experimental_option("prefs", {"profile.managed_default_content_settings.javascript": 2})
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        driver = webdriver.Chrome(options=options, service=Service(str(shutil.which("chromedriver"))))
+        kept = {name: text for name, text in os.environ.items() if not name.startswith("XDG_")}
+        driver = webdriver.Chrome(
+            options=options,
+            # it writes to the home of its user, too, whatever its profile
+            service=Service(str(shutil.which("chromedriver")), env={**kept, "HOME": profile}),
+        )
         try:
             driver.execute_cdp_cmd("Network.enable", {})
             nothing = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
